@@ -1,0 +1,1 @@
+"""The roles others play for the engine, one Protocol a file."""

@@ -1,0 +1,238 @@
+"""What is handed to a store and what it hands back: plain records.
+
+Times are microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from taskyard.domain.lifecycle import EventType, Outcome, State
+from taskyard.domain.queue import TaskType
+
+
+class Topic(StrEnum):
+    """What a process may want to be woken for. Wake-ups are hints: they may be late, doubled or missing."""
+
+    READY = "ready"
+    REVOKED = "revoked"
+    FEED = "feed"
+
+
+class SlotKey(NamedTuple):
+    """A concurrency limit a task falls under: at most `limit` tasks with this `key` at once."""
+
+    key: str
+    limit: int
+
+
+class Entry(NamedTuple):
+    """One task to store. `run_at` None means now. Its slots are taken before it becomes ready."""
+
+    id: int
+    kind_id: int
+    policy_id: int
+    lane_id: int
+    priority: int
+    input: bytes
+    run_at: int | None = None
+    extra: bytes | None = None
+    workflow_id: str | None = None
+    correlation_id: str | None = None
+    cause_type: str | None = None
+    cause: str | None = None
+    parent_id: int | None = None
+    hash: bytes | None = None
+    tags: tuple[str, ...] = ()
+    slots: tuple[SlotKey, ...] = ()
+
+
+class Unique(NamedTuple):
+    """A key under which only one task may stand until `expires_at` (None: as long as the task is kept).
+
+    `fingerprint` tells whether two requests under the key are the same; None: they always are.
+    A key that is `forgiving` is free again once its task FAILED or was CANCELED.
+    `newer_than`: a task made before that moment does not count.
+    """
+
+    key: bytes
+    fingerprint: bytes | None
+    expires_at: int | None
+    forgiving: bool
+    newer_than: int | None = None
+
+
+class Found(NamedTuple):
+    """The task that holds a unique key already, and whether its request was the same."""
+
+    task_id: int
+    same: bool
+
+
+class Claimed(NamedTuple):
+    """One task under a lease."""
+
+    task_id: int
+    attempt: int
+    lane_id: int
+    kind_id: int
+    policy_id: int
+    priority: int
+    failures: int
+    losses: int
+    queued_at: int
+    input: bytes
+    extra: bytes | None
+    workflow_id: str | None
+    correlation_id: str | None
+    cause_type: str | None
+    cause: str | None
+    parent_id: int | None
+
+
+class Lease(NamedTuple):
+    """A claim on a batch of tasks; `claimed_at` by the store's clock."""
+
+    id: int
+    claimed_at: int
+    tasks: list[Claimed]
+
+
+class Opened(NamedTuple):
+    """Where a task waits for a person or an external system; times in microseconds."""
+
+    assignee_type: str | None = None
+    assignee_id: str | None = None
+    claimed_by: str | None = None
+    correlation_id: str | None = None
+    due_at: int | None = None
+    wake_at: int | None = None
+
+
+class Settlement(NamedTuple):
+    """One way out of a claim. `lane_id`: where it queues next (RETRY, LOST, RELEASED).
+
+    `delay_us` delays a RETRY. `opened` tells where a handed over task (ASSIGNED, WAITING) waits.
+    """
+
+    claim_id: int
+    task_id: int
+    attempt: int
+    outcome: Outcome
+    run_ms: int | None = None
+    result: bytes | None = None
+    detail: bytes | None = None
+    delay_us: int | None = None
+    failures: int = 0
+    losses: int = 0
+    lane_id: int | None = None
+    opened: Opened | None = None
+
+
+class LostTask(NamedTuple):
+    """A task whose lease has ended without a word. `started`: whether it had begun to run."""
+
+    claim_id: int
+    task_id: int
+    attempt: int
+    lane_id: int
+    policy_id: int
+    failures: int
+    losses: int
+    started: bool
+
+
+class WorkerInfo(NamedTuple):
+    """A worker process as it registers. `supervised`: somebody will tell exactly what it ran when it died."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    queues: tuple[str, ...]
+    slots: int
+    supervised: bool
+
+
+class WorkerRow(NamedTuple):
+    """A registered worker; `beat_at` its last sign of life, `stats` what it last said of itself."""
+
+    id: int
+    info: WorkerInfo
+    started_at: int
+    beat_at: int
+    running: int
+    stats: dict[str, Any]
+
+
+class FeedRow(NamedTuple):
+    """A batch of events of one type, at positions `pos - len(task_ids) + 1 … pos` of the feed."""
+
+    pos: int
+    at: int
+    type: EventType
+    task_ids: Sequence[int]
+    sequences: Sequence[int]
+
+
+class Filter(NamedTuple):
+    """Which tasks to list; None means any. `kind_ids` are a definition's versions."""
+
+    status: frozenset[State] | None = None
+    task_types: frozenset[TaskType] | None = None
+    kind_ids: tuple[int, ...] | None = None
+    workflow_id: str | None = None
+    cause_type: str | None = None
+    cause: str | None = None
+    parent_id: int | None = None
+    hash: bytes | None = None
+    correlation_id: str | None = None
+    correlation_prefix: str | None = None
+    id_prefix: str | None = None
+    title_kind_ids: tuple[int, ...] | None = None
+    assignee: str | None = None
+    tag: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+    started_after: int | None = None
+    started_before: int | None = None
+
+
+class Page(NamedTuple):
+    """Ids newest first, and where the next page begins (None: there is none)."""
+
+    ids: list[int]
+    next: int | None
+
+
+class QueueRow(NamedTuple):
+    """One queue's figures: waiting now, under lease, age of the oldest waiting in microseconds."""
+
+    queue: int
+    paused: bool
+    depth: int
+    in_flight: int
+    oldest_age: int | None
+
+
+class Upload(NamedTuple):
+    """An uploaded file's description; `size` in bytes, `sha256` in hex."""
+
+    id: str
+    name: str
+    size: int
+    sha256: str
+    created_at: int
+
+
+class ProgressReport(NamedTuple):
+    """How far a task says it is; a report with a lower sequence than the kept one is ignored."""
+
+    task_id: int
+    sequence: int
+    at: int
+    current: float
+    total: float | None
+    action: str | None

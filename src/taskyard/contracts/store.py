@@ -1,0 +1,291 @@
+"""The store: where tasks are kept safe. One contract, one conformance suite, two implementations.
+
+A task is in exactly one place. A move takes it out of one place and puts it into another in one
+transaction; a move that finds the task gone changes nothing and says so. Stores decide nothing:
+they apply what `taskyard.domain.settlement` and the verbs of the engine have decided.
+
+All verbs take and give batches. Times are microseconds since the epoch, told by the store's own clock
+(`now`), never by a client's, unless the store was given a clock that is moved by hand.
+Every verb raises `Overloaded` when the database cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from taskyard.contracts.records import (
+    Entry,
+    FeedRow,
+    Filter,
+    Found,
+    Lease,
+    LostTask,
+    Opened,
+    Page,
+    ProgressReport,
+    QueueRow,
+    Settlement,
+    Topic,
+    Unique,
+    Upload,
+    WorkerInfo,
+    WorkerRow,
+)
+from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place
+from taskyard.domain.lifecycle import EventType, State
+from taskyard.domain.policy import Policy
+from taskyard.domain.queue import LaneKey
+
+
+class Lifetime(Protocol):
+    """Its own life."""
+
+    async def open(self) -> None:
+        """Connect and take a node number. Raises ConfigurationError when the schema is not migrated."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of everything. May be called twice."""
+
+    async def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations applied. Safe from many processes."""
+
+    async def now(self) -> int:
+        """The store's time."""
+
+    def new_ids(self, count: int) -> list[int]:
+        """Fresh ids, growing with time."""
+
+    def listen(self, topic: Topic, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` (on the event loop) on wake-ups for `topic`; returns how to stop."""
+
+
+class Names(Protocol):
+    """Definitions, and the short names the hot path uses."""
+
+    async def save_kinds(self, definitions: Sequence[Definition]) -> list[Kind]:
+        """The stored versions of these contents, made where they are new; each becomes its key's current."""
+
+    async def current_kinds(self) -> list[Kind]:
+        """The current version of every definition, retired ones marked so."""
+
+    async def kinds(self, ids: Sequence[int]) -> list[Kind]:
+        """The versions with these ids."""
+
+    async def versions(self, key: str) -> list[Kind]:
+        """All versions of a definition, newest first."""
+
+    async def retire(self, key: str) -> bool:
+        """Take a definition out of use; False where there is none."""
+
+    async def lanes(self, keys: Sequence[LaneKey]) -> list[int]:
+        """The ids of these lanes, made where they are new."""
+
+    async def all_lanes(self) -> list[tuple[int, LaneKey]]:
+        """Every lane there is."""
+
+    async def policies(self, policies: Sequence[Policy]) -> list[int]:
+        """The ids of these policies, made where they are new."""
+
+    async def policies_by_id(self, ids: Sequence[int]) -> list[tuple[int, Policy]]:
+        """The policies with these ids."""
+
+
+class Submission(Protocol):
+    """Tasks coming in."""
+
+    async def enqueue(self, entries: Sequence[Entry]) -> None:
+        """Store the tasks, all or none, each with its `created` event."""
+
+    async def enqueue_unique(self, entry: Entry, uniques: Sequence[Unique]) -> Found | None:
+        """Store the task unless one of its keys is held; then nothing is stored and the holder returned."""
+
+    async def enqueue_with(self, connection: Any, entries: Sequence[Entry]) -> None:
+        """Store the tasks in the caller's own open transaction. Raises ConfigurationError for a connection
+        of a kind or database that cannot carry them.
+        """
+
+
+class Execution(Protocol):
+    """Tasks under lease."""
+
+    async def register(self, info: WorkerInfo) -> int:
+        """Enter a worker; its id. An HTTP worker registers anew with each dequeue under its own name."""
+
+    async def beat(self, worker_id: int, running: Sequence[int], stats: dict[str, Any]) -> bool:
+        """Say that the worker lives and what it runs; False when it has been given up meanwhile."""
+
+    async def bury(self, worker_id: int, running: Sequence[int] | None) -> None:
+        """Say that the worker is dead: its tasks may be recovered at once. `running` when known exactly."""
+
+    async def workers(self) -> list[WorkerRow]:
+        """The workers that are not dead."""
+
+    async def claim(
+        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None
+    ) -> Lease | None:
+        """Lease up to `limit` tasks from these lanes, in order; None when there is nothing.
+
+        With `visibility_us` the lease ends at that age unless extended, else with its worker's life.
+        """
+
+    async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
+        """Let a lease with a visibility end that much from now; False when it is gone.
+
+        None leaves the end as it is and only tells whether the lease still holds.
+        """
+
+    async def settle(
+        self, worker_id: int | None, settlements: Sequence[Settlement], closing: Sequence[int]
+    ) -> set[tuple[int, int]]:
+        """Apply these ways out of claims; the (task, attempt) pairs that were moved.
+
+        A pair is not moved when its claim is gone or it has left it before. `closing` are claims of which
+        nothing is left. `worker_id` None is for recovery, which may close anybody's claim.
+        """
+
+    async def revoked(self, worker_id: int) -> list[tuple[int, int]]:
+        """The (task, attempt) pairs that were canceled or taken from this worker's claims and not settled."""
+
+    async def lost(self, limit: int) -> list[LostTask]:
+        """Tasks whose worker is dead or whose visibility has run out."""
+
+    async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+        """Keep what running tasks say of themselves."""
+
+
+class Moves(Protocol):
+    """Moves that are not a worker's."""
+
+    async def cancel(self, task_id: int, by: str | None, reason: str | None, version: int | None) -> bool:
+        """CANCELED at once, from any place but the dead letters; False when it is final or unknown.
+
+        Raises Conflict when `version` is given and is not the task's present one.
+        """
+
+    async def requeue(
+        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None
+    ) -> list[int]:
+        """Out of the dead letters into their queue with fresh budgets; the ids that were there.
+
+        `new_input` replaces the task's input. Noted with who and why.
+        """
+
+    async def discard(self, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
+        """Out of the dead letters for good, FAILED as before; the ids that were there. Noted."""
+
+    async def hurry(self, task_id: int) -> bool:
+        """A delayed or retrying task becomes ready now; False when it is neither."""
+
+    async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
+        """A task that waits for a person or a system ends (or retries) as told; False when it does not wait.
+
+        Raises Conflict when `version` is given and is not the task's present one.
+        """
+
+    async def change_open(
+        self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
+    ) -> bool:
+        """Change whom or what an open task waits for, with a note; False when it is not open.
+
+        Raises Conflict when `version` is given and is not the task's present one.
+        """
+
+
+class Upkeep(Protocol):
+    """What has to be done now and then."""
+
+    async def lead(self, role: str, holder: str, ttl_us: int) -> bool:
+        """Take or keep a role for so long; False while another holds it."""
+
+    async def promote(self, limit: int) -> int:
+        """Make ready what is due; how many."""
+
+    async def tidy(self) -> None:
+        """What keeps claims fast and limits honest: floors raised, orphaned slots freed, parked admitted."""
+
+    async def sequence(self, limit: int) -> int:
+        """Give new events their positions in the feed; how many batches."""
+
+    async def prune(self, before: int) -> int:
+        """Forget what ended before that moment, with all that belongs to it; how many tasks."""
+
+
+class Queues(Protocol):
+    """The five queues."""
+
+    async def queues(self) -> list[QueueRow]:
+        """The figures of the five queues."""
+
+    async def pause(self, queue: int, paused: bool) -> None:
+        """Let nothing be dequeued from a queue, or let it go on."""
+
+    async def ahead_of(self, task_id: int) -> int | None:
+        """How many tasks stand before this one in its lane; None when it is not queued."""
+
+    async def slot_holders(self, task_id: int) -> list[tuple[str, int, list[int]]]:
+        """For a parked task: each limit's key, its size and the tasks that hold it."""
+
+
+class Reading(Protocol):
+    """What is known."""
+
+    async def facts(self, task_ids: Sequence[int]) -> list[Facts]:
+        """Everything about these tasks, in this order; unknown ones are left out."""
+
+    async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
+        """Ids that fit the filter, newest first, beginning after (below) the id `after`."""
+
+    async def find_started(self, wanted: Filter, limit: int, after: int | None) -> Page:
+        """The same in the order of starting, latest first; `after` is a position of an earlier page."""
+
+    async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
+        """Ids in the dead letters, newest first."""
+
+    async def attempts(self, task_id: int) -> list[AttemptFact]:
+        """The ended attempts, oldest first."""
+
+    async def attempt_facts(self, pairs: Sequence[tuple[int, int]]) -> list[AttemptFact]:
+        """These (task, attempt) pairs, as far as they have ended."""
+
+    async def running(self, task_ids: Sequence[int]) -> list[tuple[int, Place]]:
+        """The present claims on these tasks."""
+
+    async def notes(self, task_ids: Sequence[int]) -> list[Note]:
+        """The notes on these tasks, oldest first."""
+
+    async def lines(self, task_id: int, after: int, limit: int) -> list[Line]:
+        """The lines a task logged after a sequence, oldest first."""
+
+    async def latest(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """(id, a number that grows whenever anything about the task changes), cheaply: for followers."""
+
+    async def feed(self, after: int, limit: int) -> list[FeedRow]:
+        """Batches of events after a position, in order."""
+
+    async def feed_end(self) -> int:
+        """The latest position of the feed."""
+
+    async def counts(self, since: int) -> list[tuple[int, State, int]]:
+        """(kind id, state, how many) over the tasks made since that moment."""
+
+
+class Vault(Protocol):
+    """Uploaded files and API tokens."""
+
+    async def save_upload(self, upload: Upload, content: bytes) -> None:
+        """Keep an uploaded file."""
+
+    async def upload(self, upload_id: str) -> tuple[Upload, bytes] | None:
+        """An uploaded file and its content."""
+
+    async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
+        """Keep an API token's hash and whom it stands for."""
+
+    async def token(self, hash_: bytes) -> dict[str, Any] | None:
+        """Whom an API token stands for; None when unknown or expired."""
+
+
+class Store(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Reading, Vault, Protocol):
+    """The contract. See the module's text for what holds for all verbs."""

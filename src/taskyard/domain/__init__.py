@@ -1,0 +1,1 @@
+"""What the platform is: plain values and pure functions. No I/O, clock, chance or async."""

@@ -1,0 +1,81 @@
+"""The effective policy of a task: decided once when it is submitted, then frozen with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from taskyard.domain.json import canonical, digest
+from taskyard.domain.retry import RetryPolicy
+from taskyard.errors import ValidationFailed
+
+
+class Policy(msgspec.Struct, frozen=True, rename="camel"):
+    """What holds for every attempt of a task; `timeout` in seconds per attempt."""
+
+    timeout: float
+    retry: RetryPolicy
+    security_context: dict[str, Any] | None = None
+    max_deliveries: int = 5
+
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the canonical content: equal policies are stored once."""
+        return digest(canonical(msgspec.to_builtins(self)))
+
+
+class Maxima(msgspec.Struct, frozen=True):
+    """What the service allows at most; `timeout` in seconds."""
+
+    timeout: float
+    max_retries: int = 1000
+
+
+class SecurityContext(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """As whom and with which rights an attempt runs."""
+
+    run_as: str = ""
+    permissions: list[str] = []
+    security_level: str = "LOW"
+
+
+class ExecutionConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """The part of a policy that a request may bring; what is None or missing is the next one's to say."""
+
+    timeout: float | None = None
+    retry_policy: dict[str, Any] | None = None
+    security_context: SecurityContext | None = None
+
+
+def parse_retry(patch: dict[str, Any], path: str, base: dict[str, Any] | None = None) -> RetryPolicy:
+    """The retry policy that `patch` makes of `base`. Raises ValidationFailed naming `path`."""
+    try:
+        policy = msgspec.convert({**(base or {}), **patch}, RetryPolicy)
+    except msgspec.ValidationError as error:
+        raise invalid(path, str(error)) from None
+    low = [policy.max_retries, policy.initial_delay, policy.max_delay, policy.multiplier, policy.jitter]
+    if any(value < 0 for value in low) or policy.jitter > 1:
+        raise invalid(path, "numbers must not be negative, and jitter not above 1")
+    return policy
+
+
+def effective(layers: list[ExecutionConfig], maxima: Maxima) -> Policy:
+    """The policy of `layers`, strongest first, field by field, clamped by the service's maxima."""
+    timeout = next(layer.timeout for layer in layers if layer.timeout is not None)
+    merged: dict[str, Any] = {}
+    for layer in reversed(layers):
+        merged.update(layer.retry_policy or {})
+    retry = parse_retry(merged, "/executionConfig/retryPolicy")
+    security = next((layer.security_context for layer in layers if layer.security_context is not None), None)
+    return Policy(
+        timeout=min(timeout, maxima.timeout),
+        retry=msgspec.structs.replace(retry, max_retries=min(retry.max_retries, maxima.max_retries)),
+        security_context=msgspec.to_builtins(security) if security else None,
+    )
+
+
+def invalid(path: str, message: str, keyword: str = "type") -> ValidationFailed:
+    """The error for one wrong field at `path` (a JSON Pointer)."""
+    return ValidationFailed(
+        f"{path}: {message}", details=[{"path": path, "message": message, "keyword": keyword}]
+    )

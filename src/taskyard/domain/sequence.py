@@ -1,0 +1,65 @@
+"""The place of every fact in the story of one task.
+
+A sequence number is `attempt << 20 | step`. Within an attempt: step 0 it was queued, 1 it was started,
+2… the lines and progress its executor wrote (or, while it is a person's, each change made to it),
+and the last two how it ended. So numbers grow with the story, are known without asking anybody,
+and an event's UUID is its task and number written differently (RFC 9562, version 8).
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+_BITS = 20
+_LAST = (1 << _BITS) - 1
+
+STARTED_STEP = 1
+FIRST_LINE_STEP = 2
+LAST_LINE_STEP = _LAST - 2
+
+
+def queued(attempt: int) -> int:
+    """When the attempt was queued; for the first attempt, when the task was created."""
+    return attempt << _BITS
+
+
+def started(attempt: int) -> int:
+    """When the attempt was dequeued."""
+    return attempt << _BITS | STARTED_STEP
+
+
+def line(attempt: int, number: int) -> int:
+    """The `number`-th line (from 0) of an attempt; beyond a million lines they share the last number."""
+    return attempt << _BITS | min(FIRST_LINE_STEP + number, LAST_LINE_STEP)
+
+
+def settled(attempt: int) -> int:
+    """How the attempt ended."""
+    return attempt << _BITS | (_LAST - 1)
+
+
+def dead_lettered(attempt: int) -> int:
+    """After `settled`, where the task also went to the dead letters."""
+    return attempt << _BITS | _LAST
+
+
+def attempt_of(sequence: int) -> int:
+    """The attempt a sequence number belongs to."""
+    return sequence >> _BITS
+
+
+def step_of(sequence: int) -> int:
+    """The step within its attempt."""
+    return sequence & _LAST
+
+
+def is_settled(sequence: int) -> bool:
+    """Whether this number stands for the end of an attempt."""
+    return step_of(sequence) == _LAST - 1
+
+
+def event_id(task_id: int, sequence: int) -> UUID:
+    """The UUID of the event with this number: 48 bits of sequence and 63 of task id around version and variant."""
+    high = (sequence & ((1 << 48) - 1)) << 80 | 0x8 << 76 | task_id >> 51
+    low = 0b10 << 62 | (task_id & ((1 << 51) - 1)) << 11
+    return UUID(int=high | low)
