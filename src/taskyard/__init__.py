@@ -1,1 +1,24 @@
-"""Taskyard."""
+"""Taskyard executes tasks: it takes a request, runs it in the right place, keeps it safe, and tells whoever asked."""
+
+from taskyard.domain.event import TaskEvent
+from taskyard.domain.task import Task, UserTask, WorkflowTask
+from taskyard.domain.upload import UploadedFile
+from taskyard.errors import TaskyardError
+from taskyard.executors.function.context import Context
+from taskyard.executors.function.errors import TaskCanceled, TaskFailed
+from taskyard.yard import Run, TaskHandle, Taskyard
+
+__all__ = [
+    "Context",
+    "Run",
+    "Task",
+    "TaskCanceled",
+    "TaskEvent",
+    "TaskFailed",
+    "TaskHandle",
+    "Taskyard",
+    "TaskyardError",
+    "UploadedFile",
+    "UserTask",
+    "WorkflowTask",
+]

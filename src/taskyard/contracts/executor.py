@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from taskyard.contracts.records import Claimed
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.outcome import Result
+from taskyard.domain.outcome import Report, TaskError
 from taskyard.domain.policy import Policy
 
 
@@ -19,20 +19,24 @@ class Job(Protocol):
     policy: Policy
 
     @property
-    def canceled(self) -> str | None:
-        """Why the attempt should stop (`canceled`, `timeout`, `lease lost`, `shutdown`), or None."""
+    def stopped(self) -> str | None:
+        """Why the attempt should stop (`canceled`, `timeout`, `shutdown`), or None."""
 
     def log(self, level: str, text: str) -> None:
-        """Say a line; never blocks."""
+        """Say a line; never blocks. May be called from any thread."""
 
     def progress(self, current: float, total: float | None, action: str | None) -> None:
-        """Say how far it is; never blocks."""
+        """Say how far it is; never blocks. May be called from any thread."""
 
-    def services(self) -> Any:
-        """What the process offers to handlers: starting subtasks, triggers, uploads."""
+    def on_stop(self, callback: Callable[[str], None]) -> None:
+        """Call `callback(reason)` on the event loop when the attempt should stop."""
+
+    async def waiting(self, awaited: Awaitable[Any]) -> Any:
+        """Wait for another task without holding this worker's slot."""
 
 
-Run = Callable[[Job], Awaitable[Result]]
+Run = Callable[[Job], Awaitable[Report]]
+Fallback = Callable[[Job, TaskError], Awaitable[Any]]
 
 
 class Executor(Protocol):
@@ -42,9 +46,12 @@ class Executor(Protocol):
         """Whether this process can run the definition."""
 
     def bind(self, kind: Kind) -> Run:
-        """How to run one attempt of this version. Handlers' errors come back as results, never raised;
+        """How to run one attempt of this version. Handlers' errors come back as reports, never raised;
         `asyncio.CancelledError` passes through.
         """
+
+    def fallback(self, kind: Kind) -> Fallback | None:
+        """What gives a result after the last attempt has failed; None when nothing does. It may raise."""
 
     async def start(self) -> None:
         """Make ready what runs need."""

@@ -164,9 +164,7 @@ class Moves(Protocol):
         Raises Conflict when `version` is given and is not the task's present one.
         """
 
-    async def requeue(
-        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None
-    ) -> list[int]:
+    async def requeue(self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None) -> list[int]:
         """Out of the dead letters into their queue with fresh budgets; the ids that were there.
 
         `new_input` replaces the task's input. Noted with who and why.

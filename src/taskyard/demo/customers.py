@@ -169,13 +169,13 @@ def _columns(customer: Customer) -> tuple[str, int, str, str, str, int]:
     )
 
 
-def _paced[T](
-    items: Iterator[T], total: int, on_progress: OnProgress, per_second: float
-) -> Iterator[T]:
-    """Yield the items no faster than `per_second`, reporting progress after each batch and at the end."""
+def _paced(
+    outcomes: Iterator[Customer | RowError], total: int, on_progress: OnProgress, per_second: float
+) -> Iterator[Customer | RowError]:
+    """Yield the outcomes no faster than `per_second`, reporting progress after each batch and at the end."""
     start = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
+    for done, outcome in enumerate(outcomes, 1):
+        yield outcome
         if done % BATCH == 0 or done == total:
             on_progress(done, total)
             time.sleep(max(0.0, start + done / per_second - time.monotonic()))

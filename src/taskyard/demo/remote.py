@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 Currency = Literal["EUR", "USD", "GBP", "CHF", "SEK", "PLN", "JPY", "INR", "BRL", "KES"]
 
+MAJOR_CURRENCIES: list[Currency] = ["USD", "GBP", "CHF", "SEK", "JPY"]
+
 FAILING_CALLS = 2
 """How many calls the simulated rate service refuses before it answers."""
 
@@ -64,7 +66,11 @@ async def notify_legacy_system(message: str) -> Receipt:
     with socket.socket() as nobody:
         # A port that is bound but not listened on refuses for certain: no one else can take it meanwhile.
         nobody.bind(("127.0.0.1", 0))
-        reader, writer = await asyncio.open_connection(*nobody.getsockname())
+        host, port = nobody.getsockname()
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+        except ConnectionRefusedError as error:
+            raise ConnectionRefusedError(f"nobody listens at {host}:{port}") from error
     writer.write(f"{message}\n".encode())
     answer = await reader.readline()
     writer.close()

@@ -52,20 +52,22 @@ def write_report(database: Path, folder: Path, report_format: ReportFormat = "ht
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"weekly-report.{suffix}"
     file.write_text(render(headline, countries), encoding="utf-8")
-    return WeeklyReport(
-        summary=headline, file=str(file), customers=customers, total=total, countries=countries
-    )
+    return WeeklyReport(summary=headline, file=str(file), customers=customers, total=total, countries=countries)
 
 
 def _totals(database: Path) -> list[CountryTotal]:
-    if not database.exists():
+    rows = _query(database) if database.exists() else []
+    if not rows:
         raise NothingToReportError("no customers yet: import them first")
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute(_TOTALS).fetchall()
     return [
         CountryTotal(country=country, customers=customers, total=round(total, 2), average=round(average, 2))
         for country, customers, total, average in rows
     ]
+
+
+def _query(database: Path) -> list[tuple[str, int, float, float]]:
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(_TOTALS).fetchall()
 
 
 def _cells(row: CountryTotal) -> tuple[str, str, str, str]:

@@ -21,15 +21,15 @@ NAMES = {
     "DE": ("Anna Jonas Lena Felix Greta Moritz Ida Paul", "Becker Vogel Schäfer Krüger Lange Busch Winter Roth"),
     "FR": ("Chloé Hugo Inès Louis Manon Théo Zoé Jules", "Moreau Lefèvre Girard Roussel Faure Blanc Garnier Colin"),
     "ES": ("Lucía Mateo Carmen Pablo Elena Diego Sofía Javier", "Ortega Núñez Vidal Serrano Ibáñez Campos Rey Prieto"),
-    "IT": ("Giulia Marco Chiara Luca Elisa Matteo Sara Pietro", "Conti Ferrara Greco Marini Rizzo Lombardi Villa Serra"),
+    "IT": ("Giulia Marco Chiara Luca Elisa Matteo Sara Pietro", "Conti Ferrara Greco Marini Rizzo Lombardi Villa"),
     "PL": ("Zofia Jakub Maja Szymon Hanna Piotr Ewa Michał", "Wójcik Mazur Kaczmarek Zając Król Pawlak Duda Sikora"),
     "SE": ("Astrid Erik Linnéa Oskar Freja Nils Elsa Axel", "Lindqvist Berg Sandström Åkesson Nyberg Holm Ek Wallin"),
-    "GB": ("Grace Oliver Amelia Harry Isla George Ruby Arthur", "Turner Hughes Bennett Foster Walsh Barker Payne Doyle"),
+    "GB": ("Grace Oliver Amelia Harry Isla George Ruby Arthur", "Turner Hughes Bennett Foster Walsh Barker Payne"),
     "US": ("Emma Noah Ava Mason Harper Logan Chloe Wyatt", "Carter Reed Coleman Hayes Brooks Sanders Ross Perry"),
     "IN": ("Aarav Diya Vihaan Ananya Arjun Meera Rohan Kavya", "Iyer Nair Menon Kapoor Joshi Bhat Rao Chopra"),
     "JP": ("Haruto Yui Sota Aoi Ren Hina Daiki Mei", "Tanaka Kobayashi Mori Ishii Okada Hayashi Ueda Kato"),
-    "BR": ("Beatriz Rafael Larissa Thiago Camila Bruno Júlia Caio", "Ribeiro Araújo Barros Teixeira Pinto Moura Lopes Dias"),
-    "KE": ("Achieng Kamau Wanjiru Otieno Njeri Baraka Imani Juma", "Mwangi Odhiambo Kiptoo Wafula Ndungu Cheruiyot Mutua Barasa"),
+    "BR": ("Beatriz Rafael Larissa Thiago Camila Bruno Júlia Caio", "Ribeiro Araújo Barros Teixeira Pinto Moura Lopes"),
+    "KE": ("Achieng Kamau Wanjiru Otieno Njeri Baraka Imani Juma", "Mwangi Odhiambo Kiptoo Wafula Ndungu Mutua"),
 }  # fmt: skip
 
 Row = dict[str, str]
@@ -127,7 +127,13 @@ CREATE INDEX orders_by_time ON orders (ordered_at);
 """  # noqa: E501 - a table a line
 _PRODUCT_COUNT = 400
 _ORDER_COUNT = 20_000
-_NOTES = (None, None, "Leave with the neighbour, please.", "A present: no invoice in the parcel.", "Call before delivery.")
+_NOTES = (
+    None,
+    None,
+    "Leave with the neighbour, please.",
+    "A present: no invoice in the parcel.",
+    "Call before delivery.",
+)
 
 
 def _products(random: Random) -> Iterator[tuple[int, str, str, int]]:

@@ -17,6 +17,13 @@ class TaskError(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     retryable: bool | None = None
 
 
+class Done(msgspec.Struct, frozen=True):
+    """The handler has returned `value`, any JSON value, not yet checked against the output schema."""
+
+    value: Any
+    warnings: tuple[dict[str, Any], ...] = ()
+
+
 class Completed(msgspec.Struct, frozen=True):
     """The work is done; `output` is JSON, `warnings` what went wrong on the way without stopping it."""
 
@@ -60,5 +67,8 @@ class Handed(msgspec.Struct, frozen=True):
     due_at: int | None = None
     wake_at: int | None = None
 
+
+Report = Done | Failed | Postponed | Released | Handed
+"""What an executor may report."""
 
 Result = Completed | Failed | Postponed | Released | Lost | Handed

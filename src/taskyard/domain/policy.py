@@ -76,6 +76,4 @@ def effective(layers: list[ExecutionConfig], maxima: Maxima) -> Policy:
 
 def invalid(path: str, message: str, keyword: str = "type") -> ValidationFailed:
     """The error for one wrong field at `path` (a JSON Pointer)."""
-    return ValidationFailed(
-        f"{path}: {message}", details=[{"path": path, "message": message, "keyword": keyword}]
-    )
+    return ValidationFailed(f"{path}: {message}", details=[{"path": path, "message": message, "keyword": keyword}])

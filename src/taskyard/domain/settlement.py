@@ -51,9 +51,7 @@ def may_retry(error: TaskError, policy: Policy) -> bool:
     return error.retryable is not False
 
 
-def _failed(
-    error: TaskError, delay: float | None, budgets: Budgets, policy: Policy, chance: float
-) -> Decision:
+def _failed(error: TaskError, delay: float | None, budgets: Budgets, policy: Policy, chance: float) -> Decision:
     used = Budgets(budgets.failures + 1, budgets.losses)
     if used.failures > policy.retry.max_retries or not may_retry(error, policy):
         return Decision(Outcome.FAILED, budgets, error=error)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from taskyard.domain import sequence
-from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.definition import Kind
 from taskyard.domain.facts import (
     EMPTY_EXTRA,
     NO_DETAIL,
@@ -247,4 +247,3 @@ def _times(place: Place | None, last: AttemptFact | None, final: AttemptFact | N
     if final is not None:
         times |= {"end_time": moment(final.finished_at), "execution_time": final.run_ms}
     return times
-

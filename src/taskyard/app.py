@@ -1,0 +1,187 @@
+"""The composition root: the only module that knows every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from taskyard.contracts.clock import Clock, SystemClock
+from taskyard.contracts.executor import Executor, Job
+from taskyard.contracts.store import Store
+from taskyard.domain.lifecycle import State
+from taskyard.domain.queue import Queue
+from taskyard.domain.upload import UploadedFile
+from taskyard.engine.define import define
+from taskyard.engine.engine import Engine, Limits
+from taskyard.engine.query import get_task
+from taskyard.engine.request import TaskRequest
+from taskyard.engine.submit import submit
+from taskyard.engine.trigger import fire
+from taskyard.engine.upload import open_uploads
+from taskyard.errors import ConfigurationError
+from taskyard.executors.function.errors import TaskFailed
+from taskyard.executors.function.executor import FunctionExecutor
+from taskyard.executors.function.handler import Registry
+from taskyard.executors.manual import ManualExecutor
+from taskyard.runtime.follow import wait_final
+from taskyard.runtime.triggers import Listeners, Triggers
+from taskyard.runtime.upkeep import Upkeep
+from taskyard.runtime.watcher import Watcher
+from taskyard.runtime.worker import Worker, WorkerOptions
+from taskyard.security.caller import SYSTEM
+from taskyard.settings import Settings
+from taskyard.store.sqlite import SqliteStore
+
+VERSION = version("taskyard")
+
+
+def make_store(url: str, clock: Clock) -> Store:
+    """The store an address means. Raises ConfigurationError for one that means none."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        path = url.removeprefix("sqlite:///")
+        return SqliteStore(path if path and path != url else ":memory:", clock)
+    if parts.scheme in ("postgresql", "postgres"):
+        from taskyard.store.postgres import PostgresStore
+
+        return PostgresStore(url, clock)
+    raise ConfigurationError(
+        f"TASKYARD_DATABASE_URL: {parts.scheme or url!r} is no store; use sqlite:///file.db or postgresql://host/name"
+    )
+
+
+def make_limits(settings: Settings) -> Limits:
+    """The service's limits."""
+    return Limits(
+        timeout=settings["TASK_TIMEOUT"],
+        max_timeout=settings["TASK_MAX_TIMEOUT"],
+        retry_policy=settings["TASK_RETRY_POLICY"],
+        max_input=settings["TASKYARD_MAX_BODY"],
+        max_output=settings["TASKYARD_MAX_BODY"],
+        max_depth=settings["TASKYARD_MAX_DEPTH"],
+    )
+
+
+class App:
+    """One process's Taskyard: the engine with everything that plays a part in it."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, listeners: Listeners, clock: Clock | None = None
+    ) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.listeners = listeners
+        self.clock = clock or SystemClock()
+        self.engine = Engine(make_store(settings["TASKYARD_DATABASE_URL"], self.clock), make_limits(settings))
+        self.watcher = Watcher(self.engine.store)
+        self._opened = 0
+
+    async def open(self) -> None:
+        """Open the store, migrating an embedded one, and register the definitions. Nested calls are counted."""
+        if self._opened == 0:
+            if isinstance(self.engine.store, SqliteStore):
+                await self.engine.store.migrate()
+            await self.engine.open()
+            if len(self.registry):
+                await define(self.engine, [handler.definition for handler in self.registry])
+        self._opened += 1
+
+    async def close(self) -> None:
+        """Close what the matching `open` opened."""
+        self._opened -= 1
+        if self._opened == 0:
+            await self.watcher.close()
+            await self.engine.close()
+
+    @contextlib.asynccontextmanager
+    async def working(
+        self, *, queues: tuple[Queue, ...] | None = None, slots: int | None = None, started: Any = None
+    ) -> AsyncIterator[Worker]:
+        """Execute tasks here: a worker, the periodic services and the listeners. Opens and closes the app."""
+        await self.open()
+        upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"])
+        triggers = Triggers(self.engine, self.listeners)
+        try:
+            upkeep.start()
+            if self.listeners:
+                await triggers.start()
+            async with self._worker(queues, slots, started) as worker:
+                yield worker
+        finally:
+            await triggers.stop()
+            await upkeep.stop()
+            await self.close()
+
+    def _worker(self, queues: tuple[Queue, ...] | None, slots: int | None, started: Any) -> Worker:
+        size = slots or self.settings["TASK_MAX_CONCURRENT"]
+        url = self.settings["TASKYARD_DATABASE_URL"]
+        shared = not isinstance(self.engine.store, SqliteStore) or self.engine.store.path != ":memory:"
+        options = WorkerOptions(
+            slots=size,
+            version=VERSION,
+            grace=self.settings["TASKYARD_GRACE"],
+            open_beat_store=(lambda: make_store(url, self.clock)) if shared else None,
+            started=started,
+            **({} if queues is None else {"queues": queues}),
+        )
+        return Worker(self.engine, self._executors(size), self.clock, options)
+
+    def _executors(self, slots: int) -> list[Executor]:
+        return [FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads), ManualExecutor()]
+
+    async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
+        return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")
+
+
+class HandlerServices:
+    """What handlers can ask of the process they run in."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def run_child(self, job: Job, target: Any, input_: Any, on_progress: Any) -> Any:
+        """A subtask's result. Its failure fails the parent without a retry, for the child had its own."""
+        engine = self._app.engine
+        key = target if isinstance(target, str) else target.key
+        request = TaskRequest(task_definition_id=key, input={} if input_ is None else input_)
+        child = (await submit(engine, request, SYSTEM, parent_id=job.claimed.task_id)).task
+        telling = asyncio.create_task(self._tell_progress(int(child.task_id), on_progress))
+        try:
+            child = await wait_final(engine, self._app.watcher, int(child.task_id))
+        finally:
+            telling.cancel()
+        if child.status is not State.COMPLETED:
+            error = child.error or {}
+            raise TaskFailed(
+                f"subtask {key} ({child.task_id}) is {child.status}: {error.get('message')}",
+                code=str(error.get("code", "EXECUTION_ERROR")),
+                details={"taskId": child.task_id},
+                retryable=False,
+            )
+        return child.output if isinstance(target, str) else target.load_output(child.output)
+
+    async def trigger(self, name: str, properties: Any, cause: tuple[str, str]) -> list[str]:
+        """Start what declared the trigger."""
+        return [task.task_id for task in await fire(self._app.engine, name, properties, SYSTEM, cause)]
+
+    async def trigger_service(self, service: str, name: str, properties: Any, cause: tuple[str, str]) -> list[str]:
+        """Start what one service declared under the trigger."""
+        return [task.task_id for task in await fire(self._app.engine, name, properties, SYSTEM, cause, service)]
+
+    async def emit(self, name: str, data: Any, task_id: str) -> None:
+        """Call who listens in this process."""
+        await self._app.listeners.call([name], {"name": name, "data": data, "taskId": task_id})
+
+    async def _tell_progress(self, child_id: int, on_progress: Any) -> None:
+        async with self._app.watcher.following(child_id) as changed:
+            while True:
+                await changed.wait()
+                changed.clear()
+                progress = (await get_task(self._app.engine, child_id)).progress
+                if progress is not None:
+                    on_progress(child_id, progress["current"], progress["total"])

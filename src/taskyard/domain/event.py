@@ -1,0 +1,229 @@
+"""Events: one fact about a task as everybody outside is told it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from taskyard.domain import sequence
+from taskyard.domain.definition import Definition
+from taskyard.domain.facts import AttemptFact, Body, Note
+from taskyard.domain.ids import made_at
+from taskyard.domain.lifecycle import EventType
+from taskyard.domain.priority import Priority
+from taskyard.domain.task import detail_of, iso, moment
+
+SOURCE = "task-execution-layer"
+_SUMMARY_LENGTH = 1024
+_NAMESPACE = uuid.UUID("6f0e6a4e-6e0b-5f0a-9b1d-0a4cf29c2b6e")
+
+
+class EventName(NamedTuple):
+    """How one type of event is called: routing key, envelope type, and the state its triggers name (if any)."""
+
+    key: str
+    type: str
+    trigger: str | None = None
+
+
+NAMES: dict[EventType, EventName] = {
+    EventType.CREATED: EventName("task.created", "task.instance.created", "Created"),
+    EventType.STARTED: EventName("task.started", "task.instance.started", "Running"),
+    EventType.COMPLETED: EventName("task.completed", "task.instance.completed", "Done"),
+    EventType.FAILED: EventName("task.failed", "task.instance.failed", "Failed"),
+    EventType.RETRY: EventName("task.retry", "task.instance.retry", "Retrying"),
+    EventType.CANCELED: EventName("task.canceled", "task.instance.canceled", "Canceled"),
+    EventType.ASSIGNED: EventName("task.assigned", "task.manual.assigned"),
+    EventType.PROGRESS: EventName("task.progress", "task.instance.progress"),
+    EventType.WAITING: EventName("task.waiting", "task.instance.waiting"),
+    EventType.DEADLETTERED: EventName("task.deadlettered", "task.instance.deadlettered"),
+    EventType.REQUEUED: EventName("task.requeued", "task.instance.requeued"),
+    EventType.CLAIMED: EventName("task.claimed", "task.manual.claimed"),
+    EventType.RELEASED: EventName("task.released", "task.manual.released"),
+    EventType.DELEGATED: EventName("task.delegated", "task.manual.delegated"),
+    EventType.COMMENTED: EventName("task.commented", "task.manual.commented"),
+    EventType.OVERDUE: EventName("task.overdue", "task.manual.overdue"),
+    EventType.REMINDER: EventName("task.reminder", "task.manual.reminder"),
+    EventType.ESCALATED: EventName("task.escalated", "task.manual.escalated"),
+}
+
+
+class Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    """What an envelope says of itself."""
+
+    correlation_id: str
+    source: str = SOURCE
+
+
+class TaskEvent(msgspec.Struct, frozen=True, rename="camel"):
+    """One event. `key` is its routing key, by which subscribers choose; the others are the envelope."""
+
+    key: str
+    type: str
+    id: str
+    sequence: int
+    timestamp: datetime
+    data: dict[str, Any]
+    metadata: Metadata
+
+    def envelope(self) -> dict[str, Any]:
+        """The JSON object of the contract, without the routing key."""
+        return {
+            "type": self.type,
+            "id": self.id,
+            "sequence": self.sequence,
+            "timestamp": self.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "data": self.data,
+            "metadata": {"correlationId": self.metadata.correlation_id, "source": self.metadata.source},
+        }
+
+
+class Ground(NamedTuple):
+    """What an event is told from: the task, its definition, the attempt it belongs to, and a note if there is one.
+
+    `attempt` may still be running: then it has only its start and its worker.
+    """
+
+    body: Body
+    definition: Definition
+    attempt: AttemptFact | None
+    note: Note | None
+    max_retries: int
+
+
+def correlation_of(body: Body) -> str:
+    """The request's correlation id; where none was given, a UUID that stands for the task."""
+    return body.correlation_id or str(uuid.uuid5(_NAMESPACE, str(body.id)))
+
+
+def tell_event(type_: EventType, number: int, at: int, ground: Ground) -> TaskEvent:
+    """The event with this sequence number, which happened at `at` (microseconds since the epoch)."""
+    body, name = ground.body, NAMES[type_]
+    data: dict[str, Any] = {
+        "taskId": str(body.id),
+        "workflowId": body.workflow_id,
+        "taskType": ground.definition.task_type.value,
+    }
+    data |= _DATA[type_](ground, at) if type_ in _DATA else _noted(ground, at)
+    when = moment(at)
+    assert when is not None  # noqa: S101 - `at` is not None
+    identity = str(sequence.event_id(body.id, number))
+    return TaskEvent(name.key, name.type, identity, number, when, data, Metadata(correlation_of(body)))
+
+
+def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback: bool) -> list[str]:
+    """The names under which code in the process listens: three forms, for the states that have triggers."""
+    state = next((name.trigger for name in NAMES.values() if name.key == event.key), None)
+    if state is None:
+        return []
+    states = [state, "Fallback"] if fallback and state == "Done" else [state]
+    camel = "".join(part[:1].upper() + part[1:] for part in definition_key.replace("_", "-").split("-"))
+    names = []
+    for each in states:
+        names += [f"task{each}", f"task{camel}{each}"]
+        if body.cause_type is not None and body.cause is not None:
+            names.append(f"{body.cause_type}_{body.cause}OwnedTask{camel}{each}")
+    return names
+
+
+def _created(ground: Ground, at: int) -> dict[str, Any]:
+    del at
+    return {
+        "taskDefinitionId": ground.definition.key,
+        "status": "PENDING",
+        "priority": Priority(ground.body.priority).name,
+        "createdAt": iso(made_at(ground.body.id)),
+    }
+
+
+def _started(ground: Ground, at: int) -> dict[str, Any]:
+    return {"executorId": ground.attempt.worker if ground.attempt else None, "startTime": iso(at)}
+
+
+def _ended(ground: Ground, at: int) -> dict[str, Any]:
+    attempt = ground.attempt
+    started = iso(attempt.started_at) if attempt else None
+    return {"executorId": attempt.worker if attempt else None, "startTime": started, "endTime": iso(at)}
+
+
+def _completed(ground: Ground, at: int) -> dict[str, Any]:
+    attempt = ground.attempt
+    run_ms = attempt.run_ms if attempt else None
+    summary = summarize(attempt.result if attempt else None)
+    return {**_ended(ground, at), "executionTime": run_ms, "outputSummary": summary}
+
+
+def _failed(ground: Ground, at: int) -> dict[str, Any]:
+    error = detail_of(ground.attempt).error or {}
+    return {
+        **_ended(ground, at),
+        "errorCode": error.get("code"),
+        "errorMessage": error.get("message"),
+        "stackTrace": error.get("stackTrace"),
+        "retryable": bool(error.get("retryable", False)),
+    }
+
+
+def _retry(ground: Ground, at: int) -> dict[str, Any]:
+    detail = detail_of(ground.attempt)
+    error = detail.error or {}
+    delay = detail.delay or 0.0
+    return {
+        "retryCount": detail.retry_count or 0,
+        "maxRetries": ground.max_retries,
+        "retryDelay": delay,
+        "nextRetryTime": iso(at + int(delay * 1_000_000)),
+        "lastErrorCode": error.get("code"),
+        "lastErrorMessage": error.get("message"),
+    }
+
+
+def _canceled(ground: Ground, at: int) -> dict[str, Any]:
+    detail = detail_of(ground.attempt)
+    return {"endTime": iso(at), "reason": detail.reason, "canceledBy": detail.by}
+
+
+def _noted(ground: Ground, at: int) -> dict[str, Any]:
+    """Who, when and why, from the note or else from the attempt."""
+    if ground.note is not None:
+        return {"at": iso(at), **ground.note.body}
+    detail = detail_of(ground.attempt)
+    error = detail.error or {}
+    return {"at": iso(at), "by": detail.by, "reason": detail.reason or error.get("message")}
+
+
+def _assigned(ground: Ground, at: int) -> dict[str, Any]:
+    return {
+        "assigneeType": None,
+        "assigneeId": None,
+        "assigneeName": None,
+        "taskName": ground.definition.title or ground.definition.key,
+        "taskDescription": ground.definition.description,
+        "priority": Priority(ground.body.priority).name,
+        "dueDate": None,
+        **_noted(ground, at),
+    }
+
+
+_DATA = {
+    EventType.CREATED: _created,
+    EventType.STARTED: _started,
+    EventType.COMPLETED: _completed,
+    EventType.FAILED: _failed,
+    EventType.RETRY: _retry,
+    EventType.CANCELED: _canceled,
+    EventType.ASSIGNED: _assigned,
+}
+
+
+def summarize(result: bytes | None) -> dict[str, Any]:
+    """An output as an object that is never large: itself when it is small and an object, else its shape."""
+    if result is None:
+        return {}
+    if len(result) > _SUMMARY_LENGTH:
+        return {"truncated": True, "bytes": len(result)}
+    value = msgspec.json.decode(result)
+    return value if isinstance(value, dict) else {"value": value}

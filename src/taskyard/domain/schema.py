@@ -1,0 +1,298 @@
+"""JSON Schema (2020-12 unless a schema names its draft): compile once, then say what is wrong and where.
+
+A schema reaches nothing outside itself: `$ref` is never retrieved from a network or a file. Patterns run on a
+linear-time engine, so look-around and back-references are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import Any, TypeAlias
+
+import jsonschema_rs
+import msgspec
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from taskyard.domain.json import MAX_DETAILS, Detail, canonical, pointer, refusal
+from taskyard.errors import ValidationFailed
+
+MAX_VISITS = 20_000
+
+_LARGE_VALUE = 64 * 1024
+_PATTERN_OPTIONS = jsonschema_rs.RegexOptions(size_limit=4 * 1024 * 1024)
+_REFERENCES = ("/$ref", "/$dynamicRef", "/$schema")
+_SHOWN_LENGTH = 60
+_SHOWN_OPTIONS = 12
+
+_Finding: TypeAlias = tuple[list[str | int], str, str]
+
+_TYPES = {
+    "array": "a list", "boolean": "true or false", "integer": "an integer", "null": "null",
+    "number": "a number", "object": "an object", "string": "a string",
+}  # fmt: skip
+
+_FORMATS = {
+    "date": "a date such as 2026-01-31",
+    "date-time": "a date and time with its offset, such as 2026-01-31T12:00:00Z",
+    "duration": "a duration such as PT90S",
+    "email": "an e-mail address",
+    "regex": "a regular expression of moderate size without look-around or back-references",
+    "time": "a time with its offset, such as 12:00:00Z",
+    "uri": "a full URI such as https://example.org/path",
+    "uuid": "a UUID",
+}
+
+_COUNTS = {
+    "minLength": ("at least", "character"), "maxLength": ("at most", "character"),
+    "minItems": ("at least", "item"), "maxItems": ("at most", "item"),
+    "minProperties": ("at least", "field"), "maxProperties": ("at most", "field"),
+}  # fmt: skip
+
+_MESSAGES = {
+    "additionalItems": "holds more than {limit} items",
+    "contains": "does not hold the items it has to",
+    "contentEncoding": "is not encoded as {content_encoding}",
+    "contentMediaType": "does not hold {content_media_type}",
+    "exclusiveMaximum": "must be less than {limit}",
+    "exclusiveMinimum": "must be greater than {limit}",
+    "falseSchema": "is not allowed",
+    "maximum": "must be {limit} or less",
+    "minimum": "must be {limit} or more",
+    "multipleOf": "must be a multiple of {multiple_of}",
+    "not": "has a value that is ruled out",
+    "pattern": "does not match the pattern {pattern}",
+    "unevaluatedItems": "holds items that are not allowed",
+    "uniqueItems": "holds the same item twice",
+}
+
+
+class Validator:
+    """A compiled schema; made by `compile_schema`. Values given to it must be JSON."""
+
+    __slots__ = ("_compiled", "is_valid")
+
+    def __init__(self, compiled: jsonschema_rs.Validator) -> None:
+        self._compiled = compiled
+        self.is_valid = compiled.is_valid
+
+    def errors(self, value: Any, prefix: str = "") -> list[Detail]:
+        """All that is wrong with `value`, at most `MAX_DETAILS` findings; of a large value the first fault.
+
+        Each is `{path, message, keyword}`, where `path` is `prefix` and the JSON Pointer of the place; that of a
+        missing or unknown field names the field itself.
+        """
+        is_large = len(msgspec.json.encode(value)) > _LARGE_VALUE
+        return _details(self._first_error(value) if is_large else self._compiled.iter_errors(value), prefix)
+
+    def check(self, value: Any, prefix: str = "") -> None:
+        """Raise `ValidationFailed` with `errors` unless `value` fits."""
+        if not self.is_valid(value):
+            raise refusal(self.errors(value, prefix))
+
+    def _first_error(self, value: Any) -> list[jsonschema_rs.ValidationError]:
+        try:
+            self._compiled.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return [error]
+        return []
+
+
+def compile_schema(schema: dict[str, Any], prefix: str = "") -> Validator:
+    """The validator of `schema`, kept for the next caller with an equal one.
+
+    Raises `ValidationFailed` for a schema that is none; `prefix` is put before the paths into it.
+    """
+    if not isinstance(schema, dict):
+        raise refusal([{"path": prefix, "message": "must be an object", "keyword": "type"}])
+    try:
+        return _compile(canonical(schema))
+    except ValidationFailed as error:
+        raise refusal([{**detail, "path": prefix + detail["path"]} for detail in error.details]) from None
+
+
+def check_schema(schema: dict[str, Any], prefix: str = "") -> None:
+    """Raise `ValidationFailed` unless `schema` is one that `compile_schema` takes."""
+    compile_schema(schema, prefix)
+
+
+@lru_cache(maxsize=512)
+def _compile(text: bytes) -> Validator:
+    schema = msgspec.json.decode(text)
+    _refuse_costly(schema)
+    try:
+        compiled = jsonschema_rs.validator_for(
+            schema, validate_formats=True, retriever=_retrieve_nothing, pattern_options=_PATTERN_OPTIONS
+        )
+    except jsonschema_rs.ValidationError as error:
+        raise refusal(_schema_details(error, schema)) from None
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        raise refusal([_detail("", [], f"is not a usable schema: {error}", "schema")]) from None
+    return Validator(compiled)
+
+
+def _retrieve_nothing(uri: str) -> Any:
+    raise LookupError(f"{uri} is outside the schema")
+
+
+def _schema_details(error: jsonschema_rs.ValidationError, schema: Any) -> list[Detail]:
+    if not isinstance(error.kind, Kind.Referencing):
+        return _details([error], "")
+    reason = str(error.kind.error)
+    places = [
+        place.removeprefix("#")
+        for place, target in _named_schemas(schema).items()
+        if place.endswith(_REFERENCES) and isinstance(target, str) and target.removeprefix("#") in reason
+    ]
+    message = "must name a known draft or something inside this schema"
+    return [_detail(place, [], message, "$ref") for place in places or [""]]
+
+
+def _refuse_costly(schema: Any) -> None:
+    try:
+        visits = _visits(schema, _named_schemas(schema), {}, frozenset())
+    except RecursionError:
+        visits = MAX_VISITS + 1
+    if visits > MAX_VISITS:
+        raise refusal([_detail("", [], "refers to itself so often that a check would take too long", "$ref")])
+
+
+def _named_schemas(schema: Any) -> dict[str, Any]:
+    """What a `$ref` may name: the places it points at, and `$anchor` and `$id` wherever they stand."""
+    named: dict[str, Any] = {}
+    waiting: list[tuple[str, Any]] = [("#", schema)]
+    while waiting:
+        place, node = waiting.pop()
+        named[place] = node
+        if isinstance(node, dict):
+            for key in ("$anchor", "$dynamicAnchor", "$id"):
+                if isinstance(name := node.get(key), str):
+                    named[name if key == "$id" else f"#{name}"] = node
+            waiting.extend((place + pointer([key]), item) for key, item in node.items())
+        elif isinstance(node, list):
+            waiting.extend((f"{place}/{index}", item) for index, item in enumerate(node))
+    return named
+
+
+def _visits(node: Any, named: dict[str, Any], known: dict[str, int], opened: frozenset[str]) -> int:
+    """How many subschemas one value may be held against, references followed and recursion counted once."""
+    if isinstance(node, list):
+        return sum(_visits(item, named, known, opened) for item in node)
+    if not isinstance(node, dict):
+        return 0
+    total = 1 + sum(_visits(item, named, known, opened) for item in node.values())
+    for key in ("$ref", "$dynamicRef"):
+        target = node.get(key)
+        if isinstance(target, str) and target in named and target not in opened:
+            if target not in known:
+                known[target] = _visits(named[target], named, known, opened | {target})
+            total += known[target]
+    return total
+
+
+def _details(errors: Iterable[jsonschema_rs.ValidationError], prefix: str) -> list[Detail]:
+    findings = (finding for error in errors for finding in _findings(error))
+    return [_detail(prefix, *finding) for finding in islice(findings, MAX_DETAILS)]
+
+
+def _detail(prefix: str, place: list[str | int], message: str, keyword: str) -> Detail:
+    return {"path": prefix + pointer(place), "message": message, "keyword": keyword}
+
+
+def _findings(error: jsonschema_rs.ValidationError) -> Iterator[_Finding]:
+    """One library error as places and words: a finding for each field it is about."""
+    place, kind = error.instance_path, error.kind
+    match kind:
+        case Kind.Required(property=name):
+            yield [*place, name], "is required", kind.name
+        case Kind.AdditionalProperties(unexpected=names) | Kind.UnevaluatedProperties(unexpected=names):
+            for name in names:
+                yield [*place, name], "is not a known field", kind.name
+        case Kind.PropertyNames(error=inner):
+            yield [*place, str(inner.instance)], f"has a name that {_message(inner.kind)}", kind.name
+        case Kind.OneOfMultipleValid():
+            yield place, "fits more than one of the forms it may have", kind.name
+        case Kind.AnyOf(context=branches) | Kind.OneOfNotValid(context=branches):
+            yield from _unmatched(place, kind.name, branches)
+        case _:
+            yield place, _message(kind), kind.name
+
+
+def _unmatched(
+    place: list[str | int], keyword: str, branches: list[list[jsonschema_rs.ValidationError]]
+) -> Iterator[_Finding]:
+    """Explain by the one branch the author of the value meant, if that can be told, or by the types."""
+    types = [_root_types(branch, place) for branch in branches]
+    meant = [branch for branch, mismatch in zip(branches, types, strict=True) if not mismatch]
+    if not meant:
+        yield place, _type_message(name for mismatch in types for name in mismatch), keyword
+        return
+    if len(meant) > 1:
+        meant = [branch for branch in meant if not _is_told_apart(branch, place)]
+    if len(meant) == 1:
+        for error in meant[0]:
+            yield from _findings(error)
+    else:
+        yield place, "fits none of the forms it may have", keyword
+
+
+def _root_types(branch: list[jsonschema_rs.ValidationError], place: list[str | int]) -> list[str]:
+    return [
+        name
+        for error in branch
+        if isinstance(error.kind, Kind.Type) and error.instance_path == place
+        for name in error.kind.types
+    ]
+
+
+def _is_told_apart(branch: list[jsonschema_rs.ValidationError], place: list[str | int]) -> bool:
+    """Whether a fixed value, here or in a field directly below, says that another branch was meant."""
+    return any(
+        isinstance(error.kind, Kind.Constant | Kind.Enum) and len(error.instance_path) <= len(place) + 1
+        for error in branch
+    )
+
+
+def _message(kind: Kind) -> str:
+    match kind:
+        case Kind.Type(types=names):
+            return _type_message(names)
+        case Kind.Enum(options=options):
+            return f"must be {_one_of(map(_shown, options))}"
+        case Kind.Constant(expected_value=value):
+            return f"must be {_shown(value)}"
+        case Kind.Format(format=name):
+            return f"must be {_FORMATS.get(name, f'a valid {name}')}"
+    if kind.name in _COUNTS:
+        return _count_message(kind)
+    facts = {key: _clipped(str(value)) for key, value in kind.as_dict().items()}
+    return _MESSAGES.get(kind.name, "does not fit the schema").format(**facts)
+
+
+def _type_message(names: Iterable[str]) -> str:
+    null_last = sorted(dict.fromkeys(names), key="null".__eq__)
+    return f"must be {_one_of(_TYPES[name] for name in null_last)}"
+
+
+def _count_message(kind: Kind) -> str:
+    bound, noun = _COUNTS[kind.name]
+    if (limit := kind.value) == 1 and bound == "at least":
+        return "must not be empty"
+    return f"must have {bound} {limit} {noun}{'' if limit == 1 else 's'}"
+
+
+def _one_of(options: Iterable[str]) -> str:
+    """The options in a sentence; of very many only some."""
+    *others, last = list(options) or ["nothing"]
+    if len(others) >= _SHOWN_OPTIONS:
+        return f"one of {len(others) + 1} values such as {', '.join(others[:3])}"
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _shown(value: Any) -> str:
+    return _clipped(msgspec.json.encode(value).decode())
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"

@@ -1,0 +1,103 @@
+"""Define: task definitions, their versions and their checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from taskyard.domain.definition import IMPLEMENTATION_KINDS, Definition, Kind
+from taskyard.domain.policy import invalid, parse_retry
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import LaneKey, Queue, TaskType
+from taskyard.domain.schema import check_schema, compile_schema
+from taskyard.engine.engine import Engine
+from taskyard.errors import NotFound
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_SCHEMA = compile_schema(msgspec.json.schema(Definition))
+_TASK_TYPES = {"manual": TaskType.MANUAL, "integration": TaskType.INTEGRATION}
+
+
+def parse_definition(value: Any, key: str | None = None) -> Definition:
+    """The definition in a JSON value; `key` is the address's, which the body may repeat.
+
+    Raises ValidationFailed with every error and its JSON Pointer.
+    """
+    if isinstance(value, dict) and key is not None:
+        value = {"key": key, **value}
+    if isinstance(value, dict) and "taskType" not in value:
+        kind = (
+            (value.get("implementation") or {}).get("kind") if isinstance(value.get("implementation"), dict) else None
+        )
+        value = {**value, "taskType": _TASK_TYPES.get(str(kind), TaskType.AUTOMATED).value}
+    _SCHEMA.check(value, "")
+    if key is not None and value["key"] != key:
+        raise invalid("/key", f"the body is about {value['key']!r}, the address about {key!r}", "const")
+    definition = msgspec.convert(value, Definition)
+    check_definition(definition)
+    return definition
+
+
+def check_definition(definition: Definition) -> None:
+    """Raises ValidationFailed for what a schema cannot say."""
+    if not _KEY.fullmatch(definition.key):
+        raise invalid("/key", "use letters, digits, dot, dash and underscore, 128 at most", "pattern")
+    if definition.kind not in IMPLEMENTATION_KINDS:
+        known = ", ".join(sorted(IMPLEMENTATION_KINDS))
+        raise invalid("/implementation/kind", f"must be one of {known}", "enum")
+    for name, schema in (("inputSchema", definition.input_schema), ("outputSchema", definition.output_schema)):
+        if schema is not None:
+            check_schema(schema, f"/{name}")
+    if definition.retry_policy is not None:
+        parse_retry(definition.retry_policy, "/retryPolicy")
+    if definition.priority is not None and definition.priority not in Priority.__members__:
+        raise invalid("/priority", "must be LOW, MEDIUM, HIGH or CRITICAL", "enum")
+    for name, number in (("timeout", definition.timeout), ("maxConcurrent", definition.max_concurrent)):
+        if number is not None and number <= 0:
+            raise invalid(f"/{name}", "must be more than 0", "exclusiveMinimum")
+    if definition.expire is not None and definition.expire < 0:
+        raise invalid("/expire", "must not be negative", "minimum")
+
+
+async def define(engine: Engine, definitions: Sequence[Definition]) -> list[Kind]:
+    """Store the definitions; equal content is the version it was before. Their lanes are made ready too."""
+    for definition in definitions:
+        check_definition(definition)
+    kinds = await engine.store.save_kinds(definitions)
+    for kind in kinds:
+        engine.catalog.publish(kind)
+    await engine.catalog.lane_ids([key for kind in kinds for key in _lanes(kind.definition)])
+    return kinds
+
+
+async def get_definition(engine: Engine, key: str) -> Kind:
+    """A definition's current version. Raises NotFound."""
+    return (await engine.catalog.current(key)).kind
+
+
+async def list_definitions(engine: Engine) -> list[Kind]:
+    """The definitions that may be run, by key."""
+    return [kind for kind in await engine.catalog.all_current() if not kind.retired]
+
+
+async def list_versions(engine: Engine, key: str) -> list[Kind]:
+    """A definition's versions, newest first. Raises NotFound."""
+    versions = await engine.store.versions(key)
+    if not versions:
+        raise NotFound(f"there is no task definition {key!r}")
+    return versions
+
+
+async def retire(engine: Engine, key: str) -> None:
+    """Take a definition out of use; its tasks go on. Raises NotFound."""
+    if not await engine.store.retire(key):
+        raise NotFound(f"there is no task definition {key!r}")
+    await engine.catalog.refresh()
+
+
+def _lanes(definition: Definition) -> list[LaneKey]:
+    queue = Queue.of(definition.task_type)
+    return [LaneKey(queue, queue, definition.key, priority, solo=False) for priority in Priority]

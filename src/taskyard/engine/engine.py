@@ -1,0 +1,55 @@
+"""What every verb of the engine works with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.store import Store
+from taskyard.domain.policy import ExecutionConfig, Maxima
+from taskyard.engine.batcher import Batcher
+from taskyard.engine.catalog import Catalog
+from taskyard.engine.depth import DepthGuard
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the service decides for all tasks; durations in seconds, sizes in bytes."""
+
+    timeout: float = 300.0
+    max_timeout: float = 86_400.0
+    retry_policy: dict[str, Any] = {}
+    max_input: int = 1 << 20
+    max_output: int = 1 << 20
+    max_depth: int = 10_000_000
+
+
+class Engine:
+    """The store, the catalogue of names, and the service's limits. Belongs to one event loop."""
+
+    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+        self.store = store
+        self.limits = limits or Limits()
+        self.catalog = Catalog(store)
+        self.batcher = Batcher(store.enqueue)
+        self.depth = DepthGuard(store, self.limits.max_depth)
+        self.maintenance = False
+
+    @property
+    def defaults(self) -> ExecutionConfig:
+        """The weakest layer of every policy."""
+        return ExecutionConfig(timeout=self.limits.timeout, retry_policy=self.limits.retry_policy)
+
+    @property
+    def maxima(self) -> Maxima:
+        """What no task may exceed."""
+        return Maxima(timeout=self.limits.max_timeout)
+
+    async def open(self) -> None:
+        """Open the store."""
+        await self.store.open()
+
+    async def close(self) -> None:
+        """Finish what is being stored, and close the store."""
+        await self.batcher.drain()
+        await self.store.close()

@@ -1,0 +1,135 @@
+"""Events: the feed of all tasks, and the audit trail of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from taskyard.domain import sequence
+from taskyard.domain.event import Ground, TaskEvent, tell_event, trigger_names
+from taskyard.domain.facts import AttemptFact, Facts, Note, Place, PlaceKind
+from taskyard.domain.ids import made_at
+from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import Known, know, know_one
+
+
+class Reference(NamedTuple):
+    """An event before it is told: where it stands in the feed, and which fact it is."""
+
+    pos: int
+    at: int
+    type: EventType
+    task_id: int
+    sequence: int
+
+
+class FeedEvent(NamedTuple):
+    """An event with its position in the feed and the trigger names that go with it."""
+
+    pos: int
+    event: TaskEvent
+    triggers: list[str]
+
+
+async def read_feed(engine: Engine, after: int, limit: int) -> list[FeedEvent]:
+    """The events after a position of the feed, in order; events of tasks long gone are left out."""
+    references: list[Reference] = []
+    for row in await engine.store.feed(after, limit):
+        first = row.pos - len(row.task_ids) + 1
+        pairs = zip(row.task_ids, row.sequences, strict=True)
+        references += [
+            Reference(first + k, row.at, row.type, task_id, number)
+            for k, (task_id, number) in enumerate(pairs)
+            if first + k > after
+        ]
+    return await _tell(engine, references[:limit])
+
+
+async def task_events(engine: Engine, task_id: int) -> list[TaskEvent]:
+    """One task's story, oldest first. Raises NotFound."""
+    known = await know_one(engine, task_id)
+    attempts = await engine.store.attempts(task_id)
+    notes = await engine.store.notes([task_id])
+    references = sorted(_story(known.facts, attempts, notes), key=lambda r: r.sequence)
+    grounds = _Grounds([known], attempts, await engine.store.running([task_id]), notes)
+    return [tell_event(r.type, r.sequence, r.at, grounds.of(r)) for r in references]
+
+
+def _story(facts: Facts, attempts: Sequence[AttemptFact], notes: Sequence[Note]) -> Iterable[Reference]:
+    """Which events a task's facts amount to; the same that its moves put into the feed."""
+    body, place = facts.body, facts.place
+    yield Reference(0, made_at(body.id), EventType.CREATED, body.id, sequence.queued(1))
+    for fact in attempts:
+        if fact.started_at is not None and fact.worker is not None:
+            yield Reference(0, fact.started_at, EventType.STARTED, body.id, sequence.started(fact.attempt))
+        for type_ in OUTCOME_MOVES[fact.outcome].events:
+            number = (
+                sequence.dead_lettered(fact.attempt)
+                if type_ is EventType.DEADLETTERED
+                else sequence.settled(fact.attempt)
+            )
+            yield Reference(0, fact.finished_at, type_, body.id, number)
+    for note in notes:
+        yield Reference(0, note.at, note.type, body.id, note.sequence)
+    if place is not None and place.kind is PlaceKind.RUNNING:
+        yield Reference(0, place.at, EventType.STARTED, body.id, sequence.started(place.attempt))
+
+
+class _Grounds:
+    """What events are told from, looked up by task and attempt."""
+
+    def __init__(
+        self,
+        known: Sequence[Known],
+        attempts: Sequence[AttemptFact],
+        running: Sequence[tuple[int, Place]],
+        notes: Sequence[Note],
+    ) -> None:
+        self.known = {k.facts.body.id: k for k in known}
+        self._attempts = {(a.task_id, a.attempt): a for a in attempts}
+        for task_id, place in running:
+            key = (task_id, place.attempt)
+            self._attempts.setdefault(key, _unfinished(task_id, place))
+        self._notes = {(n.task_id, n.sequence): n for n in notes}
+
+    def of(self, reference: Reference) -> Ground:
+        known = self.known[reference.task_id]
+        attempt = sequence.attempt_of(reference.sequence)
+        return Ground(
+            known.facts.body,
+            known.kind.definition,
+            self._attempts.get((reference.task_id, attempt)),
+            self._notes.get((reference.task_id, reference.sequence)),
+            known.policy.retry.max_retries,
+        )
+
+    def fell_back(self, reference: Reference) -> bool:
+        found = self._attempts.get((reference.task_id, sequence.attempt_of(reference.sequence)))
+        return found is not None and found.outcome is Outcome.FALLBACK
+
+
+def _unfinished(task_id: int, place: Place) -> AttemptFact:
+    return AttemptFact(task_id, place.attempt, Outcome.LOST, place.worker, place.at, 0, None, None, None)
+
+
+async def _tell(engine: Engine, references: Sequence[Reference]) -> list[FeedEvent]:
+    task_ids = sorted({r.task_id for r in references})
+    if not task_ids:
+        return []
+    pairs = sorted({(r.task_id, sequence.attempt_of(r.sequence)) for r in references})
+    grounds = _Grounds(
+        await know(engine, task_ids),
+        await engine.store.attempt_facts(pairs),
+        await engine.store.running(task_ids),
+        await engine.store.notes(task_ids),
+    )
+    events = []
+    for r in references:
+        if r.task_id not in grounds.known:
+            continue
+        ground = grounds.of(r)
+        event = tell_event(r.type, r.sequence, r.at, ground)
+        names = trigger_names(event, ground.body, ground.definition.key, fallback=grounds.fell_back(r))
+        events.append(FeedEvent(r.pos, event, names))
+    return events

@@ -1,0 +1,111 @@
+"""Settle: from an attempt's result to the store's way out of its claim. Workers, HTTP and recovery all pass here."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Protocol
+
+import msgspec
+
+from taskyard.contracts.records import Opened, Settlement
+from taskyard.domain.definition import Kind
+from taskyard.domain.facts import AttemptDetail
+from taskyard.domain.json import dumps
+from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.outcome import Completed, Handed, Result, TaskError
+from taskyard.domain.policy import Policy
+from taskyard.domain.queue import LaneKey, Queue
+from taskyard.domain.settlement import Budgets, Decision, settle
+from taskyard.engine.engine import Engine
+
+
+class Leased(Protocol):
+    """What is known of a task under lease; both `Claimed` and `LostTask` are such."""
+
+    @property
+    def task_id(self) -> int: ...  # noqa: D102
+    @property
+    def attempt(self) -> int: ...  # noqa: D102
+    @property
+    def lane_id(self) -> int: ...  # noqa: D102
+    @property
+    def failures(self) -> int: ...  # noqa: D102
+    @property
+    def losses(self) -> int: ...  # noqa: D102
+
+
+def completed(claim_id: int, task_id: int, attempt: int, run_ms: int, result: Completed) -> Settlement:
+    """The hot way out: done, nothing to decide."""
+    detail = encode_detail(AttemptDetail(warnings=list(result.warnings))) if result.warnings else None
+    return Settlement(claim_id, task_id, attempt, Outcome.COMPLETED, run_ms, result.output, detail)
+
+
+def decide(leased: Leased, policy: Policy, result: Result) -> Decision:
+    """What follows from the result, chance included."""
+    return settle(result, Budgets(leased.failures, leased.losses), policy, random.random())  # noqa: S311 - jitter
+
+
+async def settlement(
+    engine: Engine, claim_id: int, leased: Leased, result: Result, decision: Decision, run_ms: int | None = None
+) -> Settlement:
+    """The decision as the store applies it."""
+    lane = engine.catalog.lane_key(leased.lane_id)
+    return Settlement(
+        claim_id,
+        leased.task_id,
+        leased.attempt,
+        decision.outcome,
+        run_ms,
+        result.output if isinstance(result, Completed) else None,
+        encode_detail(_detail(result, decision)),
+        None if decision.delay is None else int(decision.delay * 1_000_000),
+        decision.budgets.failures,
+        decision.budgets.losses,
+        await engine.catalog.lane_id(next_lane(lane, decision)),
+        _opened(result),
+    )
+
+
+def next_lane(lane: LaneKey, decision: Decision) -> LaneKey:
+    """Where the task queues next: retries in the retry queue, tasks that lost a worker alone."""
+    queue = Queue.RETRY if decision.outcome is Outcome.RETRY else lane.queue
+    return lane._replace(queue=int(queue), solo=decision.budgets.losses > 0)
+
+
+def fallback(claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int) -> Settlement:
+    """A failure that the definition's fallback has turned into a result."""
+    detail = AttemptDetail(error=_error_json(decision.error), retry_count=decision.budgets.failures)
+    return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.FALLBACK, run_ms, output, encode_detail(detail))
+
+
+def encode_detail(detail: AttemptDetail) -> bytes | None:
+    """The detail as it is stored; None when it says nothing."""
+    encoded = msgspec.json.encode(detail)
+    return None if encoded == b"{}" else encoded
+
+
+def fallback_value(kind: Kind) -> bytes | None:
+    """The constant that a definition falls back to, as JSON; None when it has none."""
+    value = kind.definition.fallback
+    return None if value is None else dumps(value)
+
+
+def _detail(result: Result, decision: Decision) -> AttemptDetail:
+    if isinstance(result, Completed):
+        return AttemptDetail(warnings=list(result.warnings))
+    return AttemptDetail(
+        error=_error_json(decision.error),
+        delay=decision.delay,
+        retry_count=decision.budgets.failures,
+        reason=getattr(result, "reason", None),
+    )
+
+
+def _error_json(error: TaskError | None) -> dict[str, Any] | None:
+    return None if error is None else dict(msgspec.to_builtins(error))
+
+
+def _opened(result: Result) -> Opened | None:
+    if not isinstance(result, Handed):
+        return None
+    return Opened(result.assignee_type, result.assignee_id, None, result.correlation_id, result.due_at, result.wake_at)

@@ -1,0 +1,280 @@
+"""Submit: from a request to a stored task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from taskyard.contracts.records import Entry, Found, SlotKey, Unique
+from taskyard.domain.definition import Kind
+from taskyard.domain.facts import Body, Extra, Facts, Place, PlaceKind
+from taskyard.domain.json import canonical, digest, dumps
+from taskyard.domain.policy import ExecutionConfig, Policy, effective, invalid
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import LaneKey, Queue
+from taskyard.domain.reuse import idempotency_key, request_hash, reuse_key
+from taskyard.domain.task import Task, tell
+from taskyard.engine.catalog import Known
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import get_task
+from taskyard.engine.request import TaskRequest
+from taskyard.errors import Conflict, Maintenance, PayloadTooLarge
+from taskyard.security.caller import Caller
+
+_IDEMPOTENT_FOR_US = 24 * 3600 * 1_000_000
+_MAINTENANCE_RETRY_AFTER = 30.0
+_CONCURRENT_PER_KEY = 1
+
+
+class Submitted(NamedTuple):
+    """A task that was asked for; `reused` when it had been there before."""
+
+    task: Task
+    reused: bool
+
+
+class Draft(NamedTuple):
+    """A request resolved: ready to be stored, or to find its like."""
+
+    entry: Entry
+    kind: Kind
+    policy: Policy
+    uniques: tuple[Unique, ...]
+
+
+async def submit(engine: Engine, request: TaskRequest, caller: Caller, parent_id: int | None = None) -> Submitted:
+    """Store the task, or find the one the request may reuse.
+
+    `parent_id`: the task on whose behalf it runs; then its equal under the same parent is reused.
+    Raises NotFound, ValidationFailed, Conflict, Overloaded, Maintenance, PayloadTooLarge; then nothing is stored.
+    """
+    draft = (await draft_all(engine, [request], caller, parent_id))[0]
+    if not draft.uniques:
+        await engine.batcher.put(draft.entry)
+        return Submitted(_told(draft), reused=False)
+    found = await engine.store.enqueue_unique(draft.entry, draft.uniques)
+    if found is None:
+        return Submitted(_told(draft), reused=False)
+    return Submitted(await _reuse(engine, found), reused=True)
+
+
+async def submit_many(engine: Engine, requests: Sequence[TaskRequest], caller: Caller) -> list[Submitted]:
+    """Store the tasks in one transaction, all or none. Requests that may reuse a task are looked up one by one."""
+    drafts = await draft_all(engine, requests, caller, None)
+    plain = [draft for draft in drafts if not draft.uniques]
+    if plain:
+        await engine.store.enqueue([draft.entry for draft in plain])
+    submitted = []
+    for draft in drafts:
+        found = await engine.store.enqueue_unique(draft.entry, draft.uniques) if draft.uniques else None
+        task = _told(draft) if found is None else await _reuse(engine, found)
+        submitted.append(Submitted(task, found is not None))
+    return submitted
+
+
+async def submit_with(engine: Engine, requests: Sequence[TaskRequest], caller: Caller, transaction: Any) -> list[Task]:
+    """Store the tasks in the caller's own transaction: they are there when, and if, it commits.
+
+    Raises what `submit` raises; Conflict for requests that would have to look for their like.
+    """
+    drafts = await draft_all(engine, requests, caller, None)
+    if any(draft.uniques for draft in drafts):
+        raise Conflict("an idempotency key or `expire` cannot be kept in your own transaction; leave them out")
+    await engine.store.enqueue_with(transaction, [draft.entry for draft in drafts])
+    return [_told(draft) for draft in drafts]
+
+
+async def draft_all(
+    engine: Engine, requests: Sequence[TaskRequest], caller: Caller, parent_id: int | None
+) -> list[Draft]:
+    """Resolve all requests, or raise for the first that cannot be; nothing is stored."""
+    if engine.maintenance:
+        raise Maintenance("no new tasks are taken during maintenance", retry_after=_MAINTENANCE_RETRY_AFTER)
+    now = await engine.store.now()
+    ids = engine.store.new_ids(len(requests))
+    drafts = []
+    counts: dict[Queue, int] = {}
+    for index, (id_, request) in enumerate(zip(ids, requests, strict=True)):
+        known = await engine.catalog.current(request.task_definition_id)
+        path = f"/tasks/{index}" if len(requests) > 1 else ""
+        drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path))
+        queue = Queue.of(known.kind.definition.task_type)
+        counts[queue] = counts.get(queue, 0) + 1
+    for queue, count in counts.items():
+        await engine.depth.admit(queue, count)
+    return drafts
+
+
+async def _draft(
+    engine: Engine,
+    id_: int,
+    request: TaskRequest,
+    known: Known,
+    caller: Caller,
+    parent_id: int | None,
+    now: int,
+    path: str,
+) -> Draft:
+    kind, definition = known.kind, known.kind.definition
+    value = _input(known, request, path)
+    stored = dumps(value)
+    if len(stored) > engine.limits.max_input:
+        raise PayloadTooLarge(
+            f"the input has {len(stored)} bytes and may have {engine.limits.max_input}; upload large content as a file"
+        )
+    policy, policy_id = await _policy(engine, kind, request.execution_config)
+    priority = _priority(request, kind)
+    queue = Queue.of(definition.task_type)
+    lane_id = await engine.catalog.lane_id(LaneKey(queue, queue, definition.key, priority, solo=False))
+    run_at = _run_at(request, now, path)
+    expire = request.expire if request.expire is not None else definition.expire
+    seen = _hash(request, value, caller) if expire is not None or parent_id or request.cause else None
+    entry = Entry(
+        id_,
+        kind.id,
+        policy_id,
+        lane_id,
+        priority,
+        stored,
+        run_at,
+        _extra(request, caller, run_at),
+        request.workflow_id,
+        request.correlation_id,
+        *_cause(request, parent_id),
+        parent_id,
+        seen,
+        tuple(request.tags),
+        _slots(kind, request),
+    )
+    return Draft(entry, kind, policy, tuple(_uniques(request, entry, expire, caller, now)))
+
+
+def _input(known: Known, request: TaskRequest, path: str) -> Any:
+    """The input, checked. A definition without a schema takes anything; with one, nothing means `{}`."""
+    value = request.input
+    if known.kind.definition.task_type == "MANUAL" or known.input is None:
+        return value
+    if value is None:
+        value = {}
+    known.input.check(value, f"{path}/input")
+    return value
+
+
+async def _policy(engine: Engine, kind: Kind, config: ExecutionConfig | None) -> tuple[Policy, int]:
+    """The effective policy, frozen; what a definition alone makes of it is kept."""
+    if config is None:
+        kept = engine.catalog.plain_policies.get(kind.id)
+        if kept is not None:
+            return kept
+    definition = kind.definition
+    own = ExecutionConfig(timeout=definition.timeout, retry_policy=definition.retry_policy)
+    layers = [own, engine.defaults] if config is None else [config, own, engine.defaults]
+    policy = effective(layers, engine.maxima)
+    frozen = policy, await engine.catalog.policy_id(policy)
+    if config is None:
+        engine.catalog.plain_policies[kind.id] = frozen
+    return frozen
+
+
+def _priority(request: TaskRequest, kind: Kind) -> Priority:
+    importance = request.workflow_context.importance if request.workflow_context else None
+    named = request.priority or kind.definition.priority or importance
+    return Priority.parse(named) if named else Priority.MEDIUM
+
+
+def _run_at(request: TaskRequest, now: int, path: str) -> int | None:
+    """When the task may run, in microseconds; None for now."""
+    if request.delay is not None and request.available_at is not None:
+        raise invalid(f"{path}/delay", "give either delay or availableAt, not both", "oneOf")
+    if request.delay is not None and request.delay > 0:
+        return now + int(request.delay * 1_000_000)
+    if request.available_at is not None:
+        at = _us(request.available_at, f"{path}/availableAt")
+        return at if at > now else None
+    return None
+
+
+def _us(when: datetime, path: str) -> int:
+    if when.tzinfo is None:
+        raise invalid(path, "the time needs a zone, such as a final Z", "format")
+    return int(when.timestamp() * 1_000_000)
+
+
+def _extra(request: TaskRequest, caller: Caller, run_at: int | None) -> bytes | None:
+    plain = msgspec.to_builtins
+    return msgspec.json.encode(
+        Extra(
+            step_id=request.step_id,
+            workflow_context=plain(request.workflow_context) if request.workflow_context else None,
+            client=plain(request.client) if request.client else None,
+            caller=caller.subject,
+            severity=request.severity,
+            tags=request.tags,
+            metadata=request.metadata,
+            callback_url=request.callback_url,
+            available_at=run_at,
+            due_at=None if request.due_date is None else _us(request.due_date, "/dueDate"),
+            assignee_type=request.assignee.type if request.assignee else None,
+            assignee_id=request.assignee.id if request.assignee else None,
+            concurrency_key=request.concurrency_key,
+            fairness_key=request.fairness_key,
+        )
+    )
+
+
+def _cause(request: TaskRequest, parent_id: int | None) -> tuple[str | None, str | None]:
+    if parent_id is not None:
+        return "task_Task", str(parent_id)
+    if request.cause is None and request.workflow_id is not None:
+        return "workflow_Instance", request.workflow_id
+    return request.cause_type, request.cause
+
+
+def _hash(request: TaskRequest, value: Any, caller: Caller) -> bytes:
+    subject = msgspec.to_builtins(request.client) if request.client else caller.subject
+    return request_hash(request.task_definition_id, value, subject)
+
+
+def _slots(kind: Kind, request: TaskRequest) -> tuple[SlotKey, ...]:
+    definition, slots = kind.definition, []
+    if definition.max_concurrent is not None:
+        slots.append(SlotKey(f"definition:{definition.key}", definition.max_concurrent))
+    if request.concurrency_key is not None:
+        slots.append(SlotKey(f"key:{definition.key}:{request.concurrency_key}", _CONCURRENT_PER_KEY))
+    return tuple(slots)
+
+
+def _uniques(request: TaskRequest, entry: Entry, expire: float | None, caller: Caller, now: int) -> list[Unique]:
+    uniques = []
+    if request.idempotency_key is not None:
+        key = idempotency_key(caller.subject, request.task_definition_id, request.idempotency_key)
+        same = digest(canonical(msgspec.to_builtins(request)))
+        uniques.append(Unique(key, same, now + _IDEMPOTENT_FOR_US, forgiving=False))
+    if entry.hash is not None and (expire is not None or entry.parent_id is not None):
+        newer_than = None if entry.parent_id is not None else now - int((expire or 0) * 1_000_000)
+        key = reuse_key(entry.cause_type, entry.cause, entry.hash)
+        uniques.append(Unique(key, None, None, forgiving=True, newer_than=newer_than))
+    return uniques
+
+
+async def _reuse(engine: Engine, found: Found) -> Task:
+    if not found.same:
+        raise Conflict(
+            f"the idempotency key was used for another request, task {found.task_id}; use a new key",
+            details={"taskId": str(found.task_id)},
+        )
+    return await get_task(engine, found.task_id)
+
+
+def _told(draft: Draft) -> Task:
+    """The task as it is the moment it is stored, told without reading it back."""
+    e = draft.entry
+    body = Body(
+        e.id, e.kind_id, e.policy_id, e.priority, e.workflow_id, e.correlation_id, e.cause_type, e.cause,
+        e.parent_id, e.hash, e.input, e.extra,
+    )  # fmt: skip
+    place = Place(PlaceKind.READY if e.run_at is None else PlaceKind.DELAYED, e.run_at or 0, 1, 0, 0)
+    return tell(Facts(body, place, None), draft.kind, draft.policy)

@@ -1,0 +1,1 @@
+"""How one kind of implementation runs, a folder or file a kind."""

@@ -1,0 +1,1 @@
+"""Registered Python functions: inline, in a thread, or in a process."""

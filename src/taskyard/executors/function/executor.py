@@ -1,0 +1,154 @@
+"""Running registered Python functions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.executor import Fallback, Job, Run
+from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.outcome import Done, Failed, Released, Report, TaskError
+from taskyard.domain.upload import UploadedFile
+from taskyard.errors import ValidationFailed
+from taskyard.executors.function.context import Context, Services
+from taskyard.executors.function.errors import TaskCanceled, report_failure
+from taskyard.executors.function.handler import Handler, Registry
+from taskyard.executors.function.process import ProcessPool
+
+_SPARE_THREADS = 32
+
+FindUploads = Callable[[list[str]], Awaitable[dict[str, UploadedFile]]]
+
+
+class FunctionExecutor:
+    """Runs the functions of a registry. `find_uploads` gives the files behind upload ids."""
+
+    def __init__(self, registry: Registry, services: Services, slots: int, find_uploads: FindUploads) -> None:
+        self._registry = registry
+        self._services = services
+        self._find_uploads = find_uploads
+        self._threads = ThreadPoolExecutor(slots + _SPARE_THREADS, thread_name_prefix="taskyard-handler")
+        self._processes = ProcessPool(slots)
+        self._runs: dict[int, Run] = {}
+
+    def can_run(self, definition: Definition) -> bool:
+        """See the contract."""
+        return definition.kind == "function" and self._registry.get(_name(definition)) is not None
+
+    def bind(self, kind: Kind) -> Run:
+        """See the contract."""
+        if kind.id not in self._runs:
+            handler = self._registry.get(_name(kind.definition))
+            assert handler is not None  # noqa: S101 - `can_run` was asked first
+            self._runs[kind.id] = self._bind(handler)
+        return self._runs[kind.id]
+
+    def fallback(self, kind: Kind) -> Fallback | None:
+        """See the contract."""
+        handler = self._registry.get(_name(kind.definition))
+        if handler is not None and handler.fallback is not None:
+            return self._fallback(handler, handler.fallback)
+        constant = kind.definition.fallback
+        return None if constant is None else _constant(constant)
+
+    async def start(self) -> None:
+        """See the contract."""
+        await self._processes.start()
+
+    async def stop(self) -> None:
+        """See the contract."""
+        await self._processes.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _bind(self, handler: Handler) -> Run:
+        call = {"inline": self._inline, "thread": self._in_thread, "process": self._in_process}[handler.isolation]
+
+        async def run(job: Job) -> Report:
+            try:
+                report = await call(handler, await self._arguments(handler, job), job)
+            except TaskCanceled as stop:
+                report = Released(str(stop))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is its report
+                report = report_failure(error)
+            return _delayed(handler, job, report)
+
+        return run
+
+    async def _arguments(self, handler: Handler, job: Job) -> dict[str, Any]:
+        value = msgspec.json.decode(job.claimed.input) or {}
+        uploads = await self._find_uploads(handler.signature.upload_ids(value)) if handler.takes_uploads else None
+        return handler.signature.bind(value, prefix="/input", uploads=uploads)
+
+    async def _inline(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
+        context = Context(job, self._services)
+        value = await handler.function(*_context(handler, context), **arguments)
+        return _done(handler, value, context)
+
+    async def _in_thread(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
+        context = Context(job, self._services)
+        call = contextvars.copy_context().run
+        future = asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: call(handler.function, *_context(handler, context), **arguments)
+        )
+        try:
+            value = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if job.stopped == "canceled":  # the slot is held until the thread lets go
+                await asyncio.wait([future])
+            future.add_done_callback(_heard)
+            raise
+        return _done(handler, value, context)
+
+    async def _in_process(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
+        return await self._processes.run(handler, arguments, job)
+
+    def _fallback(self, handler: Handler, function: Callable[..., Any]) -> Fallback:
+        async def run(job: Job, error: TaskError) -> Any:
+            del error
+            value = function(**await self._arguments(handler, job))
+            return handler.signature.dump_output(await value if inspect.isawaitable(value) else value)
+
+        return run
+
+
+def _name(definition: Definition) -> str:
+    return str(definition.implementation.get("name", definition.key))
+
+
+def _context(handler: Handler, context: Context) -> tuple[Context, ...]:
+    return (context,) if handler.signature.takes_context else ()
+
+
+def _constant(value: Any) -> Fallback:
+    async def run(job: Job, error: TaskError) -> Any:
+        del job, error
+        return value
+
+    return run
+
+
+def _delayed(handler: Handler, job: Job, report: Report) -> Report:
+    """A failure that names no delay of its own takes the handler's `retry_delay`."""
+    if handler.retry_delay is None or not isinstance(report, Failed) or report.delay is not None:
+        return report
+    return Failed(report.error, handler.retry_delay(job.claimed.failures + 1))
+
+
+def _done(handler: Handler, value: Any, context: Context) -> Report:
+    """What the handler returned, as JSON values."""
+    try:
+        return Done(handler.signature.dump_output(value), tuple(context.warnings))
+    except ValidationFailed as error:
+        return Failed(TaskError("OUTPUT_VALIDATION_ERROR", f"the output {error.message}", error.details))
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    """An abandoned thread's error has been told already."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,186 @@
+"""Claiming: one loop a worker, over all the lanes it can run, in batches as large as it can soon work off."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import structlog
+
+from taskyard.contracts.executor import Executor
+from taskyard.contracts.records import Lease, Topic
+from taskyard.domain.definition import Definition
+from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.outcome import Released
+from taskyard.domain.settlement import Budgets, Decision
+from taskyard.engine.engine import Engine
+from taskyard.errors import Overloaded
+from taskyard.runtime.desk import Desk
+from taskyard.runtime.job import LiveJob
+from taskyard.runtime.runner import Runners
+
+_LARGEST = 512
+_AHEAD_SECONDS = 0.1
+_AHEAD_MOST = 1024
+_POLL_SOONEST, _POLL_LATEST = 0.02, 0.5
+_LANES_FRESH = 1.0
+_AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
+
+log = structlog.get_logger("taskyard.claimer")
+
+
+class Claimer:
+    """Keeps the desk filled.
+
+    `prefetch`: whether more may be claimed than run at once. Only a supervised worker may, for only then is it
+    known after a crash which tasks had started.
+    """
+
+    def __init__(
+        self, engine: Engine, desk: Desk, runners: Runners, executors: list[Executor], homes: frozenset[int],
+        worker_id: int, *, prefetch: bool,
+    ) -> None:  # fmt: skip
+        self._engine = engine
+        self._desk = desk
+        self._runners = runners
+        self._executors = executors
+        self._homes = homes
+        self._prefetch = prefetch
+        self.worker_id = worker_id
+        self._lanes: list[int] = []
+        self._solo_lanes: list[int] = []
+        self._lanes_until = 0.0
+        self._stale = True
+        self._solo_waiting: list[LiveJob] = []
+
+    async def run(self) -> None:
+        """Claim until cancelled, or until the desk is stopping."""
+        stop_listening = self._engine.store.listen(Topic.READY, self._woken)
+        pause = _POLL_SOONEST
+        away = _AWAY_FIRST
+        try:
+            while not self._desk.stopping:
+                room = self._room()
+                if room <= 0:
+                    await self._wait(_POLL_SOONEST if self._desk.solo else _POLL_LATEST)
+                    continue
+                try:
+                    got = await self._claim(room)
+                    away = _AWAY_FIRST
+                except Overloaded as error:
+                    log.warning("no tasks can be claimed now", reason=error.message)
+                    await asyncio.sleep(away)
+                    away = min(away * 2, _AWAY_LONGEST)
+                    continue
+                if got >= room:
+                    pause = _POLL_SOONEST
+                    continue
+                pause = _POLL_SOONEST if got else min(pause * 2, _POLL_LATEST)
+                if await self._wait(pause * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+                    pause = _POLL_SOONEST
+        finally:
+            stop_listening()
+
+    def _woken(self) -> None:
+        self._stale = True
+        self._desk.hungry.set()
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait until there may be more to do; False when only time has passed."""
+        try:
+            await asyncio.wait_for(self._desk.hungry.wait(), seconds)
+        except TimeoutError:
+            return False
+        self._desk.hungry.clear()
+        return True
+
+    def _room(self) -> int:
+        """How many more to claim: free slots, and what is worked off within a tenth of a second."""
+        desk = self._desk
+        if self._advance_solo():
+            return 0
+        ahead = 0
+        if self._prefetch and desk.run_seconds > 0:
+            ahead = min(_AHEAD_MOST, int(desk.slots * _AHEAD_SECONDS / desk.run_seconds))
+        room = desk.slots + ahead - desk.busy - len(desk.waiting)
+        return min(room, _LARGEST) if room > ahead // 2 else 0
+
+    async def _claim(self, room: int) -> int:
+        await self._refresh_lanes()
+        if self._solo_lanes and self._desk.solo is None and await self._claim_solo():
+            return 0
+        if not self._lanes:
+            return 0
+        lease = await self._engine.store.claim(self.worker_id, self._lanes, room)
+        return 0 if lease is None else await self._take(lease)
+
+    async def _refresh_lanes(self) -> None:
+        if not self._stale and time.monotonic() < self._lanes_until:
+            return
+        self._stale = False
+        self._lanes_until = time.monotonic() + _LANES_FRESH
+        lanes = await self._engine.catalog.all_lanes()
+        definitions = [kind.definition for kind in await self._engine.catalog.all_current()]
+        runnable = {definition.key for definition in definitions if self._executor(definition) is not None}
+        mine = {id_: key for id_, key in lanes.items() if key.home in self._homes and key.definition in runnable}
+        self._lanes = [id_ for id_, key in mine.items() if not key.solo]
+        self._solo_lanes = [id_ for id_, key in mine.items() if key.solo]
+
+    def _executor(self, definition: Definition) -> Executor | None:
+        return next((executor for executor in self._executors if executor.can_run(definition)), None)
+
+    async def _claim_solo(self) -> bool:
+        """Claim one of the tasks that have lost a worker before; it runs alone, once the desk is empty."""
+        lease = await self._engine.store.claim(self.worker_id, self._solo_lanes, 1)
+        if lease is None:
+            return False
+        self._desk.left[lease.id] = 1
+        self._solo_waiting = await self._jobs(lease)
+        self._desk.solo = self._solo_waiting[0] if self._solo_waiting else None
+        return True
+
+    def _advance_solo(self) -> bool:
+        """Start the lone task when the desk is empty; whether it keeps others from being claimed."""
+        desk, solo = self._desk, self._desk.solo
+        if solo is None:
+            return False
+        if self._solo_waiting and not desk.running and not desk.waiting:
+            self._start(self._solo_waiting)
+            self._solo_waiting = []
+        elif not self._solo_waiting and solo not in desk.waiting and solo.claimed.task_id not in desk.running:
+            desk.solo = None
+            return False
+        return desk.parents == 0 or bool(self._solo_waiting)
+
+    async def _take(self, lease: Lease) -> int:
+        self._desk.left[lease.id] = len(lease.tasks)
+        self._start(await self._jobs(lease))
+        return len(lease.tasks)
+
+    def _start(self, jobs: list[LiveJob]) -> None:
+        for job in jobs:
+            self._desk.add(job)
+        self._runners.wake(len(jobs))
+
+    async def _jobs(self, lease: Lease) -> list[LiveJob]:
+        """The leased tasks with all they need; those that cannot run here after all go back."""
+        known = await self._engine.catalog.versions(task.kind_id for task in lease.tasks)
+        policies = await self._engine.catalog.policies(task.policy_id for task in lease.tasks)
+        bound = {}
+        for id_, one in known.items():
+            executor = self._executor(one.kind.definition)
+            bound[id_] = None if executor is None else (executor.bind(one.kind), executor.fallback(one.kind))
+        jobs = []
+        for task in lease.tasks:
+            how = bound[task.kind_id]
+            run, fallback = how if how is not None else (None, None)
+            job = LiveJob(lease.id, task, known[task.kind_id], policies[task.policy_id], run, fallback)  # type: ignore[arg-type]
+            if how is None:
+                reason = "this worker cannot run this version"
+                self._desk.put_back(
+                    job, Released(reason), Decision(Outcome.RELEASED, Budgets(task.failures, task.losses))
+                )
+            else:
+                jobs.append(job)
+        return jobs

@@ -1,0 +1,85 @@
+"""Settling what has ended: one transaction for as many attempts as have gathered."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from taskyard.contracts.records import Settlement
+from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.outcome import Completed
+from taskyard.engine.engine import Engine
+from taskyard.engine.settle import completed, fallback, settlement
+from taskyard.errors import Overloaded
+from taskyard.runtime.desk import Desk, Ended
+from taskyard.runtime.reporter import Reporter
+
+_AT_ONCE = 1024
+_GATHER = 0.005
+_FLUSH_AT = 256
+_AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
+
+log = structlog.get_logger("taskyard.flusher")
+
+
+class Flusher:
+    """The one who settles for this worker. What the store cannot take now is kept in hand until it can."""
+
+    def __init__(self, engine: Engine, desk: Desk, reporter: Reporter, worker_id: int) -> None:
+        self._engine = engine
+        self._desk = desk
+        self._reporter = reporter
+        self.worker_id = worker_id
+
+    async def run(self) -> None:
+        """Settle until cancelled."""
+        desk = self._desk
+        while True:
+            await desk.settle.wait()
+            desk.settle.clear()
+            if 0 < len(desk.ended) < _FLUSH_AT and (desk.waiting or len(desk.running) > 1):
+                await asyncio.sleep(_GATHER)
+            while desk.ended:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Settle what has gathered; waits for the store as long as it is away."""
+        desk = self._desk
+        batch, desk.ended = desk.ended[:_AT_ONCE], desk.ended[_AT_ONCE:]
+        if not batch:
+            return
+        closing = self._closed(batch)
+        settlements = [await self._settlement(ended) for ended in batch]
+        away = _AWAY_FIRST
+        while True:
+            try:
+                if self._reporter.waiting:
+                    await self._reporter.flush()
+                await self._engine.store.settle(self.worker_id, settlements, closing)
+                break
+            except Overloaded as error:
+                log.warning("results wait for the store", count=len(batch), reason=error.message)
+                await asyncio.sleep(away)
+                away = min(away * 2, _AWAY_LONGEST)
+        for ended in batch:
+            self._reporter.forget(ended.claimed.task_id, ended.claimed.attempt)
+
+    def _closed(self, batch: list[Ended]) -> list[int]:
+        """The claims of which nothing is left after this batch."""
+        left, closed = self._desk.left, []
+        for ended in batch:
+            left[ended.claim_id] -= 1
+            if left[ended.claim_id] <= 0:
+                del left[ended.claim_id]
+                closed.append(ended.claim_id)
+        return closed
+
+    async def _settlement(self, ended: Ended) -> Settlement:
+        claim_id, claimed, _, result, decision, run_ms = ended
+        if decision is None and isinstance(result, Completed):
+            return completed(claim_id, claimed.task_id, claimed.attempt, run_ms or 0, result)
+        assert decision is not None  # noqa: S101 - only completion needs none
+        if decision.outcome is Outcome.FALLBACK and isinstance(result, Completed):
+            return fallback(claim_id, claimed, decision, result.output, run_ms or 0)
+        return await settlement(self._engine, claim_id, claimed, result, decision, run_ms)

@@ -1,0 +1,125 @@
+"""Following a run: what happened after a sequence number, then what happens, each message once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+from taskyard.domain import sequence
+from taskyard.domain.event import TaskEvent
+from taskyard.domain.lifecycle import FINAL
+from taskyard.domain.task import Task, iso, progress_json, tell
+from taskyard.engine.engine import Engine
+from taskyard.engine.events import task_events
+from taskyard.engine.query import get_task, know_one
+from taskyard.runtime.watcher import Watcher
+
+Message = dict[str, Any]
+
+_LINES_AT_ONCE = 500
+_LOOK_AGAIN = 1.0
+
+_STATUS_OF = {
+    "task.created": "PENDING",
+    "task.started": "RUNNING",
+    "task.retry": "RETRYING",
+    "task.completed": "COMPLETED",
+    "task.failed": "FAILED",
+    "task.canceled": "CANCELED",
+    "task.assigned": "ASSIGNED",
+    "task.waiting": "WAITING",
+    "task.requeued": "PENDING",
+}
+
+
+class _Look(NamedTuple):
+    """What one look found: messages in order, and whether the story has come to its end."""
+
+    messages: list[Message]
+    ended: bool
+
+
+async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0) -> AsyncIterator[Message]:
+    """The run's messages with a sequence above `after`, until it ends. Raises NotFound.
+
+    Stop and come again with the last sequence seen: nothing is missed and nothing repeated.
+    """
+    await know_one(engine, task_id)
+    async with watcher.following(task_id) as changed:
+        while True:
+            changed.clear()
+            look = await _look(engine, task_id, after)
+            for message in look.messages:
+                after = max(after, message["sequence"])
+                yield message
+            if look.ended:
+                yield {"type": "end", "sequence": after, "at": iso(await engine.store.now())}
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _LOOK_AGAIN)
+
+
+async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
+    """The task once it is final. Raises NotFound."""
+    async with watcher.following(task_id) as changed:
+        while True:
+            changed.clear()
+            task = await get_task(engine, task_id)
+            if task.status in FINAL:
+                return task
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _LOOK_AGAIN)
+
+
+async def _look(engine: Engine, task_id: int, after: int) -> _Look:
+    """State first, lines afterwards: lines are stored before the attempt that wrote them ends."""
+    known = await know_one(engine, task_id)
+    events = await task_events(engine, task_id)
+    task = tell(*known)
+    messages = [message for event in events if event.sequence > after for message in _of_event(event)]
+    lines = await engine.store.lines(task_id, after, _LINES_AT_ONCE)
+    messages += [
+        {"type": "log", "sequence": line.sequence, "at": iso(line.at), "level": line.level, "text": line.text}
+        for line in lines
+    ]
+    progress = known.facts.progress
+    if progress is not None and progress.sequence > after:
+        told = progress_json(progress) or {}
+        messages.append({"type": "progress", "sequence": progress.sequence, "at": iso(progress.at), **told})
+    messages.sort(key=lambda m: (m["sequence"], m["type"]))
+    more = len(lines) == _LINES_AT_ONCE
+    if more:
+        messages = [m for m in messages if m["sequence"] <= lines[-1].sequence]
+    ended = task.status in FINAL and not more
+    if ended:
+        messages = _with_result(messages, task, after)
+    return _Look(messages, ended)
+
+
+def _of_event(event: TaskEvent) -> list[Message]:
+    status = _STATUS_OF.get(event.key)
+    if status is None:
+        return []
+    at = event.envelope()["timestamp"]
+    return [{"type": "status", "sequence": event.sequence, "at": at, "status": status}]
+
+
+def _with_result(messages: list[Message], task: Task, after: int) -> list[Message]:
+    """The result follows the status that ends the story, one sequence number later."""
+    number = sequence.dead_lettered(task.attempt)
+    if number <= after:
+        return messages
+    result: Message = {"type": "result", "sequence": number, "at": _ended_at(task)}
+    result["status"] = task.status.value
+    if task.status == "COMPLETED":
+        result["output"] = task.output
+    else:
+        result["error"] = task.error
+    return [*messages, result]
+
+
+def _ended_at(task: Task) -> str | None:
+    when = task.end_time or task.dead_lettered_at
+    return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

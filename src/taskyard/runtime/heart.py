@@ -1,0 +1,65 @@
+"""The heartbeat: a thread and a connection of its own, so that a blocked event loop does not lose its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from taskyard.contracts.store import Store
+from taskyard.errors import TaskyardError
+
+BEAT_SECONDS = 3.0
+
+log = structlog.get_logger("taskyard.heart")
+
+
+class Heart:
+    """Beats for a worker every three seconds; `on_lost` is called (from the thread) when it was given up."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        worker_id: int,
+        running: Callable[[], list[int]],
+        stats: Callable[[], dict[str, Any]],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._open_store = open_store
+        self.worker_id = worker_id
+        self._running = running
+        self._stats = stats
+        self._on_lost = on_lost
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._live, name="taskyard-heart", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more; returns when the thread has ended."""
+        self._stop.set()
+        self._thread.join()
+
+    def _live(self) -> None:
+        asyncio.run(self._beat_until_stopped())
+
+    async def _beat_until_stopped(self) -> None:
+        store = self._open_store()
+        opened = False
+        while not self._stop.is_set():
+            try:
+                if not opened:
+                    await store.open()
+                    opened = True
+                if not await store.beat(self.worker_id, self._running(), self._stats()):
+                    self._on_lost()
+            except (TaskyardError, OSError) as error:
+                log.warning("the heartbeat did not reach the store", reason=str(error))
+            await asyncio.get_running_loop().run_in_executor(None, self._stop.wait, BEAT_SECONDS)
+        if opened:
+            await store.close()

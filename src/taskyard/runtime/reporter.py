@@ -1,0 +1,108 @@
+"""What running tasks say of themselves: collected from any thread, kept in batches, never in their way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+
+import structlog
+
+from taskyard.contracts.clock import Clock
+from taskyard.contracts.records import ProgressReport
+from taskyard.contracts.store import Store
+from taskyard.domain import sequence
+from taskyard.domain.facts import Line
+from taskyard.domain.text import printable
+from taskyard.errors import Overloaded
+
+_FLUSH_EVERY = 0.05
+_LINES_PER_ATTEMPT = 10_000
+_LINE_LENGTH = 8_192
+_LEVELS = frozenset({"debug", "info", "warning", "error"})
+
+log = structlog.get_logger("taskyard.reporter")
+
+
+class Reporter:
+    """Numbers lines and progress within their attempt and hands them to the store.
+
+    A task that floods its log is cut off at 10,000 lines an attempt, and its last line says so.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lines: list[Line] = []
+        self._progress: dict[int, ProgressReport] = {}
+        self._counts: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._wanted = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._flushing = asyncio.Lock()
+
+    def line(self, task_id: int, attempt: int, level: str, text: str) -> None:
+        """Take a line. Control characters but colours are dropped, and very long lines cut."""
+        level = level if level in _LEVELS else "info"
+        with self._lock:
+            number = self._take(task_id, attempt)
+            if number > _LINES_PER_ATTEMPT:
+                return
+            if number == _LINES_PER_ATTEMPT:
+                level, text = "warning", f"the log is cut here: {_LINES_PER_ATTEMPT} lines are kept of an attempt"
+            at = sequence.line(attempt, number)
+            self._lines.append(Line(task_id, at, self._clock.now(), level, printable(text[:_LINE_LENGTH])))
+        self._wake()
+
+    def progress(self, task_id: int, attempt: int, current: float, total: float | None, action: str | None) -> None:
+        """Take how far a task is; only the latest is kept."""
+        with self._lock:
+            at = sequence.line(attempt, self._take(task_id, attempt))
+            self._progress[task_id] = ProgressReport(task_id, at, self._clock.now(), current, total, action)
+        self._wake()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything has not been stored yet."""
+        return bool(self._lines or self._progress)
+
+    def forget(self, task_id: int, attempt: int) -> None:
+        """The attempt has ended."""
+        self._counts.pop((task_id, attempt), None)
+
+    async def flush(self) -> None:
+        """Store what was said until now. Raises Overloaded; then it is kept for the next time."""
+        async with self._flushing:
+            with self._lock:
+                lines, self._lines = self._lines, []
+                progress, self._progress = self._progress, {}
+            if not lines and not progress:
+                return
+            try:
+                await self._store.record(lines, list(progress.values()))
+            except Overloaded:
+                with self._lock:
+                    self._lines = lines + self._lines
+                    self._progress = progress | self._progress
+                raise
+
+    async def run(self) -> None:
+        """Flush now and then, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await asyncio.sleep(_FLUSH_EVERY)
+            try:
+                await self.flush()
+            except Overloaded as error:
+                log.warning("what tasks said waits for the store", reason=error.message)
+                self._wanted.set()
+
+    def _take(self, task_id: int, attempt: int) -> int:
+        number = self._counts[task_id, attempt]
+        self._counts[task_id, attempt] = number + 1
+        return number
+
+    def _wake(self) -> None:
+        if not self._wanted.is_set():
+            self._loop.call_soon_threadsafe(self._wanted.set)

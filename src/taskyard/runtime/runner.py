@@ -1,0 +1,168 @@
+"""Running attempts: a fixed set of coroutines that take claimed tasks from the desk, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from taskyard.domain.json import dumps
+from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.outcome import Completed, Done, Failed, Released, Report, Result, TaskError
+from taskyard.domain.settlement import Decision
+from taskyard.engine.settle import decide
+from taskyard.errors import ValidationFailed
+from taskyard.runtime.desk import Desk
+from taskyard.runtime.job import LiveJob
+from taskyard.runtime.reporter import Reporter
+
+_YIELD_EVERY = 64
+_FLUSH_AT = 256
+_TICK = 0.05
+
+log = structlog.get_logger("taskyard.runner")
+
+
+class Runners:
+    """As many runners as the worker has slots, and one more for each parent that waits for its children."""
+
+    def __init__(self, desk: Desk, reporter: Reporter, max_output: int, started: Callable[[int, int], None]) -> None:
+        self._desk = desk
+        self._reporter = reporter
+        self._max_output = max_output
+        self._started = started
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: deque[asyncio.Future[None]] = deque()
+
+    def start(self) -> None:
+        """Start the runners and the one who watches the deadlines."""
+        for slot in range(self._desk.slots):
+            self._spawn(slot)
+        self._tasks.add(asyncio.create_task(self._watch_deadlines(), name="taskyard-deadlines"))
+
+    async def stop(self) -> None:
+        """Cancel whatever still runs."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def wake(self, count: int) -> None:
+        """So many tasks have come to the desk."""
+        while count and self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                count -= 1
+
+    def _spawn(self, slot: int) -> None:
+        task = asyncio.create_task(self._run(slot), name=f"taskyard-runner-{slot}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, slot: int) -> None:
+        desk, taken = self._desk, 0
+        loop = asyncio.get_running_loop()
+        own = asyncio.current_task()
+        assert own is not None  # noqa: S101 - a coroutine that runs has a task
+        while not (slot >= desk.slots and desk.busy > desk.slots):
+            if not desk.waiting:
+                waiter = loop.create_future()
+                self._idle.append(waiter)
+                await waiter
+                continue
+            job = desk.waiting.popleft()
+            if len(desk.waiting) <= desk.slots:
+                desk.hungry.set()
+            desk.running[job.claimed.task_id] = job
+            self._started(slot, job.claimed.task_id)
+            try:
+                await self._attempt(job, own, loop)
+            finally:
+                desk.running.pop(job.claimed.task_id, None)
+                self._started(slot, 0)
+            if len(desk.ended) >= _FLUSH_AT or not desk.waiting:
+                desk.settle.set()
+            taken += 1
+            if taken % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    async def _attempt(self, job: LiveJob, own: asyncio.Task[None], loop: asyncio.AbstractEventLoop) -> None:
+        job.begin(self._reporter, own, self._parent_waits, loop.time())
+        began = time.perf_counter_ns()
+        try:
+            report = await job.run(job)
+        except asyncio.CancelledError:
+            if job.stopped is None:
+                raise
+            own.uncancel()
+            report = Released()
+        except Exception as error:  # executors report failures; this is a fault of theirs
+            log.exception("an executor raised", task=job.claimed.task_id)
+            report = Failed(TaskError("EXECUTION_ERROR", f"the executor failed: {error}"))
+        result = self._stopped(job) or self._checked(job, report)
+        decision = None
+        if not isinstance(result, Completed):
+            result, decision = await self._failed(job, result)
+        self._desk.end(job, result, decision, time.perf_counter_ns() - began)
+
+    def _stopped(self, job: LiveJob) -> Result | None:
+        """What an attempt that was told to stop ends as, whatever it says itself."""
+        if job.stopped == "timeout":
+            seconds = job.policy.timeout
+            return Failed(TaskError("TIMEOUT", f"the attempt took longer than its timeout of {seconds:g} s"))
+        if job.stopped is not None:
+            return Released(job.stopped)
+        return None
+
+    def _checked(self, job: LiveJob, report: Report) -> Result:
+        """The handler's value, validated and encoded."""
+        if not isinstance(report, Done):
+            return report
+        try:
+            if job.known.output is not None:
+                job.known.output.check(report.value, "")
+            output = dumps(report.value)
+        except ValidationFailed as error:
+            message = f"the output does not fit: {error.message}"
+            return Failed(TaskError("OUTPUT_VALIDATION_ERROR", message, error.details))
+        if len(output) > self._max_output:
+            message = (
+                f"the output has {len(output)} bytes and may have {self._max_output}; keep large results in a file"
+            )
+            return Failed(TaskError("OUTPUT_VALIDATION_ERROR", message))
+        return Completed(output, report.warnings)
+
+    async def _failed(self, job: LiveJob, result: Result) -> tuple[Result, Decision]:
+        """The decision; where it is final, the definition's fallback may still give a result."""
+        decision = decide(job.claimed, job.policy, result)
+        if decision.outcome is not Outcome.FAILED or job.fallback is None or decision.error is None:
+            return result, decision
+        try:
+            value = await job.fallback(job, decision.error)
+            rescued = self._checked(job, Done(value))
+        except Exception as error:  # noqa: BLE001 - a fallback that fails leaves the failure as it is
+            job.log("error", f"the fallback failed too: {error}")
+            return result, decision
+        if isinstance(rescued, Completed):
+            return rescued, decision._replace(outcome=Outcome.FALLBACK)
+        return result, decision
+
+    def _parent_waits(self, change: int) -> None:
+        """A parent begins (+1) or ends (-1) to wait for its child: its slot is another's meanwhile."""
+        self._desk.parents += change
+        if change > 0:
+            self._spawn(self._desk.slots + self._desk.parents)
+            self._desk.hungry.set()
+
+    async def _watch_deadlines(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK if self._desk.running else _TICK * 4)
+            now = loop.time()
+            for job in tuple(self._desk.running.values()):
+                if now >= job.deadline:
+                    job.stop("timeout")

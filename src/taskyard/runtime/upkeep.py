@@ -1,0 +1,91 @@
+"""The periodic services: one table of verb, period and who does it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+
+from taskyard.engine.engine import Engine
+from taskyard.engine.recover import recover
+from taskyard.errors import TaskyardError
+
+_ROLE = "upkeep"
+_LEASE_US = 8_000_000
+_RENEW = 2.0
+_AT_ONCE = 4096
+_DAY_US = 86_400 * 1_000_000
+
+log = structlog.get_logger("taskyard.upkeep")
+
+
+class Service(NamedTuple):
+    """One thing to do again and again; `period` in seconds."""
+
+    name: str
+    period: float
+    verb: Callable[[], Awaitable[object]]
+
+
+class Upkeep:
+    """Keeps time for all processes on one store: one of them leads, the others stand by."""
+
+    def __init__(self, engine: Engine, retention_days: float) -> None:
+        self._engine = engine
+        self._holder = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._leading = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        store = engine.store
+        self._services = (
+            Service("promote", 0.1, lambda: store.promote(_AT_ONCE)),
+            Service("sequence", 0.05, self._sequence),
+            Service("recover", 1.0, lambda: recover(engine)),
+            Service("tidy", 1.0, store.tidy),
+            Service("prune", 3600.0, lambda: self._prune(retention_days)),
+        )
+
+    def start(self) -> None:
+        """Stand for the lead."""
+        self._tasks = [asyncio.create_task(self._lead(), name="taskyard-lead")]
+        self._tasks += [asyncio.create_task(self._serve(s), name=f"taskyard-{s.name}") for s in self._services]
+
+    async def stop(self) -> None:
+        """Stop; another takes the lead when the lease has run out."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _lead(self) -> None:
+        while True:
+            try:
+                leading = await self._engine.store.lead(_ROLE, self._holder, _LEASE_US)
+            except TaskyardError as error:
+                log.warning("the lead cannot be kept", reason=error.message)
+                leading = False
+            if leading:
+                self._leading.set()
+            else:
+                self._leading.clear()
+            await asyncio.sleep(_RENEW)
+
+    async def _serve(self, service: Service) -> None:
+        while True:
+            await self._leading.wait()
+            try:
+                await service.verb()
+            except TaskyardError as error:
+                log.warning("a periodic service failed; it tries again", service=service.name, reason=error.message)
+            except Exception:  # one bad turn must not end the service
+                log.exception("a periodic service failed; it tries again", service=service.name)
+            await asyncio.sleep(service.period)
+
+    async def _sequence(self) -> None:
+        while await self._engine.store.sequence(_AT_ONCE):
+            pass
+
+    async def _prune(self, retention_days: float) -> None:
+        now = await self._engine.store.now()
+        await self._engine.store.prune(now - int(retention_days * _DAY_US))

@@ -1,0 +1,94 @@
+"""A browser's session: a signed cookie, and the one-use link that a first start prints to log in with.
+
+Times are unix seconds, spans are seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import msgspec
+
+from taskyard.errors import PayloadTooLarge
+from taskyard.security import encoding
+from taskyard.security.caller import SCOPES, Caller
+
+LINK_LIFETIME = 600.0
+MAX_COOKIE_CHARACTERS = 3800
+"""Browsers drop a cookie whose name, value and attributes exceed 4096 bytes."""
+
+_MAC_BYTES = 32
+
+
+class _Session(msgspec.Struct, frozen=True, array_like=True):
+    subject: str
+    scopes: list[str]
+    groups: list[str]
+    expires: float
+
+
+class SessionSigner:
+    """Makes and reads session cookies; `key` is 32 secret bytes.
+
+    Nothing is stored: a session ends by its time, or together with all others by a new key.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def issue(self, caller: Caller, ttl: float, now: float) -> str:
+        """Return a cookie value that stands for `caller` for `ttl` seconds.
+
+        Raises PayloadTooLarge when the caller has more groups than a cookie holds.
+        """
+        session = _Session(caller.subject, sorted(caller.scopes), sorted(caller.groups), now + ttl)
+        body = msgspec.json.encode(session)
+        cookie = encoding.encode(encoding.mac(self._key, body, _MAC_BYTES) + body)
+        if len(cookie) > MAX_COOKIE_CHARACTERS:
+            raise PayloadTooLarge("The caller's groups do not fit into a session cookie; use a bearer token.")
+        return cookie
+
+    def read(self, cookie: str, now: float) -> Caller | None:
+        """Return whom the cookie stands for, or None when it is not ours or has run out."""
+        body = self._open(cookie)
+        if body is None:
+            return None
+        try:
+            session = msgspec.json.decode(body, type=_Session)
+        except msgspec.MsgspecError:
+            return None
+        if now >= session.expires:
+            return None
+        return Caller(session.subject, SCOPES.intersection(session.scopes), frozenset(session.groups))
+
+    def _open(self, cookie: str) -> bytes | None:
+        try:
+            data = encoding.decode(cookie)
+        except ValueError:
+            return None
+        given, body = data[:_MAC_BYTES], data[_MAC_BYTES:]
+        return body if encoding.same(given, encoding.mac(self._key, body, _MAC_BYTES)) else None
+
+
+class LoginLinks:
+    """One-use login tokens, kept in the memory of the process that prints them."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, tuple[Caller, float]] = {}
+
+    def create(self, caller: Caller, now: float) -> str:
+        """Return a token that logs `caller` in once, within ten minutes."""
+        self._open = {digest: link for digest, link in self._open.items() if now < link[1]}
+        token = secrets.token_urlsafe(32)
+        self._open[_digest(token)] = (caller, now + LINK_LIFETIME)
+        return token
+
+    def redeem(self, token: str, now: float) -> Caller | None:
+        """Use the token up; None when it is unknown, used or too old."""
+        caller, expires = self._open.pop(_digest(token), (None, 0.0))
+        return caller if now < expires else None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

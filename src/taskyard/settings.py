@@ -1,0 +1,170 @@
+"""Settings: the only reader of the environment. Environment before file (`taskyard.toml`) before default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from taskyard.domain.retry import RetryPolicy
+from taskyard.errors import ConfigurationError
+
+FILE = "taskyard.toml"
+
+
+class Setting(NamedTuple):
+    """One setting: its name in environment and file, how its text is read, its default, what it is for."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: Any
+    help: str
+    secret: bool = False
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise ValueError("must be true or false")
+    return known[text.strip().lower()]
+
+
+def _positive_int(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("must be a whole number of 1 or more")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError("must be a number of 0 or more")
+    return number
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return read
+
+
+def _retry_policy(text: str) -> dict[str, Any]:
+    msgspec.json.decode(text, type=RetryPolicy)
+    return dict(msgspec.json.decode(text))
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    return msgspec.json.decode(text, type=dict[str, Any])
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _jwt_secret(text: str) -> str:
+    if len(text.encode()) < 32:
+        raise ValueError("must have at least 32 bytes; make one with `openssl rand -hex 32`")
+    return text
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("TASK_MAX_CONCURRENT", _positive_int, os.cpu_count() or 1, "tasks at once in a worker process"),
+    Setting("TASK_TIMEOUT", _seconds, 300.0, "seconds an attempt may take, where nothing else is said"),
+    Setting("TASK_MAX_TIMEOUT", _seconds, 86_400.0, "seconds an attempt may take at most"),
+    Setting("TASK_RETRY_POLICY", _retry_policy, {}, "the default retry policy, as JSON"),
+    Setting("TASK_RESOURCES", _json_object, {}, "the default resource limits of sandboxed code, as JSON"),
+    Setting("TASK_WEBSOCKET_ENABLED", _boolean, True, "whether live progress is served over WebSockets"),
+    Setting("TASK_BUFFER_SIZE", _positive_int, 1000, "messages kept for a slow follower before some are skipped"),
+    Setting("TASK_LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "the least level that is logged"),
+    Setting("TASK_LOG_DESTINATION", _one_of("stderr", "file", "syslog", "otlp"), "stderr", "where logs go"),
+    Setting("TASK_RETENTION_DAYS", _seconds, 30.0, "days that ended tasks are kept"),
+    Setting("TASKYARD_DATABASE_URL", str, "sqlite:///taskyard.db", "the store", secret=True),
+    Setting("TASKYARD_HOST", str, "127.0.0.1", "the address the server binds to"),
+    Setting("TASKYARD_PORT", _positive_int, 8420, "the port the server binds to"),
+    Setting("TASKYARD_DATA_DIR", str, ".taskyard", "where keys, tokens and files are kept"),
+    Setting("TASKYARD_GRACE", _seconds, 10.0, "seconds that running tasks may finish in when a process stops"),
+    Setting("TASKYARD_MAX_BODY", _positive_int, 1 << 20, "bytes a request may have"),
+    Setting("TASKYARD_MAX_DEPTH", _positive_int, 10_000_000, "tasks that may wait in a queue"),
+    Setting("TASKYARD_ALLOWED_HOSTS", _list, (), "names under which the server may be addressed, besides its own"),
+    Setting("TASKYARD_URL", str, "", "the server that the command line and client speak to"),
+    Setting("TASKYARD_TOKEN", str, "", "their token", secret=True),
+    Setting("TASKYARD_JWT_SECRET", _jwt_secret, "", "the key of HS256 tokens, 32 bytes at least", secret=True),
+    Setting("TASKYARD_JWKS_URL", str, "", "where the keys of RS256 and ES256 tokens are published"),
+    Setting("TASKYARD_JWT_ISSUER", str, "", "the issuer a token must name"),
+    Setting("TASKYARD_JWT_AUDIENCE", str, "", "the audience a token must name"),
+)
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+class Value(NamedTuple):
+    """A setting's value and where it comes from: `environment`, the file's name, or `default`."""
+
+    value: Any
+    source: str
+
+
+class Settings:
+    """All settings, read once. `settings["TASK_TIMEOUT"]`."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name].value
+
+    def items(self) -> list[tuple[Setting, Value]]:
+        """Every setting with its value and source, in the order of the documentation."""
+        return [(setting, self._values[setting.name]) for setting in SETTINGS]
+
+    def with_values(self, **changes: Any) -> Settings:
+        """A copy in which these settings are given by the program."""
+        return Settings(self._values | {name: Value(value, "program") for name, value in changes.items()})
+
+
+def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Read the settings. Raises ConfigurationError naming the setting, its source and the mend."""
+    environment = os.environ if environment is None else environment
+    file = (folder or Path()) / FILE
+    from_file = _read_file(file)
+    return Settings({s.name: _value(s, environment, from_file, str(file)) for s in SETTINGS})
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        values = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from None
+    unknown = sorted(values.keys() - _BY_NAME.keys())
+    if unknown:
+        raise ConfigurationError(f"{file} has unknown settings {', '.join(unknown)}; see `taskyard settings`")
+    return values
+
+
+def _value(setting: Setting, environment: Mapping[str, str], from_file: Mapping[str, Any], file: str) -> Value:
+    text, source = environment.get(setting.name), "environment"
+    if not text and setting.name in from_file:
+        raw = from_file[setting.name]
+        text, source = raw if isinstance(raw, str) else msgspec.json.encode(raw).decode(), file
+    if not text:
+        return Value(setting.default, "default")
+    try:
+        return Value(setting.read(text), source)
+    except (ValueError, msgspec.MsgspecError) as error:
+        shown = "its value" if setting.secret else repr(text)
+        raise ConfigurationError(f"{setting.name} ({source}): {shown} {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    return text if text.startswith("must") else f"cannot be read: {text}"

@@ -1,0 +1,1 @@
+"""Where tasks are kept safe: one contract (`taskyard.contracts.store`), two implementations."""

@@ -1,0 +1,1 @@
+"""The numbered, forward-only migrations of the PostgreSQL store."""

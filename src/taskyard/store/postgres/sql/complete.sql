@@ -1,0 +1,52 @@
+-- What `settle` does, for a batch in which everything is COMPLETED: the hot path.
+-- $2 worker, $3 claims spoken of, $4 claims of which nothing is left; then a row a task.
+-- Claims to be closed are locked first and in order, or a cancel that shares one of them could deadlock with us.
+WITH clock AS MATERIALIZED (SELECT @now AS us),
+shut AS MATERIALIZED (
+  SELECT id, part, claimed_at, task_ids, attempts, keyed FROM taskyard.claim
+  WHERE id = ANY ($3::bigint[]) AND worker_id = $2::int
+    AND (part = 0 AND id = ANY ($4::bigint[]) OR part > 0 AND task_ids[1] = ANY ($6::bigint[]))
+  ORDER BY id, part FOR UPDATE
+),
+keep AS MATERIALIZED (
+  SELECT id, part, claimed_at, task_ids, attempts, keyed FROM taskyard.claim
+  WHERE id = ANY ($3) AND worker_id = $2 AND part = 0 AND NOT id = ANY ($4)
+  ORDER BY id FOR KEY SHARE
+),
+told AS MATERIALIZED (
+  SELECT u.*, c.claimed_at, u.task_id = ANY (c.keyed) AS keyed
+  FROM unnest($5::bigint[], $6, $7::int[], $8::bigint[], $9::bytea[], $10::bytea[])
+    AS u (claim_id, task_id, attempt, run_ms, result, detail)
+  JOIN (
+    SELECT live.id, live.claimed_at, live.keyed, m.task_id, m.attempt
+    FROM (SELECT * FROM shut UNION ALL SELECT * FROM keep) live
+    CROSS JOIN LATERAL unnest(live.task_ids, live.attempts) AS m (task_id, attempt)
+  ) c ON c.id = u.claim_id AND c.task_id = u.task_id AND c.attempt = u.attempt
+  ORDER BY u.task_id
+),
+done AS (
+  INSERT INTO taskyard.attempt (task_id, attempt, outcome, worker_id, started_at, finished_at, run_ms, result, detail)
+  SELECT task_id, attempt, @outcome_completed, $2, claimed_at, us, run_ms, result, detail FROM told, clock
+  ON CONFLICT DO NOTHING
+  RETURNING task_id, attempt
+),
+freed AS (
+  DELETE FROM taskyard.slot WHERE task_id = ANY (ARRAY (
+    SELECT t.task_id FROM told t WHERE t.keyed AND (
+      EXISTS (SELECT FROM done d WHERE d.task_id = t.task_id)
+      OR EXISTS (SELECT FROM taskyard.attempt a
+                 WHERE a.task_id = t.task_id AND a.attempt = t.attempt AND a.outcome = @outcome_canceled))))
+  RETURNING key
+),
+closed AS (
+  DELETE FROM taskyard.claim WHERE (id, part) IN (SELECT id, part FROM shut)
+),
+event AS (
+  INSERT INTO taskyard.outbox (at, type, task_ids, sequences)
+  SELECT (SELECT us FROM clock), @event_completed, array_agg(task_id), array_agg(attempt * @span + @settled)
+  FROM done HAVING count(*) > 0
+)
+SELECT count(*) AS moved, (SELECT array_agg(DISTINCT key) FROM freed) AS freed,
+  CASE WHEN count(*) < cardinality($6) THEN array_agg(task_id) END AS task_ids,
+  CASE WHEN count(*) < cardinality($6) THEN array_agg(attempt) END AS attempts
+FROM done

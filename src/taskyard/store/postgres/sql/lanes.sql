@@ -1,0 +1,1 @@
+SELECT id, queue, home, definition, priority, solo FROM taskyard.lane

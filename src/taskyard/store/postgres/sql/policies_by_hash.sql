@@ -1,0 +1,1 @@
+SELECT hash, id FROM taskyard.policy WHERE hash = ANY ($1::bytea[])

@@ -1,0 +1,100 @@
+"""Tasks coming in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+from taskyard.contracts.records import Entry, Found, Topic, Unique
+from taskyard.domain.ids import floor_id
+from taskyard.errors import Overloaded
+from taskyard.store.postgres.admission import admit
+from taskyard.store.postgres.base import Base, columns
+from taskyard.store.postgres.carrier import carry
+from taskyard.store.postgres.statements import statement
+
+_ENQUEUE = statement("enqueue")
+_TAKE_UNIQUES = statement("take_uniques")
+_HELD_UNIQUES = statement("held_uniques")
+_REPLACE_UNIQUES = statement("replace_uniques")
+
+_BODY_WIDTH = Entry._fields.index("tags")
+
+
+class Submission(Base):
+    """The facet of the same name."""
+
+    async def enqueue(self, entries: Sequence[Entry]) -> None:
+        """See the contract."""
+        if entries:
+            await self.db.durable.fetch(_ENQUEUE, self.clock.moment, *_parameters(entries))
+            await self._entered(entries)
+
+    async def enqueue_unique(self, entry: Entry, uniques: Sequence[Unique]) -> Found | None:
+        """See the contract."""
+        try:
+            async with self.db.durable.transaction() as connection:
+                await self._take(connection, entry.id, uniques)
+                await connection.execute(_ENQUEUE, self.clock.moment, *_parameters([entry]))
+        except _Held as held:
+            return held.found
+        await self._entered([entry])
+        return None
+
+    async def enqueue_with(self, connection: Any, entries: Sequence[Entry]) -> None:
+        """See the contract. Nothing is told to others; tasks under a limit are admitted by the next `tidy`."""
+        if entries:
+            await carry(connection, self.identity, _ENQUEUE, [self.clock.moment, *_parameters(entries)])
+
+    async def admit(self, keys: Collection[str] | None) -> None:
+        """Let in whom the limits can take now; where the database is away, the next `tidy` does it."""
+        if keys:
+            with suppress(Overloaded):
+                if await admit(self.db.relaxed, keys):
+                    self.wake(Topic.READY)
+
+    async def _entered(self, entries: Sequence[Entry]) -> None:
+        self.wake(Topic.READY)
+        await self.admit({slot.key for entry in entries for slot in entry.slots})
+
+    async def _take(self, connection: Any, task_id: int, uniques: Sequence[Unique]) -> None:
+        """Take the keys. Raises `_Held` where one is somebody's who counts.
+
+        An insert waits for whoever takes the same key at this moment; only the statement after it sees them.
+        """
+        wanted = {unique.key: (unique.key, unique.fingerprint, unique.expires_at) for unique in uniques}
+        parameters = columns(list(wanted.values()), 3)
+        taken = {row["key"] for row in await connection.fetch(_TAKE_UNIQUES, task_id, *parameters)}
+        others = [key for key in wanted if key not in taken]
+        if not others:
+            return
+        held = {row["key"]: row for row in await connection.fetch(_HELD_UNIQUES, self.clock.moment, others)}
+        for unique in uniques:
+            row = held.get(unique.key)
+            if row is not None and _counts(unique, row):
+                same = unique.fingerprint is None or unique.fingerprint == row["fingerprint"]
+                raise _Held(Found(row["task_id"], same))
+        await connection.execute(_REPLACE_UNIQUES, task_id, *columns([wanted[key] for key in others], 3))
+
+
+class _Held(Exception):
+    """Rolls the transaction back: somebody holds a key."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+
+
+def _counts(unique: Unique, row: Any) -> bool:
+    if row["expired"] or (unique.forgiving and row["failed"]):
+        return False
+    return unique.newer_than is None or row["task_id"] >= floor_id(unique.newer_than)
+
+
+def _parameters(entries: Sequence[Entry]) -> list[Sequence[Any]]:
+    """The statement's parameters after the moment."""
+    body = columns(entries, len(Entry._fields))[:_BODY_WIDTH]
+    tags = [(tag, entry.id) for entry in entries if entry.tags for tag in entry.tags]
+    slots = [(entry.id, *slot) for entry in entries if entry.slots for slot in entry.slots]
+    lines = [entry.slots[0].key if entry.slots else None for entry in entries]
+    return [*body, lines, *columns(tags, 2), *columns(slots, 3)]

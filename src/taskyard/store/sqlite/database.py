@@ -1,0 +1,180 @@
+"""One SQLite file: a writer thread that shares each commit between all who wait, and a reader beside it.
+
+Requests are functions of a connection. The writer takes everything that waits into one
+`BEGIN IMMEDIATE … COMMIT`, each request within a savepoint of its own, and answers them all after the
+commit: so callers share an fsync, and one that fails takes nobody with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from taskyard.errors import Overloaded, TaskyardError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Request = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=5000",
+    "temp_store=MEMORY",
+    "cache_size=-65536",
+    "wal_autocheckpoint=4000",
+    "journal_size_limit=67108864",
+)
+_SHARED_MAX = 1000
+_RETRY_AFTER = 1.0
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection in autocommit mode with our settings; `path` may be `:memory:`."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+class Database:
+    """The file's two threads. Reads of an in-memory database go through the writer, who alone can see it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._writes = _Thread(path, shared=True)
+        self._reads = self._writes if path == ":memory:" else _Thread(path, shared=False)
+
+    def start(self) -> None:
+        """Open the connections."""
+        self._writes.start()
+        if self._reads is not self._writes:
+            self._reads.start()
+
+    async def stop(self) -> None:
+        """Finish what waits and close."""
+        for thread in {self._writes, self._reads}:
+            await asyncio.get_running_loop().run_in_executor(None, thread.stop)
+
+    async def write(
+        self, request: Callable[Concatenate[sqlite3.Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `request(connection, …)` in a transaction; returns when it is committed."""
+        return await self._writes.put(lambda connection: request(connection, *args, **kwargs))
+
+    async def read(
+        self, request: Callable[Concatenate[sqlite3.Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run `request(connection, …)` on one snapshot."""
+        return await self._reads.put(lambda connection: request(connection, *args, **kwargs))
+
+
+class _Thread:
+    """A thread that owns a connection and serves requests, sharing a transaction where it is `shared`."""
+
+    def __init__(self, path: str, *, shared: bool) -> None:
+        self._path = path
+        self._shared = shared
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        connection = connect(self._path)
+        self._thread = threading.Thread(
+            target=self._serve, args=(connection,), name="taskyard-sqlite", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._requests.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def put(self, request: Callable[[sqlite3.Connection], R]) -> asyncio.Future[R]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        if self._thread is None:
+            future.set_exception(Overloaded("the store is closed", retry_after=_RETRY_AFTER))
+        else:
+            self._requests.put((request, future, loop))
+        return future
+
+    def _serve(self, connection: sqlite3.Connection) -> None:
+        stopping = False
+        while not stopping:
+            batch, stopping = self._take()
+            if batch:
+                _answer(self._run(connection, batch))
+        connection.close()
+
+    def _take(self) -> tuple[list[Request], bool]:
+        first = self._requests.get()
+        batch: list[Request] = []
+        while first is not None:
+            batch.append(first)
+            if len(batch) >= _SHARED_MAX:
+                return batch, False
+            try:
+                first = self._requests.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _run(self, connection: sqlite3.Connection, batch: list[Request]) -> list[_Answer]:
+        try:
+            connection.execute("BEGIN IMMEDIATE" if self._shared else "BEGIN")
+            answers = [_perform(connection, request) for request in batch]
+            connection.execute("COMMIT")
+        except (sqlite3.Error, TaskyardError) as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            away = error if isinstance(error, TaskyardError) else _away(error)
+            return [(future, loop, None, away) for _, future, loop in batch]
+        return answers
+
+
+_Answer = tuple["asyncio.Future[Any]", asyncio.AbstractEventLoop, Any, BaseException | None]
+
+
+def _perform(connection: sqlite3.Connection, request: Request) -> _Answer:
+    """One request, within a savepoint so that its failure is its own."""
+    run, future, loop = request
+    connection.execute("SAVEPOINT request")
+    try:
+        value, failure = run(connection), None
+    except sqlite3.OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked
+        connection.execute("ROLLBACK TO request")
+        value, failure = None, error
+    connection.execute("RELEASE request")
+    return future, loop, value, failure
+
+
+def _away(error: sqlite3.Error) -> Overloaded:
+    return Overloaded(f"the database cannot be used now ({error}); try again", retry_after=_RETRY_AFTER)
+
+
+def _answer(answers: list[_Answer]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
+    for answer in answers:
+        by_loop.setdefault(answer[1], []).append(answer)
+    for loop, group in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, group)
+
+
+def _resolve(answers: list[_Answer]) -> None:
+    for future, _, value, failure in answers:
+        if future.done():
+            continue
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(failure)

@@ -1,0 +1,383 @@
+"""Tasks under lease."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.records import (
+    Claimed,
+    Lease,
+    LostTask,
+    ProgressReport,
+    Settlement,
+    Topic,
+    WorkerInfo,
+    WorkerRow,
+)
+from taskyard.domain import sequence
+from taskyard.domain.facts import Line, PlaceKind
+from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
+from taskyard.domain.priority import HEAD_START_US, Priority
+from taskyard.domain.queue import Queue
+from taskyard.store.sqlite import slots
+from taskyard.store.sqlite.base import Base, Connection, as_array, emit
+
+WORKER_TTL_US = 11_000_000
+
+
+class Execution(Base):
+    """The facet of the same name."""
+
+    async def register(self, info: WorkerInfo) -> int:
+        """See the contract."""
+        return await self.db.write(_register, info, self.clock.now())
+
+    async def beat(self, worker_id: int, running: Sequence[int], stats: dict[str, Any]) -> bool:
+        """See the contract."""
+        now = self.clock.now()
+
+        def run(connection: Connection) -> bool:
+            return (
+                connection.execute(
+                    "UPDATE worker SET beat_at = ?, running = ?, stats = ? WHERE id = ? AND dead = 0",
+                    (now, as_array(running), msgspec.json.encode(stats), worker_id),
+                ).rowcount
+                > 0
+            )
+
+        return await self.db.write(run)
+
+    async def bury(self, worker_id: int, running: Sequence[int] | None) -> None:
+        """See the contract."""
+
+        def run(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE worker SET dead = 1, running = coalesce(?, running) WHERE id = ?",
+                (None if running is None else as_array(running), worker_id),
+            )
+
+        await self.db.write(run)
+
+    async def workers(self) -> list[WorkerRow]:
+        """See the contract."""
+        return await self.db.read(_workers, self.clock.now())
+
+    async def claim(
+        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None
+    ) -> Lease | None:
+        """See the contract."""
+        if not await self.db.read(_any_ready, lanes):
+            return None
+        claim_id = self.new_ids(1)[0]
+        lease = await self.db.write(
+            _claim, claim_id, worker_id, lanes, limit, visibility_us, self.clock.now()
+        )
+        if lease is not None:
+            self.wake(Topic.FEED)
+        return lease
+
+    async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
+        """See the contract."""
+        now = self.clock.now()
+
+        def run(connection: Connection) -> bool:
+            until = None if visibility_us is None else now + visibility_us
+            changed = connection.execute(
+                "UPDATE claim SET expires_at = coalesce(?, expires_at) "
+                "WHERE task_id = ? AND claim_id = ? AND attempt = ? AND revoked = 0",
+                (until, task_id, claim_id, attempt),
+            )
+            return changed.rowcount > 0
+
+        return await self.db.write(run)
+
+    async def settle(
+        self, worker_id: int | None, settlements: Sequence[Settlement], closing: Sequence[int]
+    ) -> set[tuple[int, int]]:
+        """See the contract."""
+        moved = await self.db.write(_settle, worker_id, settlements, closing, self.clock.now())
+        self.wake(Topic.FEED)
+        if any(s.outcome in _BACK_TO_QUEUE for s in settlements) or len(moved) != len(settlements):
+            self.wake(Topic.READY)
+        return moved
+
+    async def revoked(self, worker_id: int) -> list[tuple[int, int]]:
+        """See the contract."""
+
+        def run(connection: Connection) -> list[tuple[int, int]]:
+            query = "SELECT task_id, attempt FROM claim WHERE worker_id = ? AND revoked = 1"
+            return connection.execute(query, (worker_id,)).fetchall()
+
+        return await self.db.read(run)
+
+    async def lost(self, limit: int) -> list[LostTask]:
+        """See the contract."""
+        return await self.db.read(_lost, limit, self.clock.now())
+
+    async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+        """See the contract."""
+        await self.db.write(_record, lines, progress)
+
+    def new_ids(self, count: int) -> list[int]:
+        """See the contract."""
+        return self.ids.take(count, self.clock.now())
+
+
+_BACK_TO_QUEUE = frozenset({Outcome.LOST, Outcome.RELEASED, Outcome.RETRY})
+
+
+def _register(connection: Connection, info: WorkerInfo, now: int) -> int:
+    spec = msgspec.json.encode(info._asdict())
+    if info.pid == 0:
+        row = connection.execute(
+            "UPDATE worker SET beat_at = ?, dead = 0 WHERE name = ? AND info ->> 'pid' = 0 RETURNING id",
+            (now, info.name),
+        ).fetchone()
+        if row is not None:
+            return int(row[0])
+    row = connection.execute(
+        "INSERT INTO worker (name, info, started_at, beat_at, supervised) VALUES (?, ?, ?, ?, ?) RETURNING id",
+        (info.name, spec, now, now, info.supervised),
+    ).fetchone()
+    return int(row[0])
+
+
+def _workers(connection: Connection, now: int) -> list[WorkerRow]:
+    rows = connection.execute(
+        "SELECT w.id, w.info, w.started_at, w.beat_at, w.stats, "
+        "(SELECT count(*) FROM claim c WHERE c.worker_id = w.id AND c.revoked = 0) "
+        "FROM worker w WHERE w.dead = 0 AND w.beat_at > ? ORDER BY w.id",
+        (now - WORKER_TTL_US,),
+    )
+    return [
+        WorkerRow(id_, _info(info), started_at, beat_at, running, msgspec.json.decode(stats) if stats else {})
+        for id_, info, started_at, beat_at, stats, running in rows
+    ]
+
+
+def _info(spec: bytes) -> WorkerInfo:
+    fields = msgspec.json.decode(spec)
+    fields["queues"] = tuple(fields["queues"])
+    return WorkerInfo(**fields)
+
+
+_HEADS = """
+SELECT l.id, l.queue, l.priority, (SELECT r.ord FROM ready r WHERE r.lane_id = l.id ORDER BY r.ord LIMIT 1) AS head
+FROM lane l JOIN queue q ON q.id = l.queue
+WHERE l.id IN (SELECT value FROM json_each(?)) AND NOT q.paused AND head IS NOT NULL
+"""
+
+_TAKE = """
+SELECT r.ord, r.task_id, r.attempt, r.failures, r.losses, t.kind_id, t.policy_id, t.priority, t.input, t.extra,
+  t.workflow_id, t.correlation_id, t.cause_type, t.cause, t.parent_id
+FROM ready r JOIN task t ON t.id = r.task_id WHERE r.lane_id = ? ORDER BY r.ord, r.task_id LIMIT ?
+"""
+
+
+def _any_ready(connection: Connection, lanes: Sequence[int]) -> bool:
+    """A look before the leap: an idle worker's polling writes nothing."""
+    query = "SELECT 1 FROM ready WHERE lane_id IN (SELECT value FROM json_each(?)) LIMIT 1"
+    return connection.execute(query, (as_array(lanes),)).fetchone() is not None
+
+
+def _claim(
+    connection: Connection,
+    claim_id: int,
+    worker_id: int,
+    lanes: Sequence[int],
+    limit: int,
+    visibility_us: int | None,
+    now: int,
+) -> Lease | None:
+    taken: list[tuple[tuple[int, int], Claimed]] = []
+    for lane_id, queue, priority, _ in _in_order(connection.execute(_HEADS, (as_array(lanes),))):
+        if len(taken) < limit:
+            rank = (queue != Queue.RETRY, HEAD_START_US[Priority(priority)])
+            taken += _take(connection, lane_id, rank, limit - len(taken))
+    if not taken:
+        return None
+    taken.sort(key=lambda pair: pair[0])
+    claimed = [task for _, task in taken]
+    expires_at = None if visibility_us is None else now + visibility_us
+    connection.executemany(
+        "INSERT INTO claim (task_id, claim_id, worker_id, claimed_at, expires_at, lane_id, ord, attempt, "
+        "failures, losses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (t.task_id, claim_id, worker_id, now, expires_at, t.lane_id, t.queued_at, t.attempt,
+             t.failures, t.losses)
+            for t in claimed
+        ],
+    )  # fmt: skip
+    emit(connection, now, EventType.STARTED, [(t.task_id, sequence.started(t.attempt)) for t in claimed])
+    return Lease(claim_id, now, claimed)
+
+
+def _in_order(heads: Iterable[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """Retries first, then the lane whose head has waited longest, its priority's head start added."""
+    return sorted(heads, key=lambda h: (h[1] != Queue.RETRY, h[3] - HEAD_START_US[Priority(h[2])]))
+
+
+def _take(
+    connection: Connection, lane_id: int, rank: tuple[bool, int], limit: int
+) -> list[tuple[tuple[int, int], Claimed]]:
+    rows = connection.execute(_TAKE, (lane_id, limit)).fetchall()
+    if rows:
+        connection.execute(
+            "DELETE FROM ready WHERE lane_id = ? AND (ord, task_id) <= (?, ?)",
+            (lane_id, rows[-1][0], rows[-1][1]),
+        )
+    last, head_start = rank
+    return [
+        (
+            (int(last), row[0] - head_start),
+            Claimed(row[1], row[2], lane_id, row[5], row[6], row[7], row[3], row[4], row[0], *row[8:]),
+        )
+        for row in rows
+    ]
+
+
+def _settle(
+    connection: Connection,
+    worker_id: int | None,
+    settlements: Sequence[Settlement],
+    closing: Sequence[int],
+    now: int,
+) -> set[tuple[int, int]]:
+    del closing  # here a claim is a row a task, gone with it
+    held = _held(connection, worker_id, settlements)
+    live = [s for s in settlements if (s.task_id, s.attempt) in held]
+    moved = [s for s in live if not held[s.task_id, s.attempt].revoked]
+    _close(connection, worker_id, moved, held, now)
+    connection.executemany("DELETE FROM claim WHERE task_id = ?", [(s.task_id,) for s in live])
+    _free_slots(connection, live)
+    return {(s.task_id, s.attempt) for s in moved}
+
+
+class _Held(msgspec.Struct):
+    worker_id: int
+    claimed_at: int
+    order: int
+    lane_id: int
+    revoked: bool
+
+
+def _held(
+    connection: Connection, worker_id: int | None, settlements: Sequence[Settlement]
+) -> dict[tuple[int, int], _Held]:
+    """The claims these settlements speak of, as far as they are this worker's."""
+    rows = connection.execute(
+        "SELECT task_id, attempt, claim_id, worker_id, claimed_at, ord, lane_id, revoked FROM claim "
+        "WHERE task_id IN (SELECT value FROM json_each(?))",
+        (as_array(s.task_id for s in settlements),),
+    )
+    claims = {(row[0], row[1], row[2]): _Held(row[3], row[4], row[5], row[6], bool(row[7])) for row in rows}
+    held = {}
+    for s in settlements:
+        claim = claims.get((s.task_id, s.attempt, s.claim_id))
+        if claim is not None and worker_id in (None, claim.worker_id):
+            held[s.task_id, s.attempt] = claim
+    return held
+
+
+def _close(
+    connection: Connection,
+    worker_id: int | None,
+    moved: Sequence[Settlement],
+    held: dict[tuple[int, int], _Held],
+    now: int,
+) -> None:
+    """Write the ended attempts, put the tasks where they go next, and tell it."""
+    connection.executemany(
+        "INSERT INTO attempt (task_id, attempt, outcome, worker_id, started_at, finished_at, run_ms, result, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (s.task_id, s.attempt, int(s.outcome), held[s.task_id, s.attempt].worker_id,
+             held[s.task_id, s.attempt].claimed_at, now, s.run_ms, s.result, s.detail)
+            for s in moved
+        ],
+    )  # fmt: skip
+    for s in moved:
+        if s.outcome is not Outcome.COMPLETED:
+            place(connection, s, held[s.task_id, s.attempt].lane_id, held[s.task_id, s.attempt].order, now)
+    tell(connection, moved, now)
+
+
+def place(connection: Connection, s: Settlement, lane_id: int, order: int, now: int) -> None:
+    """Put a task that has left an attempt where its outcome sends it."""
+    lane = s.lane_id or lane_id
+    match s.outcome:
+        case Outcome.RETRY:
+            connection.execute(
+                "INSERT INTO sched (run_at, task_id, lane_id, attempt, failures, losses, retry) "
+                "VALUES (?, ?, ?, ?, ?, ?, 1)",
+                (now + (s.delay_us or 0), s.task_id, lane, s.attempt + 1, s.failures, s.losses),
+            )
+        case Outcome.LOST | Outcome.RELEASED:
+            connection.execute(
+                "INSERT INTO ready (lane_id, ord, task_id, attempt, failures, losses) VALUES (?, ?, ?, ?, ?, ?)",
+                (lane, order, s.task_id, s.attempt + 1, s.failures, s.losses),
+            )
+        case Outcome.FAILED:
+            connection.execute(
+                "INSERT INTO dead (task_id, at, attempt, lane_id) VALUES (?, ?, ?, ?)",
+                (s.task_id, now, s.attempt, lane_id),
+            )
+        case Outcome.ASSIGNED | Outcome.WAITING if s.opened is not None:
+            kind = PlaceKind.ASSIGNED if s.outcome is Outcome.ASSIGNED else PlaceKind.WAITING
+            connection.execute(
+                "INSERT INTO open (task_id, place, at, attempt, lane_id, failures, losses, assignee_type, assignee_id, "
+                "claimed_by, correlation_id, due_at, wake_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (s.task_id, int(kind), now, s.attempt, lane_id, s.failures, s.losses, *s.opened),
+            )
+
+
+def tell(connection: Connection, moved: Sequence[Settlement], now: int) -> None:
+    """Emit what these moves emit, one row a type."""
+    events: defaultdict[EventType, list[tuple[int, int]]] = defaultdict(list)
+    for s in moved:
+        for type_ in OUTCOME_MOVES[s.outcome].events:
+            dead = type_ is EventType.DEADLETTERED
+            at = sequence.dead_lettered(s.attempt) if dead else sequence.settled(s.attempt)
+            events[type_].append((s.task_id, at))
+    for type_, pairs in events.items():
+        emit(connection, now, type_, pairs)
+
+
+_KEEP_SLOT = frozenset({Outcome.LOST, Outcome.RELEASED})
+
+
+def _free_slots(connection: Connection, live: Sequence[Settlement]) -> None:
+    gone = [s.task_id for s in live if s.outcome not in _KEEP_SLOT]
+    if gone and connection.execute("SELECT 1 FROM slot LIMIT 1").fetchone():
+        slots.admit(connection, slots.release(connection, gone))
+
+
+def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
+    rows = connection.execute(
+        "SELECT c.claim_id, c.task_id, c.attempt, c.lane_id, t.policy_id, c.failures, c.losses, "
+        "c.expires_at IS NOT NULL OR NOT w.supervised OR w.running IS NULL "
+        "OR c.task_id IN (SELECT value FROM json_each(w.running)) "
+        "FROM claim c JOIN worker w ON w.id = c.worker_id JOIN task t ON t.id = c.task_id "
+        "WHERE CASE WHEN c.expires_at IS NULL THEN w.dead OR w.beat_at <= ?1 ELSE c.expires_at <= ?2 END "
+        "ORDER BY c.task_id LIMIT ?3",
+        (now - WORKER_TTL_US, now, limit),
+    )
+    return [LostTask(*row[:7], bool(row[7])) for row in rows]
+
+
+def _record(connection: Connection, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+    connection.executemany(
+        "INSERT INTO line (task_id, sequence, at, level, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        lines,
+    )
+    connection.executemany(
+        "INSERT INTO progress (task_id, sequence, at, current, total, action) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (task_id) DO UPDATE SET sequence = excluded.sequence, at = excluded.at, "
+        "current = excluded.current, total = excluded.total, action = excluded.action "
+        "WHERE excluded.sequence > sequence",
+        progress,
+    )

@@ -1,0 +1,248 @@
+"""Moves that are not a worker's: cancel, requeue, discard, hurry, and what people and answers do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.records import Opened, Settlement, Topic
+from taskyard.domain import sequence
+from taskyard.domain.facts import AttemptDetail
+from taskyard.domain.lifecycle import EventType, Outcome
+from taskyard.domain.task import version_of
+from taskyard.errors import Conflict
+from taskyard.store.sqlite import slots
+from taskyard.store.sqlite.base import Base, Connection, as_array, emit, note
+from taskyard.store.sqlite.execution import place, tell
+from taskyard.store.sqlite.reading import facts_of
+
+
+class Moves(Base):
+    """The facet of the same name."""
+
+    async def cancel(self, task_id: int, by: str | None, reason: str | None, version: int | None) -> bool:
+        """See the contract."""
+        moved = await self.db.write(_cancel, task_id, by, reason, version, self.clock.now())
+        if moved:
+            self.wake(Topic.REVOKED, Topic.FEED, Topic.READY)
+        return moved
+
+    async def requeue(
+        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None
+    ) -> list[int]:
+        """See the contract."""
+        moved = await self.db.write(_requeue, task_ids, by, reason, new_input, self.clock.now())
+        self.wake(Topic.READY, Topic.FEED)
+        return moved
+
+    async def discard(self, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
+        """See the contract."""
+        return await self.db.write(_discard, task_ids, by, reason, self.clock.now())
+
+    async def hurry(self, task_id: int) -> bool:
+        """See the contract."""
+        moved = await self.db.write(_hurry, task_id, self.clock.now())
+        self.wake(Topic.READY)
+        return moved
+
+    async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
+        """See the contract."""
+        moved = await self.db.write(_settle_open, task_id, settlement, version, self.clock.now())
+        self.wake(Topic.FEED)
+        return moved
+
+    async def change_open(
+        self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
+    ) -> bool:
+        """See the contract."""
+        moved = await self.db.write(_change_open, task_id, opened, note, body, version, self.clock.now())
+        self.wake(Topic.FEED)
+        return moved
+
+
+def check_version(connection: Connection, task_id: int, version: int | None) -> None:
+    """Raises Conflict when the task is not in the version the caller has seen."""
+    if version is None:
+        return
+    found = facts_of(connection, [task_id])
+    present = version_of(found[0].place, found[0].last) if found else None
+    if present != version:
+        raise Conflict(f"the task has changed: it is at version {present}, not {version}; read it again")
+
+
+def _end_unclaimed(
+    connection: Connection, task_id: int, attempt: int, outcome: Outcome, detail: bytes | None, now: int
+) -> None:
+    connection.execute(
+        "INSERT INTO attempt (task_id, attempt, outcome, finished_at, detail) VALUES (?, ?, ?, ?, ?)",
+        (task_id, attempt, int(outcome), now, detail),
+    )
+
+
+def _cancel(
+    connection: Connection, task_id: int, by: str | None, reason: str | None, version: int | None, now: int
+) -> bool:
+    check_version(connection, task_id, version)
+    detail = msgspec.json.encode(AttemptDetail(by=by, reason=reason))
+    attempt = _leave_queue(connection, task_id)
+    if attempt is None:
+        return _revoke(connection, task_id, detail, now)
+    _end_unclaimed(connection, task_id, attempt, Outcome.CANCELED, detail, now)
+    emit(connection, now, EventType.CANCELED, [(task_id, sequence.settled(attempt))])
+    slots.admit(connection, slots.release(connection, [task_id]))
+    return True
+
+
+def _leave_queue(connection: Connection, task_id: int) -> int | None:
+    """Take the task out of wherever it waits; the attempt that ends thereby, or None."""
+    for table in ("ready", "sched", "parked", "open"):
+        query = f"DELETE FROM {table} WHERE task_id = ? RETURNING attempt"  # noqa: S608 - four literals
+        row = connection.execute(query, (task_id,)).fetchone()
+        if row is not None:
+            return int(row[0]) + (table == "open")
+    return None
+
+
+def _revoke(connection: Connection, task_id: int, detail: bytes, now: int) -> bool:
+    """CANCELED while running: the lease ends now, the slot when the worker lets go."""
+    row = connection.execute(
+        "UPDATE claim SET revoked = 1 WHERE task_id = ? AND revoked = 0 RETURNING attempt, worker_id, claimed_at",
+        (task_id,),
+    ).fetchone()
+    if row is None:
+        return False
+    connection.execute(
+        "INSERT INTO attempt (task_id, attempt, outcome, worker_id, started_at, finished_at, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (task_id, row[0], int(Outcome.CANCELED), row[1], row[2], now, detail),
+    )
+    emit(connection, now, EventType.CANCELED, [(task_id, sequence.settled(row[0]))])
+    return True
+
+
+def _requeue(
+    connection: Connection,
+    task_ids: Sequence[int],
+    by: str,
+    reason: str,
+    new_input: bytes | None,
+    now: int,
+) -> list[int]:
+    rows = connection.execute(
+        "DELETE FROM dead WHERE task_id IN (SELECT value FROM json_each(?)) RETURNING task_id, attempt, lane_id",
+        (as_array(task_ids),),
+    ).fetchall()
+    ready, events = [], []
+    for k, (task_id, attempt, lane_id) in enumerate(rows):
+        at = sequence.queued(attempt + 1)
+        note(connection, task_id, at, now, EventType.REQUEUED, {"by": by, "reason": reason})
+        events.append((task_id, at))
+        ready.append((task_id, now + k, _home_lane(connection, lane_id), attempt + 1, 0, 0))
+        if new_input is not None:
+            connection.execute(
+                "UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id)
+            )
+    enter(connection, ready)
+    emit(connection, now, EventType.REQUEUED, events)
+    return [row[0] for row in rows]
+
+
+def _home_lane(connection: Connection, lane_id: int) -> int:
+    """The lane of the same definition and priority in its home queue, not alone."""
+    row = connection.execute(
+        "INSERT INTO lane (queue, home, definition, priority, solo) SELECT home, home, definition, priority, 0 "
+        "FROM lane WHERE id = ? ON CONFLICT DO UPDATE SET solo = 0 RETURNING id",
+        (lane_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def enter(connection: Connection, rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:
+    """Make (task_id, ord, lane_id, attempt, failures, losses) ready, or park those that find no slot."""
+    limited = slots.keyed(connection, [row[0] for row in rows])
+    connection.executemany(
+        "INSERT INTO ready (task_id, ord, lane_id, attempt, failures, losses) VALUES (?, ?, ?, ?, ?, ?)",
+        [row for row in rows if row[0] not in limited],
+    )
+    if limited:
+        keys = slots.park(connection, [row for row in rows if row[0] in limited])
+        slots.admit(connection, keys)
+
+
+def _discard(connection: Connection, task_ids: Sequence[int], by: str, reason: str, now: int) -> list[int]:
+    rows = connection.execute(
+        "DELETE FROM dead WHERE task_id IN (SELECT value FROM json_each(?)) RETURNING task_id, attempt",
+        (as_array(task_ids),),
+    ).fetchall()
+    for task_id, attempt in rows:
+        body = {"by": by, "reason": reason, "discarded": True}
+        note(connection, task_id, sequence.queued(attempt + 1), now, EventType.DEADLETTERED, body)
+    return [row[0] for row in rows]
+
+
+def _hurry(connection: Connection, task_id: int, now: int) -> bool:
+    row = connection.execute(
+        "DELETE FROM sched WHERE task_id = ? RETURNING task_id, lane_id, attempt, failures, losses",
+        (task_id,),
+    ).fetchone()
+    if row is not None:
+        enter(connection, [(row[0], now, *row[1:])])
+    return row is not None
+
+
+def _settle_open(
+    connection: Connection, task_id: int, settlement: Settlement, version: int | None, now: int
+) -> bool:
+    check_version(connection, task_id, version)
+    row = connection.execute(
+        "DELETE FROM open WHERE task_id = ? RETURNING attempt, at, lane_id, failures, losses", (task_id,)
+    ).fetchone()
+    if row is None:
+        return False
+    attempt, since, lane_id, failures, losses = row
+    ended = settlement._replace(
+        attempt=attempt + 1, failures=max(failures, settlement.failures), losses=losses
+    )
+    connection.execute(
+        "INSERT INTO attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, result, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            task_id,
+            attempt + 1,
+            int(ended.outcome),
+            since,
+            now,
+            (now - since) // 1000,
+            ended.result,
+            ended.detail,
+        ),
+    )
+    place(connection, ended, lane_id, now, now)
+    tell(connection, [ended], now)
+    slots.admit(connection, slots.release(connection, [task_id]))
+    return True
+
+
+def _change_open(
+    connection: Connection,
+    task_id: int,
+    opened: Opened,
+    type_: EventType,
+    body: dict[str, Any],
+    version: int | None,
+    now: int,
+) -> bool:
+    check_version(connection, task_id, version)
+    row = connection.execute(
+        "UPDATE open SET assignee_type = ?, assignee_id = ?, claimed_by = ?, correlation_id = ?, due_at = ?, "
+        "wake_at = ?, changes = changes + 1 WHERE task_id = ? RETURNING attempt, changes",
+        (*opened, task_id),
+    ).fetchone()
+    if row is None:
+        return False
+    at = sequence.line(row[0] + 1, row[1])
+    note(connection, task_id, at, now, type_, body)
+    emit(connection, now, type_, [(task_id, at)])
+    return True

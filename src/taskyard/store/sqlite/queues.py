@@ -1,0 +1,71 @@
+"""The five queues."""
+
+from __future__ import annotations
+
+from taskyard.contracts.records import QueueRow, Topic
+from taskyard.store.sqlite.base import Base, Connection
+
+_FIGURES = """
+SELECT q.id, q.paused,
+  CASE q.id WHEN 5 THEN (SELECT count(*) FROM dead)
+    ELSE (SELECT count(*) FROM ready r JOIN lane l ON l.id = r.lane_id WHERE l.queue = q.id)
+       + (SELECT count(*) FROM parked p JOIN lane l ON l.id = p.lane_id WHERE l.queue = q.id) END,
+  (SELECT count(*) FROM claim c JOIN lane l ON l.id = c.lane_id WHERE l.queue = q.id AND NOT c.revoked),
+  CASE q.id WHEN 5 THEN (SELECT min(at) FROM dead)
+    ELSE (SELECT min((SELECT r.ord FROM ready r WHERE r.lane_id = l.id ORDER BY r.ord LIMIT 1))
+          FROM lane l WHERE l.queue = q.id) END
+FROM queue q ORDER BY q.id
+"""
+
+
+class Queues(Base):
+    """The facet of the same name."""
+
+    async def queues(self) -> list[QueueRow]:
+        """See the contract."""
+        now = self.clock.now()
+
+        def run(connection: Connection) -> list[QueueRow]:
+            return [
+                QueueRow(
+                    row[0], bool(row[1]), row[2], row[3], None if row[4] is None else max(0, now - row[4])
+                )
+                for row in connection.execute(_FIGURES)
+            ]
+
+        return await self.db.read(run)
+
+    async def pause(self, queue: int, paused: bool) -> None:
+        """See the contract."""
+        await self.db.write(
+            lambda c: c.execute("UPDATE queue SET paused = ? WHERE id = ?", (paused, queue)) and None
+        )
+        self.wake(Topic.READY)
+
+    async def ahead_of(self, task_id: int) -> int | None:
+        """See the contract."""
+
+        def run(connection: Connection) -> int | None:
+            row = connection.execute(
+                "SELECT (SELECT count(*) FROM ready o WHERE o.lane_id = r.lane_id "
+                "AND (o.ord, o.task_id) < (r.ord, r.task_id)) FROM ready r WHERE r.task_id = ?",
+                (task_id,),
+            ).fetchone()
+            return None if row is None else int(row[0])
+
+        return await self.db.read(run)
+
+    async def slot_holders(self, task_id: int) -> list[tuple[str, int, list[int]]]:
+        """See the contract."""
+
+        def run(connection: Connection) -> list[tuple[str, int, list[int]]]:
+            keys = connection.execute(
+                "SELECT t.key, l.size FROM task_slot t JOIN slot_limit l ON l.key = t.key WHERE t.task_id = ?",
+                (task_id,),
+            ).fetchall()
+            holders = "SELECT task_id FROM slot WHERE key = ? ORDER BY task_id"
+            return [
+                (key, size, [row[0] for row in connection.execute(holders, (key,))]) for key, size in keys
+            ]
+
+        return await self.db.read(run)

@@ -1,0 +1,218 @@
+"""What is known about tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.records import FeedRow, Filter, Page
+from taskyard.domain.facts import (
+    AttemptFact,
+    Body,
+    Facts,
+    Line,
+    Note,
+    Place,
+    PlaceKind,
+    Progress,
+)
+from taskyard.domain.lifecycle import EventType, Outcome, State
+from taskyard.domain.task import state_of
+from taskyard.store.sqlite.base import Base, Connection, as_array
+from taskyard.store.sqlite.finding import find, find_started
+
+_BODIES = """
+SELECT id, kind_id, policy_id, priority, workflow_id, correlation_id, cause_type, cause, parent_id, hash, input,
+  extra, revision FROM task WHERE id IN (SELECT value FROM json_each(?))
+"""
+
+# kind, at, attempt, failures, losses, worker, expires_at, assignee_type, assignee_id, claimed_by, due_at,
+# correlation_id, changes: one row for each task that is anywhere
+_PLACES = """
+WITH wanted AS (SELECT value AS id FROM json_each(?))
+SELECT task_id, 1, ord, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+FROM wanted JOIN ready ON task_id = id
+UNION ALL SELECT task_id, 2 + retry, run_at, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+FROM wanted JOIN sched ON task_id = id
+UNION ALL SELECT task_id, 4, ord, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+FROM wanted JOIN parked ON task_id = id
+UNION ALL SELECT task_id, 5, claimed_at, attempt, failures, losses, w.name, expires_at, NULL, NULL, NULL, NULL, NULL, 0
+FROM wanted CROSS JOIN claim ON task_id = wanted.id AND revoked = 0 LEFT JOIN worker w ON w.id = worker_id
+UNION ALL SELECT task_id, place, at, attempt, failures, losses, NULL, NULL, assignee_type, assignee_id, claimed_by,
+  due_at, correlation_id, changes FROM wanted JOIN open ON task_id = id
+UNION ALL SELECT task_id, 8, at, attempt, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+FROM wanted JOIN dead ON task_id = id
+"""
+
+_ATTEMPT = """
+SELECT a.task_id, a.attempt, a.outcome, w.name, a.started_at, a.finished_at, a.run_ms, a.result, a.detail
+FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id
+"""
+
+_LAST = f"""
+{_ATTEMPT} WHERE (a.task_id, a.attempt) IN
+  (SELECT task_id, max(attempt) FROM attempt WHERE task_id IN (SELECT value FROM json_each(?)) GROUP BY task_id)
+"""
+
+_LATEST = """
+WITH wanted AS (SELECT value AS id FROM json_each(?))
+SELECT id,
+  coalesce((SELECT max(sequence) FROM line WHERE task_id = id), 0)
+  + coalesce((SELECT max(sequence) FROM note WHERE task_id = id), 0)
+  + coalesce((SELECT sequence FROM progress WHERE task_id = id), 0)
+  + coalesce((SELECT max(attempt) FROM attempt WHERE task_id = id), 0) * 2
+  + EXISTS (SELECT 1 FROM claim WHERE task_id = id)
+FROM wanted
+"""
+
+
+class Reading(Base):
+    """The facet of the same name."""
+
+    async def facts(self, task_ids: Sequence[int]) -> list[Facts]:
+        """See the contract."""
+        return await self.db.read(facts_of, task_ids)
+
+    async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
+        """See the contract."""
+        return await self.db.read(find, wanted, limit, after)
+
+    async def find_started(self, wanted: Filter, limit: int, after: int | None) -> Page:
+        """See the contract."""
+        return await self.db.read(find_started, wanted, limit, after)
+
+    async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
+        """See the contract."""
+        wanted = Filter(
+            status=frozenset({State.FAILED}), kind_ids=None if kind_ids is None else tuple(kind_ids)
+        )
+        return await self.db.read(find, wanted, limit, after)
+
+    async def attempts(self, task_id: int) -> list[AttemptFact]:
+        """See the contract."""
+        return await self.db.read(
+            lambda c: _attempts(c, f"{_ATTEMPT} WHERE a.task_id = ? ORDER BY a.attempt", (task_id,))
+        )
+
+    async def attempt_facts(self, pairs: Sequence[tuple[int, int]]) -> list[AttemptFact]:
+        """See the contract."""
+        query = (
+            f"{_ATTEMPT} WHERE (a.task_id, a.attempt) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+        )
+        return await self.db.read(lambda c: _attempts(c, query, (as_array(pairs),)))
+
+    async def running(self, task_ids: Sequence[int]) -> list[tuple[int, Place]]:
+        """See the contract."""
+        places = await self.db.read(_places, task_ids)
+        return [(id_, place) for id_, place in places.items() if place.kind is PlaceKind.RUNNING]
+
+    async def notes(self, task_ids: Sequence[int]) -> list[Note]:
+        """See the contract."""
+
+        def run(connection: Connection) -> list[Note]:
+            rows = connection.execute(
+                "SELECT task_id, sequence, at, type, body FROM note WHERE task_id IN (SELECT value FROM json_each(?)) "
+                "ORDER BY task_id, sequence",
+                (as_array(task_ids),),
+            )
+            return [
+                Note(id_, sequence, at, EventType(type_), msgspec.json.decode(body))
+                for id_, sequence, at, type_, body in rows
+            ]
+
+        return await self.db.read(run)
+
+    async def lines(self, task_id: int, after: int, limit: int) -> list[Line]:
+        """See the contract."""
+
+        def run(connection: Connection) -> list[Line]:
+            rows = connection.execute(
+                "SELECT task_id, sequence, at, level, text FROM line WHERE task_id = ? AND sequence > ? "
+                "ORDER BY sequence LIMIT ?",
+                (task_id, after, limit),
+            )
+            return [Line(*row) for row in rows]
+
+        return await self.db.read(run)
+
+    async def latest(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """See the contract."""
+        return await self.db.read(lambda c: c.execute(_LATEST, (as_array(task_ids),)).fetchall())
+
+    async def feed(self, after: int, limit: int) -> list[FeedRow]:
+        """See the contract."""
+
+        def run(connection: Connection) -> list[FeedRow]:
+            rows = connection.execute(
+                "SELECT pos, at, type, task_ids, sequences FROM feed WHERE pos > ? ORDER BY pos LIMIT ?",
+                (after, limit),
+            )
+            return [
+                FeedRow(pos, at, EventType(type_), msgspec.json.decode(ids), msgspec.json.decode(sequences))
+                for pos, at, type_, ids, sequences in rows
+            ]
+
+        return await self.db.read(run)
+
+    async def feed_end(self) -> int:
+        """See the contract."""
+        return await self.db.read(
+            lambda c: int(c.execute("SELECT coalesce(max(pos), 0) FROM feed").fetchone()[0])
+        )
+
+    async def counts(self, since: int) -> list[tuple[int, State, int]]:
+        """See the contract."""
+        return await self.db.read(_counts, since)
+
+
+def facts_of(connection: Connection, task_ids: Sequence[int]) -> list[Facts]:
+    """The facts of these tasks, from the snapshot the connection is in."""
+    ids = as_array(task_ids)
+    bodies = {row[0]: Body(*row) for row in connection.execute(_BODIES, (ids,))}
+    places = _places(connection, task_ids)
+    last = {fact.task_id: fact for fact in _attempts(connection, _LAST, (ids,))}
+    progress = {
+        row[0]: Progress(*row[1:])
+        for row in connection.execute(
+            "SELECT task_id, sequence, at, current, total, action FROM progress "
+            "WHERE task_id IN (SELECT value FROM json_each(?))",
+            (ids,),
+        )
+    }
+    return [
+        Facts(bodies[id_], places.get(id_), last.get(id_), progress.get(id_))
+        for id_ in task_ids
+        if id_ in bodies
+    ]
+
+
+def _places(connection: Connection, task_ids: Sequence[int]) -> dict[int, Place]:
+    rows = connection.execute(_PLACES, (as_array(task_ids),))
+    return {row[0]: Place(PlaceKind(row[1]), *row[2:]) for row in rows}
+
+
+def _attempts(connection: Connection, query: str, parameters: Sequence[Any]) -> list[AttemptFact]:
+    rows = connection.execute(query, parameters)
+    return [AttemptFact(row[0], row[1], Outcome(row[2]), *row[3:]) for row in rows]
+
+
+def _counts(connection: Connection, since: int) -> list[tuple[int, State, int]]:
+    rows = connection.execute(
+        "SELECT t.kind_id, p.kind, a.outcome, count(*) FROM task t "
+        "LEFT JOIN (SELECT task_id, max(attempt) AS attempt FROM attempt GROUP BY task_id) m ON m.task_id = t.id "
+        "LEFT JOIN attempt a ON a.task_id = t.id AND a.attempt = m.attempt LEFT JOIN ("
+        "SELECT task_id, 1 AS kind FROM ready UNION ALL SELECT task_id, 2 + retry FROM sched "
+        "UNION ALL SELECT task_id, 4 FROM parked UNION ALL SELECT task_id, 5 FROM claim WHERE revoked = 0 "
+        "UNION ALL SELECT task_id, place FROM open UNION ALL SELECT task_id, 8 FROM dead) p ON p.task_id = t.id "
+        "WHERE t.id >= ? GROUP BY 1, 2, 3",
+        ((since // 1000) << 22,),
+    )
+    totals: dict[tuple[int, State], int] = {}
+    for kind_id, place, outcome, count in rows:
+        last = AttemptFact(0, 0, Outcome(outcome), None, None, 0, None, None, None) if outcome else None
+        where = Place(PlaceKind(place), 0, 0, 0, 0) if place else None
+        key = (kind_id, state_of(where, last))
+        totals[key] = totals.get(key, 0) + count
+    return [(kind_id, state, count) for (kind_id, state), count in totals.items()]

@@ -1,0 +1,60 @@
+"""Uploaded files and API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.records import Upload
+from taskyard.store.sqlite.base import Base, Connection
+
+
+class Vault(Base):
+    """The facet of the same name."""
+
+    async def save_upload(self, upload: Upload, content: bytes) -> None:
+        """See the contract."""
+
+        def run(connection: Connection) -> None:
+            connection.execute(
+                "INSERT INTO upload (id, name, size, sha256, created_at, content) VALUES (?, ?, ?, ?, ?, ?)",
+                (*upload, content),
+            )
+
+        await self.db.write(run)
+
+    async def upload(self, upload_id: str) -> tuple[Upload, bytes] | None:
+        """See the contract."""
+
+        def run(connection: Connection) -> tuple[Upload, bytes] | None:
+            query = "SELECT id, name, size, sha256, created_at, content FROM upload WHERE id = ?"
+            row = connection.execute(query, (upload_id,)).fetchone()
+            return None if row is None else (Upload(*row[:5]), row[5])
+
+        return await self.db.read(run)
+
+    async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
+        """See the contract."""
+
+        def run(connection: Connection) -> None:
+            connection.execute(
+                "INSERT INTO token (hash, caller, expires_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (hash) DO UPDATE SET caller = excluded.caller, expires_at = excluded.expires_at",
+                (hash_, msgspec.json.encode(caller), expires_at),
+            )
+
+        await self.db.write(run)
+
+    async def token(self, hash_: bytes) -> dict[str, Any] | None:
+        """See the contract."""
+        now = self.clock.now()
+
+        def run(connection: Connection) -> dict[str, Any] | None:
+            row = connection.execute(
+                "SELECT caller FROM token WHERE hash = ? AND (expires_at IS NULL OR expires_at > ?)",
+                (hash_, now),
+            ).fetchone()
+            return None if row is None else dict(msgspec.json.decode(row[0]))
+
+        return await self.db.read(run)
