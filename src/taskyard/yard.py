@@ -257,7 +257,7 @@ class Taskyard:
         Raises ConfigurationError.
         """
         signature = Signature.of(function)
-        name = key or getattr(function, "__name__", "")
+        name: str = key or getattr(function, "__name__", "")
         constant = None if callable(fallback) else fallback
         definition = Definition(
             key=name,
@@ -278,8 +278,8 @@ class Taskyard:
             max_concurrent=max_concurrent,
             rate_limit=rate_limit,
             fallback=constant,
-            trigger=name if trigger is True else (trigger or ""),
-            action=name if action is True else (action or ""),
+            trigger=_start_name(trigger, name),
+            action=_start_name(action, name),
             service=service,
         )
         handler = Handler(
@@ -361,6 +361,11 @@ def _no_positional(args: tuple[Any, ...], key: str) -> None:
 
 def _title(key: str) -> str:
     return key.replace("_", " ").replace("-", " ").strip().capitalize()
+
+
+def _start_name(given: str | bool, key: str) -> str:
+    """The name of a trigger or action; True stands for the task's own key."""
+    return given if isinstance(given, str) else key if given else ""
 
 
 def _retry_policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any] | None:

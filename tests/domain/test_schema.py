@@ -153,6 +153,12 @@ def test_check_raises_with_all_findings() -> None:
     assert [detail["path"] for detail in caught.value.details] == ["/input/0", "/input/2"]
 
 
+@pytest.mark.parametrize("value", [{"a": "\ud800"}, {"a": object()}])
+def test_a_value_that_is_not_json_is_refused(value: Any) -> None:
+    with pytest.raises(ValidationFailed, match=r"^/a "):
+        compile_schema({"properties": {"a": {"pattern": "^a"}}}).check(value)
+
+
 def test_the_findings_are_bounded_and_a_large_value_gives_its_first() -> None:
     schema = {"items": {"type": "string"}}
     assert len(findings(schema, [0] * 1_000)) == MAX_DETAILS

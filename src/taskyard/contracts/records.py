@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from taskyard.domain.facts import AttemptFact, Facts, Line, Note
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.queue import TaskType
 
@@ -175,6 +176,15 @@ class FeedRow(NamedTuple):
     type: EventType
     task_ids: Sequence[int]
     sequences: Sequence[int]
+
+
+class Story(NamedTuple):
+    """Everything that has happened to a task, read in one snapshot; `lines` only after the sequence asked for."""
+
+    facts: Facts
+    attempts: list[AttemptFact]
+    notes: list[Note]
+    lines: list[Line]
 
 
 class Filter(NamedTuple):

@@ -26,6 +26,7 @@ from taskyard.contracts.records import (
     ProgressReport,
     QueueRow,
     Settlement,
+    Story,
     Topic,
     Unique,
     Upload,
@@ -151,6 +152,9 @@ class Execution(Protocol):
     async def lost(self, limit: int) -> list[LostTask]:
         """Tasks whose worker is dead or whose visibility has run out."""
 
+    async def last_said(self, task_id: int) -> int:
+        """The highest sequence among a task's lines and progress; 0 where there are none."""
+
     async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
         """Keep what running tasks say of themselves."""
 
@@ -216,6 +220,9 @@ class Queues(Protocol):
     async def queues(self) -> list[QueueRow]:
         """The figures of the five queues."""
 
+    async def rates(self, seconds: int) -> dict[int, tuple[int, int]]:
+        """By queue: how many tasks were added and how many dispatched in the last so many seconds."""
+
     async def pause(self, queue: int, paused: bool) -> None:
         """Let nothing be dequeued from a queue, or let it go on."""
 
@@ -231,6 +238,9 @@ class Reading(Protocol):
 
     async def facts(self, task_ids: Sequence[int]) -> list[Facts]:
         """Everything about these tasks, in this order; unknown ones are left out."""
+
+    async def story(self, task_id: int, after: int, limit: int) -> Story | None:
+        """A task's story in one snapshot, with up to `limit` lines after a sequence; None when it is unknown."""
 
     async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
         """Ids that fit the filter, newest first, beginning after (below) the id `after`."""
@@ -264,6 +274,9 @@ class Reading(Protocol):
 
     async def feed_end(self) -> int:
         """The latest position of the feed."""
+
+    async def run_times(self, since: int) -> list[tuple[int, int]]:
+        """(kind id, milliseconds) of the latest 10,000 attempts that completed since that moment."""
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """(kind id, state, how many) over the tasks made since that moment."""

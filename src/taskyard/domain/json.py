@@ -95,6 +95,11 @@ def pointer(path: Iterable[str | int]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
+def detail(path: str, message: str, keyword: str) -> Detail:
+    """One finding: what is wrong, in words that follow on the JSON Pointer, and the keyword that found it."""
+    return {"path": path, "message": message, "keyword": keyword}
+
+
 def refusal(details: list[Detail]) -> ValidationFailed:
     """The error for these findings, led by the first in words; `details` must not be empty."""
     first = details[0]
@@ -107,7 +112,7 @@ def _reread(raw: bytes) -> Any:
     try:
         return json.loads(raw.decode("utf-8", "surrogatepass"), parse_int=_integer, parse_constant=_not_json)
     except RecursionError as error:
-        raise refusal([_detail(None, "is nested too deeply", "depth")]) from error
+        raise refusal([detail("", "is nested too deeply", "depth")]) from error
     except ValueError as error:
         raise Malformed(f"The text is not JSON: {error}.") from error
 
@@ -128,7 +133,7 @@ def _write(value: Any, order: Literal["sorted"] | None, max_depth: int) -> bytes
         too_deep = _count_brackets(raw) > max_depth and _is_deeper(msgspec.json.decode(raw), max_depth)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         _refuse_faults(value, _plain, max_depth)
-        raise refusal([_detail(None, f"cannot be written as JSON: {error}", "type")]) from error
+        raise refusal([detail("", f"cannot be written as JSON: {error}", "type")]) from error
     if suspect or too_deep:
         _refuse_faults(value, _plain, max_depth)
     return raw
@@ -180,19 +185,19 @@ def _survey(value: Any, path: _Path, room: int, convert: Callable[[Any], Any], f
         return
     if kind is dict or kind is list:
         if not room:
-            found.append(_detail(path, "is nested too deeply", "depth"))
+            found.append(detail(_place(path), "is nested too deeply", "depth"))
             return
         for key, item in value.items() if kind is dict else enumerate(value):
             if kind is dict:
                 _survey_key(key, path, convert, found)
             _survey(item, (path, key), room - 1, convert, found)
     elif fault := _scalar_fault(value, kind):
-        found.append(_detail(path, *fault))
+        found.append(detail(_place(path), *fault))
     elif kind not in (str, int, float):
         try:
             plain = convert(value)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-            found.append(_detail(path, f"is not JSON but of type {kind.__name__}", "type"))
+            found.append(detail(_place(path), f"is not JSON but of type {kind.__name__}", "type"))
         else:
             _survey(plain, path, room, convert, found)
 
@@ -215,21 +220,20 @@ def _scalar_fault(value: Any, kind: type) -> tuple[str, str] | None:
 def _survey_key(key: Any, path: _Path, convert: Callable[[Any], Any], found: list[Detail]) -> None:
     if type(key) is str:
         if fault := _scalar_fault(key, str):
-            found.append(_detail((path, key), f"has a name that {fault[0]}", fault[1]))
+            found.append(detail(_place((path, key)), f"has a name that {fault[0]}", fault[1]))
         return
     try:
         convert({key: None})
     except TypeError:
-        found.append(_detail((path, str(key)), f"has a name of type {type(key).__name__}", "type"))
+        found.append(detail(_place((path, str(key))), f"has a name of type {type(key).__name__}", "type"))
 
 
-def _detail(path: _Path, message: str, keyword: str) -> Detail:
+def _place(path: _Path) -> str:
     steps: list[str | int] = []
     while path is not None:
         path, step = path
         steps.append(step)
-    place = pointer(reversed(steps)).replace("\0", "\\u0000")
-    return {"path": _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", place), "message": message, "keyword": keyword}
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", pointer(reversed(steps)).replace("\0", "\\u0000"))
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ import jsonschema_rs
 import msgspec
 from jsonschema_rs import ValidationErrorKind as Kind
 
-from taskyard.domain.json import MAX_DETAILS, Detail, canonical, pointer, refusal
+from taskyard.domain.json import MAX_DETAILS, Detail, canonical, check, detail, pointer, refusal
 from taskyard.errors import ValidationFailed
 
 MAX_VISITS = 20_000
@@ -69,7 +69,7 @@ _MESSAGES = {
 
 
 class Validator:
-    """A compiled schema; made by `compile_schema`. Values given to it must be JSON."""
+    """A compiled schema; made by `compile_schema`. `errors` and `is_valid` take JSON values only."""
 
     __slots__ = ("_compiled", "is_valid")
 
@@ -87,8 +87,13 @@ class Validator:
         return _details(self._first_error(value) if is_large else self._compiled.iter_errors(value), prefix)
 
     def check(self, value: Any, prefix: str = "") -> None:
-        """Raise `ValidationFailed` with `errors` unless `value` fits."""
-        if not self.is_valid(value):
+        """Raise `ValidationFailed` with `errors` unless `value` fits; so it does where no JSON is met."""
+        try:
+            fits = self.is_valid(value)
+        except ValueError:
+            check(value)
+            raise
+        if not fits:
             raise refusal(self.errors(value, prefix))
 
     def _first_error(self, value: Any) -> list[jsonschema_rs.ValidationError]:
@@ -105,11 +110,11 @@ def compile_schema(schema: dict[str, Any], prefix: str = "") -> Validator:
     Raises `ValidationFailed` for a schema that is none; `prefix` is put before the paths into it.
     """
     if not isinstance(schema, dict):
-        raise refusal([{"path": prefix, "message": "must be an object", "keyword": "type"}])
+        raise refusal([detail(prefix, "must be an object", "type")])
     try:
         return _compile(canonical(schema))
     except ValidationFailed as error:
-        raise refusal([{**detail, "path": prefix + detail["path"]} for detail in error.details]) from None
+        raise refusal([{**each, "path": prefix + each["path"]} for each in error.details]) from None
 
 
 def check_schema(schema: dict[str, Any], prefix: str = "") -> None:
@@ -128,7 +133,7 @@ def _compile(text: bytes) -> Validator:
     except jsonschema_rs.ValidationError as error:
         raise refusal(_schema_details(error, schema)) from None
     except (ValueError, jsonschema_rs.ReferencingError) as error:
-        raise refusal([_detail("", [], f"is not a usable schema: {error}", "schema")]) from None
+        raise refusal([detail("", f"is not a usable schema: {error}", "schema")]) from None
     return Validator(compiled)
 
 
@@ -146,7 +151,7 @@ def _schema_details(error: jsonschema_rs.ValidationError, schema: Any) -> list[D
         if place.endswith(_REFERENCES) and isinstance(target, str) and target.removeprefix("#") in reason
     ]
     message = "must name a known draft or something inside this schema"
-    return [_detail(place, [], message, "$ref") for place in places or [""]]
+    return [detail(place, message, "$ref") for place in places or [""]]
 
 
 def _refuse_costly(schema: Any) -> None:
@@ -155,7 +160,7 @@ def _refuse_costly(schema: Any) -> None:
     except RecursionError:
         visits = MAX_VISITS + 1
     if visits > MAX_VISITS:
-        raise refusal([_detail("", [], "refers to itself so often that a check would take too long", "$ref")])
+        raise refusal([detail("", "refers to itself so often that a check would take too long", "$ref")])
 
 
 def _named_schemas(schema: Any) -> dict[str, Any]:
@@ -193,11 +198,7 @@ def _visits(node: Any, named: dict[str, Any], known: dict[str, int], opened: fro
 
 def _details(errors: Iterable[jsonschema_rs.ValidationError], prefix: str) -> list[Detail]:
     findings = (finding for error in errors for finding in _findings(error))
-    return [_detail(prefix, *finding) for finding in islice(findings, MAX_DETAILS)]
-
-
-def _detail(prefix: str, place: list[str | int], message: str, keyword: str) -> Detail:
-    return {"path": prefix + pointer(place), "message": message, "keyword": keyword}
+    return [detail(prefix + pointer(place), *words) for place, *words in islice(findings, MAX_DETAILS)]
 
 
 def _findings(error: jsonschema_rs.ValidationError) -> Iterator[_Finding]:

@@ -17,12 +17,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 
 from taskyard.domain.form import label_of
-from taskyard.domain.json import SCALARS, Detail, is_flat, pointer, refusal
+from taskyard.domain.json import SCALARS, Detail, detail, is_flat, pointer, refusal
 from taskyard.domain.schema import compile_schema
 from taskyard.domain.upload import UPLOADS, NamedUploads, UploadedFile
 from taskyard.errors import ConfigurationError, ValidationFailed
 
 Handler: TypeAlias = Callable[..., Any]
+_Parameters: TypeAlias = dict[str, inspect.Parameter]
+_Adapters: TypeAlias = dict[str, TypeAdapter[Any]]
 
 _DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _HELP_LINE = re.compile(r"^ *(\w+)(?: *\([^)\n]*\))?: +(\S.*)$", re.MULTILINE)
@@ -40,7 +42,7 @@ class Signature:
     takes_context: bool
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None
-    _inputs: Mapping[str, TypeAdapter[Any]]
+    _inputs: _Adapters
     _required: frozenset[str]
     _integers: tuple[str, ...]
     _is_plain: bool
@@ -102,8 +104,7 @@ class Signature:
                 return to_jsonable_python(value)
             return self._output.dump_python(value, mode="json", by_alias=True, warnings=False)
         except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
-            message = f"cannot be written as JSON: {error}"
-            raise refusal([{"path": "", "message": message, "keyword": "type"}]) from error
+            raise refusal([detail("", f"cannot be written as JSON: {error}", "type")]) from error
 
     def load_output(self, value: Any) -> Any:
         """A stored result as the type the handler returns; raises `ValidationFailed` for what does not convert."""
@@ -161,12 +162,11 @@ def _closed(schema: JsonSchemaValue, owner: Any) -> JsonSchemaValue:
 
 
 def _name(function: Handler) -> str:
-    kind = type(function)
-    module = getattr(function, "__module__", kind.__module__)
-    return f"{module}.{getattr(function, '__qualname__', kind.__qualname__)}"
+    owner: Any = function if hasattr(function, "__qualname__") else type(function)
+    return f"{owner.__module__}.{owner.__qualname__}"
 
 
-def _parameters(function: Handler, name: str) -> tuple[bool, dict[str, inspect.Parameter]]:
+def _parameters(function: Handler, name: str) -> tuple[bool, _Parameters]:
     """Whether the context comes first, and the parameters that the input fills."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -191,13 +191,12 @@ def _is_context(parameter: inspect.Parameter) -> bool:
     return parameter.name == "ctx" or type_name.rpartition(".")[2] == "Context"
 
 
-def _hints(function: Handler, parameters: Mapping[str, inspect.Parameter], name: str) -> dict[str, Any]:
+def _hints(function: Handler, parameters: _Parameters, name: str) -> dict[str, Any]:
     """The resolved type hints without that of the context, which may be importable to type checkers only."""
     signature = inspect.signature(function)
     written = {key: each.annotation for key, each in parameters.items()} | {"return": signature.return_annotation}
-    holder: Any = SimpleNamespace(
-        __annotations__={key: hint for key, hint in written.items() if hint is not signature.empty}
-    )
+    present = {key: hint for key, hint in written.items() if hint is not signature.empty}
+    holder: Any = SimpleNamespace(__annotations__=present)
     try:
         return get_type_hints(holder, globalns=_globals(function), include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
@@ -221,12 +220,7 @@ def _adapter(hint: Any, subject: str) -> TypeAdapter[Any]:
         raise ConfigurationError(f"{subject} has a type that cannot be read: {reason}") from error
 
 
-def _input_schema(
-    function: Handler,
-    name: str,
-    parameters: Mapping[str, inspect.Parameter],
-    adapters: Mapping[str, TypeAdapter[Any]],
-) -> dict[str, Any]:
+def _input_schema(function: Handler, name: str, parameters: _Parameters, adapters: _Adapters) -> dict[str, Any]:
     schemas, shared = _json_schemas(adapters, "validation", name)
     helps = dict(_HELP_LINE.findall(inspect.getdoc(function) or ""))
     properties: dict[str, Any] = {}
@@ -245,12 +239,10 @@ def _input_schema(
 
 def _output_schema(adapter: TypeAdapter[Any], name: str) -> dict[str, Any]:
     schemas, shared = _json_schemas({"return": adapter}, "serialization", name)
-    return schemas["return"] | shared
+    return {**schemas["return"], **shared}
 
 
-def _json_schemas(
-    adapters: Mapping[str, TypeAdapter[Any]], mode: JsonSchemaMode, name: str
-) -> tuple[dict[str, JsonSchemaValue], JsonSchemaValue]:
+def _json_schemas(adapters: _Adapters, mode: JsonSchemaMode, name: str) -> tuple[dict[str, JsonSchemaValue], Any]:
     """The schema of each adapter, and the `$defs` they share."""
     wanted = [(key, mode, adapter) for key, adapter in adapters.items()]
     try:
@@ -293,18 +285,15 @@ def _is_integer(hint: Any) -> bool:
 def _misnamed(values: Mapping[str, Any], known: Any, required: frozenset[str], prefix: str) -> list[Detail]:
     unknown = [(key, "is not a known field", "additionalProperties") for key in values if key not in known]
     missing = [(key, "is required", "required") for key in known if key in required and key not in values]
-    return [
-        {"path": prefix + pointer([key]), "message": message, "keyword": keyword}
-        for key, message, keyword in unknown + missing
-    ]
+    return [detail(prefix + pointer([key]), *words) for key, *words in unknown + missing]
 
 
 def _pydantic_details(error: ValidationError, prefix: str) -> list[Detail]:
     return [
-        {
-            "path": prefix + pointer(each["loc"]),
-            "message": f"is not accepted: {each['msg'].removeprefix('Value error, ')}",
-            "keyword": each["type"],
-        }
+        detail(
+            prefix + pointer(each["loc"]),
+            f"is not accepted: {each['msg'].removeprefix('Value error, ')}",
+            each["type"],
+        )
         for each in error.errors(include_url=False, include_context=False, include_input=False)
     ]

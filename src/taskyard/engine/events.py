@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from taskyard.domain import sequence
 from taskyard.domain.event import Ground, TaskEvent, tell_event, trigger_names
-from taskyard.domain.facts import AttemptFact, Facts, Note, Place, PlaceKind
+from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place, PlaceKind
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
 from taskyard.engine.engine import Engine
-from taskyard.engine.query import Known, know, know_one
+from taskyard.engine.query import Known, join, know
+from taskyard.errors import NotFound
 
 
 class Reference(NamedTuple):
@@ -48,12 +49,30 @@ async def read_feed(engine: Engine, after: int, limit: int) -> list[FeedEvent]:
 
 async def task_events(engine: Engine, task_id: int) -> list[TaskEvent]:
     """One task's story, oldest first. Raises NotFound."""
-    known = await know_one(engine, task_id)
-    attempts = await engine.store.attempts(task_id)
-    notes = await engine.store.notes([task_id])
-    references = sorted(_story(known.facts, attempts, notes), key=lambda r: r.sequence)
-    grounds = _Grounds([known], attempts, await engine.store.running([task_id]), notes)
-    return [tell_event(r.type, r.sequence, r.at, grounds.of(r)) for r in references]
+    story = await read_story(engine, task_id)
+    return story.events
+
+
+class ToldStory(NamedTuple):
+    """A task with its events, and the lines it logged after the sequence asked for; all from one snapshot."""
+
+    known: Known
+    events: list[TaskEvent]
+    lines: list[Line]
+
+
+async def read_story(engine: Engine, task_id: int, after: int = 0, limit: int = 0) -> ToldStory:
+    """A task's story with up to `limit` lines after a sequence. Raises NotFound."""
+    story = await engine.store.story(task_id, after, limit)
+    if story is None:
+        raise NotFound(f"there is no task {task_id}")
+    known = (await join(engine, [story.facts]))[0]
+    place = story.facts.place
+    running = [(task_id, place)] if place is not None and place.kind is PlaceKind.RUNNING else []
+    grounds = _Grounds([known], story.attempts, running, story.notes)
+    references = sorted(_story(story.facts, story.attempts, story.notes), key=lambda r: r.sequence)
+    events = [tell_event(r.type, r.sequence, r.at, grounds.of(r)) for r in references]
+    return ToldStory(known, events, story.lines)
 
 
 def _story(facts: Facts, attempts: Sequence[AttemptFact], notes: Sequence[Note]) -> Iterable[Reference]:

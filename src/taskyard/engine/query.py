@@ -31,7 +31,11 @@ class Known(NamedTuple):
 
 async def know(engine: Engine, task_ids: Sequence[int]) -> list[Known]:
     """The facts of these tasks with what they refer to; unknown tasks are left out."""
-    facts = await engine.store.facts(task_ids)
+    return await join(engine, await engine.store.facts(task_ids))
+
+
+async def join(engine: Engine, facts: Sequence[Facts]) -> list[Known]:
+    """Facts with the versions and policies they refer to."""
     kinds = await engine.catalog.versions(f.body.kind_id for f in facts)
     policies = await engine.catalog.policies(f.body.policy_id for f in facts)
     return [Known(f, kinds[f.body.kind_id].kind, policies[f.body.policy_id]) for f in facts]

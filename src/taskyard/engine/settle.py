@@ -74,7 +74,7 @@ def next_lane(lane: LaneKey, decision: Decision) -> LaneKey:
 
 def fallback(claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int) -> Settlement:
     """A failure that the definition's fallback has turned into a result."""
-    detail = AttemptDetail(error=_error_json(decision.error), retry_count=decision.budgets.failures)
+    detail = AttemptDetail(error=error_json(decision.error), retry_count=decision.budgets.failures)
     return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.FALLBACK, run_ms, output, encode_detail(detail))
 
 
@@ -94,14 +94,15 @@ def _detail(result: Result, decision: Decision) -> AttemptDetail:
     if isinstance(result, Completed):
         return AttemptDetail(warnings=list(result.warnings))
     return AttemptDetail(
-        error=_error_json(decision.error),
+        error=error_json(decision.error),
         delay=decision.delay,
         retry_count=decision.budgets.failures,
         reason=getattr(result, "reason", None),
     )
 
 
-def _error_json(error: TaskError | None) -> dict[str, Any] | None:
+def error_json(error: TaskError | None) -> dict[str, Any] | None:
+    """An error as it is stored and shown."""
     return None if error is None else dict(msgspec.to_builtins(error))
 
 

@@ -48,6 +48,7 @@ class Claimer:
         self._homes = homes
         self._prefetch = prefetch
         self.worker_id = worker_id
+        self.definitions: list[str] = []
         self._lanes: list[int] = []
         self._solo_lanes: list[int] = []
         self._lanes_until = 0.0
@@ -123,6 +124,7 @@ class Claimer:
         lanes = await self._engine.catalog.all_lanes()
         definitions = [kind.definition for kind in await self._engine.catalog.all_current()]
         runnable = {definition.key for definition in definitions if self._executor(definition) is not None}
+        self.definitions = sorted(runnable)
         mine = {id_: key for id_, key in lanes.items() if key.home in self._homes and key.definition in runnable}
         self._lanes = [id_ for id_, key in mine.items() if not key.solo]
         self._solo_lanes = [id_ for id_, key in mine.items() if key.solo]

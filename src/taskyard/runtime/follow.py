@@ -12,7 +12,7 @@ from taskyard.domain.event import TaskEvent
 from taskyard.domain.lifecycle import FINAL
 from taskyard.domain.task import Task, iso, progress_json, tell
 from taskyard.engine.engine import Engine
-from taskyard.engine.events import task_events
+from taskyard.engine.events import read_story
 from taskyard.engine.query import get_task, know_one
 from taskyard.runtime.watcher import Watcher
 
@@ -74,12 +74,10 @@ async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
 
 
 async def _look(engine: Engine, task_id: int, after: int) -> _Look:
-    """State first, lines afterwards: lines are stored before the attempt that wrote them ends."""
-    known = await know_one(engine, task_id)
-    events = await task_events(engine, task_id)
+    """Everything after a sequence, from one snapshot, so that nothing can slip in below it afterwards."""
+    known, events, lines = await read_story(engine, task_id, after, _LINES_AT_ONCE)
     task = tell(*known)
     messages = [message for event in events if event.sequence > after for message in _of_event(event)]
-    lines = await engine.store.lines(task_id, after, _LINES_AT_ONCE)
     messages += [
         {"type": "log", "sequence": line.sequence, "at": iso(line.at), "level": line.level, "text": line.text}
         for line in lines

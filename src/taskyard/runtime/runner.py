@@ -123,9 +123,9 @@ class Runners:
         if not isinstance(report, Done):
             return report
         try:
+            output = dumps(report.value)
             if job.known.output is not None:
                 job.known.output.check(report.value, "")
-            output = dumps(report.value)
         except ValidationFailed as error:
             message = f"the output does not fit: {error.message}"
             return Failed(TaskError("OUTPUT_VALIDATION_ERROR", message, error.details))

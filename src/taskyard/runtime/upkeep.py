@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -53,10 +54,13 @@ class Upkeep:
         self._tasks += [asyncio.create_task(self._serve(s), name=f"taskyard-{s.name}") for s in self._services]
 
     async def stop(self) -> None:
-        """Stop; another takes the lead when the lease has run out."""
+        """Stop, and leave the lead to whoever comes next."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._leading.is_set():
+            with contextlib.suppress(TaskyardError):
+                await self._engine.store.lead(_ROLE, self._holder, 0)
 
     async def _lead(self) -> None:
         while True:

@@ -218,13 +218,17 @@ class Worker:
             self._cells[slot] = task_id
 
     def _stats(self) -> dict[str, Any]:
-        """What a worker says of itself: CPU share since the last time, memory in MiB."""
+        """What a worker says of itself: CPU share since the last time, memory in MiB, what it can run."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         now, cpu = time.monotonic(), used.ru_utime + used.ru_stime
         before, cpu_before = self._usage
         self._usage = (now, cpu)
         share = (cpu - cpu_before) / max(now - before, 1e-9)
-        return {"cpu": round(share, 3), "memoryMb": round(used.ru_maxrss / 1024, 1)}
+        return {
+            "cpu": round(share, 3),
+            "memoryMb": round(used.ru_maxrss / 1024, 1),
+            "definitions": self._claimer.definitions,
+        }
 
 
 def _released(failures: int, losses: int) -> Decision:

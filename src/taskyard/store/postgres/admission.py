@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from taskyard.store.postgres.base import columns
+from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.database import Pool
 from taskyard.store.postgres.statements import statement
 

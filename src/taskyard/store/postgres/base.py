@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Coroutine
+from contextlib import suppress
 from typing import Any
-
-import msgspec
 
 from taskyard.contracts.records import Topic
 from taskyard.domain.ids import IdMaker
+from taskyard.errors import Overloaded
+from taskyard.store.postgres.admission import admit
 from taskyard.store.postgres.clock import StoreClock
 from taskyard.store.postgres.database import Database
 from taskyard.store.postgres.signals import Signals
 
-encode = msgspec.json.Encoder().encode
-decode = msgspec.json.decode
+_PATIENCE = 5.0
 
 
 class Base:
-    """The connections, the time and the wake-ups."""
+    """The connections, the time, the wake-ups and what goes on in the background."""
 
-    db: Database
-    clock: StoreClock
-    signals: Signals
-    ids: IdMaker
-    identity: str
+    def __init__(self, db: Database, clock: StoreClock) -> None:
+        self.db = db
+        self.clock = clock
+        self.signals = Signals(db.connect)
+        self.ids = IdMaker(0)
+        self.identity = ""
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def new_ids(self, count: int) -> list[int]:
         """See the contract."""
@@ -34,7 +37,22 @@ class Base:
         """Wake whoever listens for these topics, here and elsewhere."""
         self.signals.tell(*topics)
 
+    async def admit(self, keys: Collection[str] | None) -> None:
+        """Let in whom these limits can take now; where the database is away, the next `tidy` does it."""
+        if keys:
+            with suppress(Overloaded):
+                if await admit(self.db.relaxed, keys):
+                    self.wake(Topic.READY)
 
-def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
-    """The rows turned: `width` columns, also where there is no row."""
-    return list(zip(*rows, strict=True)) if rows else [()] * width
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on in the background; `finish` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait for what goes on in the background, but not for long."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_PATIENCE)
+        for task in self._tasks:
+            task.cancel()

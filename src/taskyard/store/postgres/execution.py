@@ -23,9 +23,9 @@ from taskyard.domain.facts import Line
 from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
 from taskyard.domain.priority import HEAD_START_US, Priority
 from taskyard.errors import Overloaded
-from taskyard.store.postgres.base import columns, decode, encode
+from taskyard.store.postgres.base import Base
+from taskyard.store.postgres.shapes import columns, decode, encode
 from taskyard.store.postgres.statements import statement
-from taskyard.store.postgres.submission import Submission
 
 WORKER_TTL_US = 11_000_000
 """How long a worker may be silent before it counts as dead."""
@@ -38,7 +38,8 @@ _BEAT = statement("beat")
 _BURY = statement("bury")
 _WORKERS = statement("workers")
 _CLAIM = statement("claim")
-_MEMBERS = "SELECT task_ids, attempts, failures, losses FROM taskyard.claim WHERE id = $1"
+_FENCE = statement("fence")
+_MEMBERS = statement("members")
 _EXTEND = statement("extend")
 _HOLDS = statement("holds")
 _COMPLETE = statement("complete")
@@ -65,10 +66,8 @@ _EVENTS: Final = columns([(outcome, *event) for outcome in Outcome for event in 
 _NOT_OPENED: Final = Opened()
 
 
-class Execution(Submission):
+class Execution(Base):
     """The facet of the same name."""
-
-    _giving_back: set[asyncio.Task[None]]
 
     async def register(self, info: WorkerInfo) -> int:
         """See the contract."""
@@ -98,7 +97,7 @@ class Execution(Submission):
         try:
             rows = await self.db.relaxed.fetch(_CLAIM, *wanted)
         except BaseException:
-            self._give_back(worker_id, claim_id)
+            self.spawn(self._give_back(worker_id, claim_id, 0 if visibility_us is None else 1))
             raise
         if not rows:
             return None
@@ -106,7 +105,81 @@ class Execution(Submission):
 
     async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
         """See the contract."""
-        if visibility_us is None:
-            return bool(await self.db.relaxed.value(_HOLDS, claim_id, task_id, attempt))
-        wanted = (self.clock.moment, claim_id, task_id, attempt, visibility_us)
-        return bool(await self.db.relaxed.value(_EXTEND, *wanted))
+        wanted = (claim_id, task_id, attempt)
+        if visibility_us is not None:
+            if await self.db.relaxed.value(_EXTEND, self.clock.moment, *wanted, visibility_us):
+                return True
+        return bool(await self.db.relaxed.value(_HOLDS, *wanted))
+
+    async def settle(
+        self, worker_id: int | None, settlements: Sequence[Settlement], closing: Sequence[int]
+    ) -> set[tuple[int, int]]:
+        """See the contract."""
+        rows = columns(settlements, len(Settlement._fields))
+        claims = list({*rows[0], *closing})
+        head = (self.clock.moment, worker_id, claims, list(closing))
+        if worker_id is not None and rows[3].count(Outcome.COMPLETED) == len(settlements):
+            row = await self.db.durable.row(_COMPLETE, *head, *rows[:3], *rows[4:7])
+            moved = set(zip(rows[1], rows[2], strict=True))
+            if row["moved"] < len(moved):
+                moved = _pairs(row)
+        else:
+            openings = columns([opened or _NOT_OPENED for opened in rows[11]], len(Opened._fields))
+            row = await self.db.durable.row(_SETTLE, *head, *rows[:11], *openings, *_EVENTS)
+            moved = _pairs(row)
+            if not _BACK_TO_QUEUE.isdisjoint(rows[3]):
+                self.wake(Topic.READY)
+        await self.admit(row["freed"])
+        return moved
+
+    async def revoked(self, worker_id: int) -> list[tuple[int, int]]:
+        """See the contract."""
+        return [tuple(row) for row in await self.db.relaxed.fetch(_REVOKED, worker_id)]
+
+    async def lost(self, limit: int) -> list[LostTask]:
+        """See the contract."""
+        moment = self.clock.moment
+        await self.db.durable.fetch(_GIVE_UP, moment, WORKER_TTL_US, LEADER_GAP_US)
+        return [LostTask(*row) for row in await self.db.relaxed.fetch(_LOST, moment, limit)]
+
+    async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+        """See the contract. Characters that PostgreSQL cannot keep are replaced."""
+        if lines:
+            said = [line._replace(text=_storable(line.text)) for line in lines]
+            await self.db.relaxed.fetch(_RECORD_LINES, *columns(said, len(Line._fields)))
+        if progress:
+            told = [report._replace(action=_storable(report.action)) for report in progress]
+            await self.db.relaxed.fetch(_RECORD_PROGRESS, *columns(told, len(ProgressReport._fields)))
+
+    async def _give_back(self, worker_id: int, claim_id: int, part: int) -> None:
+        """Release whatever a claim whose answer we lost has leased, as soon as the database answers."""
+        while True:
+            with suppress(Overloaded):
+                await self.db.relaxed.fetch(_FENCE, self.clock.moment, claim_id, worker_id, part)
+                members = await self.db.relaxed.fetch(_MEMBERS, claim_id)
+                released = [
+                    Settlement(claim_id, task_id, attempt, Outcome.RELEASED, failures=failures, losses=losses)
+                    for task_id, attempt, failures, losses in members
+                ]
+                if released:
+                    await self.settle(worker_id, released, [claim_id])
+                return
+            await asyncio.sleep(_GIVE_BACK_AGAIN)
+
+
+_BACK_TO_QUEUE: Final = frozenset({Outcome.LOST, Outcome.RELEASED})
+
+
+def _pairs(row: Any) -> set[tuple[int, int]]:
+    return set(zip(row["task_ids"] or (), row["attempts"] or (), strict=True))
+
+
+def _storable(text: str | None) -> str | None:
+    return text and text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _worker(id_: int, *row: Any) -> WorkerRow:
+    *info, started_at, beat_at, running, stats = row
+    name, host, pid, version, queues, slots, supervised = info
+    described = WorkerInfo(name, host, pid, version, tuple(queues), slots, supervised)
+    return WorkerRow(id_, described, started_at, beat_at, running, decode(stats) if stats else {})

@@ -59,9 +59,6 @@ class Lifetime(Base):
             await self.signals.stop()
             await self.db.close()
 
-    async def finish(self) -> None:
-        """Wait for what works in the background."""
-
     async def migrate(self) -> list[str]:
         """See the contract."""
         with answering():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.policy import Policy
 from taskyard.domain.queue import LaneKey
-from taskyard.store.postgres.base import Base, columns, decode, encode
+from taskyard.store.postgres.base import Base
+from taskyard.store.postgres.shapes import columns, decode, encode
 from taskyard.store.postgres.statements import statement
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('taskyard.kind'))"
@@ -88,6 +87,6 @@ class Names(Base):
     async def _kinds(self, ids: Sequence[int] | None, key: str | None) -> list[Kind]:
         rows: list[Any] = await self.db.relaxed.fetch(_KINDS, None if ids is None else list(ids), key)
         return [
-            Kind(id_, number, hash_, msgspec.json.decode(spec, type=Definition), created_at, retired)
+            Kind(id_, number, hash_, decode(spec, type=Definition), created_at, retired)
             for id_, number, hash_, spec, created_at, retired in rows
         ]

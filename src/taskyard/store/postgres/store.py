@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from taskyard.contracts.clock import Clock, SystemClock
-from taskyard.domain.ids import IdMaker
 from taskyard.store.postgres.clock import StoreClock
 from taskyard.store.postgres.database import Database
 from taskyard.store.postgres.execution import Execution
@@ -12,7 +11,6 @@ from taskyard.store.postgres.moves import Moves
 from taskyard.store.postgres.names import Names
 from taskyard.store.postgres.queues import Queues
 from taskyard.store.postgres.reading import Reading
-from taskyard.store.postgres.signals import Signals
 from taskyard.store.postgres.submission import Submission
 from taskyard.store.postgres.upkeep import Upkeep
 from taskyard.store.postgres.vault import Vault
@@ -26,9 +24,4 @@ class PostgresStore(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queue
     """
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
-        self.db = Database(url)
-        self.clock = StoreClock(clock or SystemClock())
-        self.signals = Signals(self.db.connect)
-        self.ids = IdMaker(0)
-        self.identity = ""
-        self.tasks = set()
+        super().__init__(Database(url), StoreClock(clock or SystemClock()))

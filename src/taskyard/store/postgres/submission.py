@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
 from taskyard.contracts.records import Entry, Found, Topic, Unique
 from taskyard.domain.ids import floor_id
-from taskyard.errors import Overloaded
-from taskyard.store.postgres.admission import admit
-from taskyard.store.postgres.base import Base, columns
+from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.carrier import carry
+from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.statements import statement
 
 _ENQUEUE = statement("enqueue")
@@ -46,13 +44,6 @@ class Submission(Base):
         """See the contract. Nothing is told to others; tasks under a limit are admitted by the next `tidy`."""
         if entries:
             await carry(connection, self.identity, _ENQUEUE, [self.clock.moment, *_parameters(entries)])
-
-    async def admit(self, keys: Collection[str] | None) -> None:
-        """Let in whom the limits can take now; where the database is away, the next `tidy` does it."""
-        if keys:
-            with suppress(Overloaded):
-                if await admit(self.db.relaxed, keys):
-                    self.wake(Topic.READY)
 
     async def _entered(self, entries: Sequence[Entry]) -> None:
         self.wake(Topic.READY)

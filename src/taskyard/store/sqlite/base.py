@@ -45,9 +45,7 @@ def emit(connection: Connection, at: int, type_: EventType, events: Sequence[tup
     )
 
 
-def note(
-    connection: Connection, task_id: int, sequence: int, at: int, type_: EventType, body: dict[str, Any]
-) -> None:
+def note(connection: Connection, task_id: int, sequence: int, at: int, type_: EventType, body: dict[str, Any]) -> None:
     """Keep one rarer fact of a task's story."""
     connection.execute(
         "INSERT INTO note (task_id, sequence, at, type, body) VALUES (?, ?, ?, ?, ?)",

@@ -85,9 +85,7 @@ class _Thread:
 
     def start(self) -> None:
         connection = connect(self._path)
-        self._thread = threading.Thread(
-            target=self._serve, args=(connection,), name="taskyard-sqlite", daemon=True
-        )
+        self._thread = threading.Thread(target=self._serve, args=(connection,), name="taskyard-sqlite", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

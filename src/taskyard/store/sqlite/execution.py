@@ -73,9 +73,7 @@ class Execution(Base):
         if not await self.db.read(_any_ready, lanes):
             return None
         claim_id = self.new_ids(1)[0]
-        lease = await self.db.write(
-            _claim, claim_id, worker_id, lanes, limit, visibility_us, self.clock.now()
-        )
+        lease = await self.db.write(_claim, claim_id, worker_id, lanes, limit, visibility_us, self.clock.now())
         if lease is not None:
             self.wake(Topic.FEED)
         return lease
@@ -117,6 +115,14 @@ class Execution(Base):
     async def lost(self, limit: int) -> list[LostTask]:
         """See the contract."""
         return await self.db.read(_lost, limit, self.clock.now())
+
+    async def last_said(self, task_id: int) -> int:
+        """See the contract."""
+        query = (
+            "SELECT max(coalesce((SELECT max(sequence) FROM line WHERE task_id = ?1), 0), "
+            "coalesce((SELECT sequence FROM progress WHERE task_id = ?1), 0))"
+        )
+        return await self.db.read(lambda c: int(c.execute(query, (task_id,)).fetchone()[0]))
 
     async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
         """See the contract."""

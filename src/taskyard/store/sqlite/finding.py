@@ -10,8 +10,7 @@ from taskyard.domain.lifecycle import Outcome, State
 from taskyard.store.sqlite.base import Connection, as_array
 
 _IN_NO_PLACE = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)"
-    for table in ("ready", "sched", "parked", "open")
+    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)" for table in ("ready", "sched", "parked", "open")
 )
 _LAST_OUTCOME = "(SELECT outcome FROM attempt a WHERE a.task_id = t.id ORDER BY attempt DESC LIMIT 1)"
 

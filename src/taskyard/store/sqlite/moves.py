@@ -29,9 +29,7 @@ class Moves(Base):
             self.wake(Topic.REVOKED, Topic.FEED, Topic.READY)
         return moved
 
-    async def requeue(
-        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None
-    ) -> list[int]:
+    async def requeue(self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None) -> list[int]:
         """See the contract."""
         moved = await self.db.write(_requeue, task_ids, by, reason, new_input, self.clock.now())
         self.wake(Topic.READY, Topic.FEED)
@@ -141,9 +139,7 @@ def _requeue(
         events.append((task_id, at))
         ready.append((task_id, now + k, _home_lane(connection, lane_id), attempt + 1, 0, 0))
         if new_input is not None:
-            connection.execute(
-                "UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id)
-            )
+            connection.execute("UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id))
     enter(connection, ready)
     emit(connection, now, EventType.REQUEUED, events)
     return [row[0] for row in rows]
@@ -192,9 +188,7 @@ def _hurry(connection: Connection, task_id: int, now: int) -> bool:
     return row is not None
 
 
-def _settle_open(
-    connection: Connection, task_id: int, settlement: Settlement, version: int | None, now: int
-) -> bool:
+def _settle_open(connection: Connection, task_id: int, settlement: Settlement, version: int | None, now: int) -> bool:
     check_version(connection, task_id, version)
     row = connection.execute(
         "DELETE FROM open WHERE task_id = ? RETURNING attempt, at, lane_id, failures, losses", (task_id,)
@@ -202,9 +196,7 @@ def _settle_open(
     if row is None:
         return False
     attempt, since, lane_id, failures, losses = row
-    ended = settlement._replace(
-        attempt=attempt + 1, failures=max(failures, settlement.failures), losses=losses
-    )
+    ended = settlement._replace(attempt=attempt + 1, failures=max(failures, settlement.failures), losses=losses)
     connection.execute(
         "INSERT INTO attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, result, detail) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

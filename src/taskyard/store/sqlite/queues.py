@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from taskyard.contracts.records import QueueRow, Topic
+from taskyard.domain.ids import floor_id
 from taskyard.store.sqlite.base import Base, Connection
 
 _FIGURES = """
@@ -17,6 +18,18 @@ SELECT q.id, q.paused,
 FROM queue q ORDER BY q.id
 """
 
+_RATES = """
+WITH home AS (SELECT DISTINCT definition, home FROM lane),
+named AS (SELECT k.id, h.home FROM kind k JOIN home h ON h.definition = k.key),
+added AS (SELECT n.home AS queue, count(*) AS n FROM task t JOIN named n ON n.id = t.kind_id
+  WHERE t.id >= :first GROUP BY 1),
+dispatched AS (SELECT n.home AS queue, count(*) AS n FROM (
+    SELECT task_id FROM attempt WHERE started_at >= :since UNION ALL SELECT task_id FROM claim WHERE claimed_at >= :since
+  ) s JOIN task t ON t.id = s.task_id JOIN named n ON n.id = t.kind_id GROUP BY 1)
+SELECT q.id, coalesce(a.n, 0), coalesce(d.n, 0) FROM queue q
+LEFT JOIN added a ON a.queue = q.id LEFT JOIN dispatched d ON d.queue = q.id
+"""
+
 
 class Queues(Base):
     """The facet of the same name."""
@@ -27,19 +40,25 @@ class Queues(Base):
 
         def run(connection: Connection) -> list[QueueRow]:
             return [
-                QueueRow(
-                    row[0], bool(row[1]), row[2], row[3], None if row[4] is None else max(0, now - row[4])
-                )
+                QueueRow(row[0], bool(row[1]), row[2], row[3], None if row[4] is None else max(0, now - row[4]))
                 for row in connection.execute(_FIGURES)
             ]
 
         return await self.db.read(run)
 
+    async def rates(self, seconds: int) -> dict[int, tuple[int, int]]:
+        """See the contract."""
+        since = self.clock.now() - seconds * 1_000_000
+
+        def run(connection: Connection) -> dict[int, tuple[int, int]]:
+            rows = connection.execute(_RATES, {"since": since, "first": floor_id(since)})
+            return {queue: (added, dispatched) for queue, added, dispatched in rows}
+
+        return await self.db.read(run)
+
     async def pause(self, queue: int, paused: bool) -> None:
         """See the contract."""
-        await self.db.write(
-            lambda c: c.execute("UPDATE queue SET paused = ? WHERE id = ?", (paused, queue)) and None
-        )
+        await self.db.write(lambda c: c.execute("UPDATE queue SET paused = ? WHERE id = ?", (paused, queue)) and None)
         self.wake(Topic.READY)
 
     async def ahead_of(self, task_id: int) -> int | None:
@@ -64,8 +83,6 @@ class Queues(Base):
                 (task_id,),
             ).fetchall()
             holders = "SELECT task_id FROM slot WHERE key = ? ORDER BY task_id"
-            return [
-                (key, size, [row[0] for row in connection.execute(holders, (key,))]) for key, size in keys
-            ]
+            return [(key, size, [row[0] for row in connection.execute(holders, (key,))]) for key, size in keys]
 
         return await self.db.read(run)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from taskyard.contracts.records import FeedRow, Filter, Page
+from taskyard.contracts.records import FeedRow, Filter, Page, Story
 from taskyard.domain.facts import (
     AttemptFact,
     Body,
@@ -51,6 +51,8 @@ SELECT a.task_id, a.attempt, a.outcome, w.name, a.started_at, a.finished_at, a.r
 FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id
 """
 
+_ATTEMPTS = f"{_ATTEMPT} WHERE a.task_id = ? ORDER BY a.attempt"
+
 _LAST = f"""
 {_ATTEMPT} WHERE (a.task_id, a.attempt) IN
   (SELECT task_id, max(attempt) FROM attempt WHERE task_id IN (SELECT value FROM json_each(?)) GROUP BY task_id)
@@ -75,6 +77,18 @@ class Reading(Base):
         """See the contract."""
         return await self.db.read(facts_of, task_ids)
 
+    async def story(self, task_id: int, after: int, limit: int) -> Story | None:
+        """See the contract."""
+
+        def run(connection: Connection) -> Story | None:
+            facts = facts_of(connection, [task_id])
+            if not facts:
+                return None
+            attempts = _attempts(connection, _ATTEMPTS, (task_id,))
+            return Story(facts[0], attempts, _notes(connection, [task_id]), _lines(connection, task_id, after, limit))
+
+        return await self.db.read(run)
+
     async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
         """See the contract."""
         return await self.db.read(find, wanted, limit, after)
@@ -85,22 +99,16 @@ class Reading(Base):
 
     async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
         """See the contract."""
-        wanted = Filter(
-            status=frozenset({State.FAILED}), kind_ids=None if kind_ids is None else tuple(kind_ids)
-        )
+        wanted = Filter(status=frozenset({State.FAILED}), kind_ids=None if kind_ids is None else tuple(kind_ids))
         return await self.db.read(find, wanted, limit, after)
 
     async def attempts(self, task_id: int) -> list[AttemptFact]:
         """See the contract."""
-        return await self.db.read(
-            lambda c: _attempts(c, f"{_ATTEMPT} WHERE a.task_id = ? ORDER BY a.attempt", (task_id,))
-        )
+        return await self.db.read(_attempts, _ATTEMPTS, (task_id,))
 
     async def attempt_facts(self, pairs: Sequence[tuple[int, int]]) -> list[AttemptFact]:
         """See the contract."""
-        query = (
-            f"{_ATTEMPT} WHERE (a.task_id, a.attempt) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
-        )
+        query = f"{_ATTEMPT} WHERE (a.task_id, a.attempt) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
         return await self.db.read(lambda c: _attempts(c, query, (as_array(pairs),)))
 
     async def running(self, task_ids: Sequence[int]) -> list[tuple[int, Place]]:
@@ -110,32 +118,11 @@ class Reading(Base):
 
     async def notes(self, task_ids: Sequence[int]) -> list[Note]:
         """See the contract."""
-
-        def run(connection: Connection) -> list[Note]:
-            rows = connection.execute(
-                "SELECT task_id, sequence, at, type, body FROM note WHERE task_id IN (SELECT value FROM json_each(?)) "
-                "ORDER BY task_id, sequence",
-                (as_array(task_ids),),
-            )
-            return [
-                Note(id_, sequence, at, EventType(type_), msgspec.json.decode(body))
-                for id_, sequence, at, type_, body in rows
-            ]
-
-        return await self.db.read(run)
+        return await self.db.read(_notes, task_ids)
 
     async def lines(self, task_id: int, after: int, limit: int) -> list[Line]:
         """See the contract."""
-
-        def run(connection: Connection) -> list[Line]:
-            rows = connection.execute(
-                "SELECT task_id, sequence, at, level, text FROM line WHERE task_id = ? AND sequence > ? "
-                "ORDER BY sequence LIMIT ?",
-                (task_id, after, limit),
-            )
-            return [Line(*row) for row in rows]
-
-        return await self.db.read(run)
+        return await self.db.read(_lines, task_id, after, limit)
 
     async def latest(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
         """See the contract."""
@@ -158,9 +145,15 @@ class Reading(Base):
 
     async def feed_end(self) -> int:
         """See the contract."""
-        return await self.db.read(
-            lambda c: int(c.execute("SELECT coalesce(max(pos), 0) FROM feed").fetchone()[0])
+        return await self.db.read(lambda c: int(c.execute("SELECT coalesce(max(pos), 0) FROM feed").fetchone()[0]))
+
+    async def run_times(self, since: int) -> list[tuple[int, int]]:
+        """See the contract."""
+        query = (
+            "SELECT t.kind_id, a.run_ms FROM attempt a JOIN task t ON t.id = a.task_id "
+            "WHERE a.outcome = 1 AND a.finished_at >= ? AND a.run_ms IS NOT NULL ORDER BY a.task_id DESC LIMIT 10000"
         )
+        return await self.db.read(lambda c: c.execute(query, (since,)).fetchall())
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """See the contract."""
@@ -181,11 +174,25 @@ def facts_of(connection: Connection, task_ids: Sequence[int]) -> list[Facts]:
             (ids,),
         )
     }
-    return [
-        Facts(bodies[id_], places.get(id_), last.get(id_), progress.get(id_))
-        for id_ in task_ids
-        if id_ in bodies
-    ]
+    return [Facts(bodies[id_], places.get(id_), last.get(id_), progress.get(id_)) for id_ in task_ids if id_ in bodies]
+
+
+def _notes(connection: Connection, task_ids: Sequence[int]) -> list[Note]:
+    rows = connection.execute(
+        "SELECT task_id, sequence, at, type, body FROM note WHERE task_id IN (SELECT value FROM json_each(?)) "
+        "ORDER BY task_id, sequence",
+        (as_array(task_ids),),
+    )
+    return [Note(row[0], row[1], row[2], EventType(row[3]), msgspec.json.decode(row[4])) for row in rows]
+
+
+def _lines(connection: Connection, task_id: int, after: int, limit: int) -> list[Line]:
+    rows = connection.execute(
+        "SELECT task_id, sequence, at, level, text FROM line WHERE task_id = ? AND sequence > ? "
+        "ORDER BY sequence LIMIT ?",
+        (task_id, after, limit),
+    )
+    return [Line(*row) for row in rows]
 
 
 def _places(connection: Connection, task_ids: Sequence[int]) -> dict[int, Place]:

@@ -82,9 +82,7 @@ def _insert_keyed(connection: Connection, entries: Sequence[Entry], now: int) ->
         return
     for _, entry in limited:
         slots.declare(connection, entry.id, entry.slots)
-    keys = slots.park(
-        connection, [(e.id, now + k, e.lane_id, 1, 0, 0) for k, e in limited if e.run_at is None]
-    )
+    keys = slots.park(connection, [(e.id, now + k, e.lane_id, 1, 0, 0) for k, e in limited if e.run_at is None])
     slots.admit(connection, keys)
 
 

@@ -1,0 +1,311 @@
+"""Leases over HTTP: the queue's verbs for workers in any language.
+
+Each message has a visibility of its own; its token is bound to the caller who dequeued it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.records import Lease as StoredLease
+from taskyard.contracts.records import ProgressReport, Topic, WorkerInfo
+from taskyard.domain import sequence
+from taskyard.domain.definition import Kind
+from taskyard.domain.facts import EMPTY_EXTRA, Extra, Line, PlaceKind
+from taskyard.domain.json import dumps
+from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.outcome import Completed, Failed, Handed, Postponed, Result, TaskError
+from taskyard.domain.policy import Policy
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import LaneKey, Queue
+from taskyard.domain.task import Task, iso
+from taskyard.domain.text import printable
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import get_task, know_one
+from taskyard.engine.settle import completed, decide, settlement
+from taskyard.errors import StaleLease, ValidationFailed
+from taskyard.security.caller import Caller
+from taskyard.security.lease import Lease, LeaseSigner
+
+_POLL = 0.25
+_LINES_AT_ONCE = 1000
+_LINE_LENGTH = 8_192
+
+
+class DequeueRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What a worker asks for; `visibilityTimeout` and `waitTime` in seconds."""
+
+    worker_id: str
+    max_messages: int = 1
+    visibility_timeout: float = 300.0
+    wait_time: float = 0.0
+    task_definition_ids: list[str] | None = None
+
+
+class Report(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """How far a task says it is."""
+
+    current: float
+    total: float | None = None
+    action: str | None = None
+
+
+class LogLine(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A line a task logs."""
+
+    text: str
+    level: str = "info"
+
+
+class HeartbeatRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A sign of life; `visibilityTimeout` in seconds from now."""
+
+    lease_token: str
+    visibility_timeout: float | None = None
+    progress: Report | None = None
+    logs: list[LogLine] = []
+
+
+async def dequeue(
+    engine: Engine, signer: LeaseSigner, caller: Caller, queue: Queue, request: DequeueRequest
+) -> list[dict[str, Any]]:
+    """Lease up to `maxMessages` tasks, waiting up to `waitTime` for the first; each a TaskQueueMessage.
+
+    A task that has lost a worker before comes alone. Raises NotFound for a queue that cannot be worked off.
+    """
+    if queue is Queue.DEADLETTER:
+        return await _look_at_dead(engine, request)
+    worker_id = await _register(engine, request, queue)
+    woken = asyncio.Event()
+    stop_listening = engine.store.listen(Topic.READY, woken.set)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + request.wait_time
+    try:
+        while True:
+            woken.clear()
+            lease = await _claim(engine, queue, request, worker_id)
+            left = until - loop.time()
+            if lease is not None or left <= 0:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), min(left, _POLL))
+    finally:
+        stop_listening()
+    return [] if lease is None else await _messages(engine, signer, caller, lease, request.visibility_timeout)
+
+
+async def heartbeat(
+    engine: Engine, signer: LeaseSigner, caller: Caller, task_id: int, body: HeartbeatRequest
+) -> dict[str, Any]:
+    """Extend the lease and keep what the task says; `cancelRequested` tells the worker to stop.
+
+    Raises StaleLease when the lease is another's by now.
+    """
+    lease = read_token(signer, caller, task_id, body.lease_token)
+    extension = None if body.visibility_timeout is None else int(body.visibility_timeout * 1_000_000)
+    if await engine.store.extend(lease.claim_id, lease.task_id, lease.attempt, extension):
+        await _keep_reports(engine, lease, body)
+        return {"cancelRequested": False}
+    ended = await engine.store.attempt_facts([(lease.task_id, lease.attempt)])
+    if ended and ended[0].outcome is Outcome.CANCELED:
+        return {"cancelRequested": True}
+    raise stale(task_id)
+
+
+async def complete(engine: Engine, signer: LeaseSigner, caller: Caller, task_id: int, token: str, output: Any) -> Task:
+    """Settle as COMPLETED; an output that does not fit its schema fails the attempt. Raises StaleLease."""
+    lease = read_token(signer, caller, task_id, token)
+    known = await know_one(engine, task_id)
+    versions = await engine.catalog.versions([known.kind.id])
+    validator = versions[known.kind.id].output
+    try:
+        if validator is not None:
+            validator.check(output, "/output")
+    except ValidationFailed as error:
+        unfit = TaskError("OUTPUT_VALIDATION_ERROR", f"the output does not fit: {error.message}", error.details)
+        return await _settle(engine, lease, Failed(unfit))
+    return await _settle(engine, lease, Completed(dumps(output)))
+
+
+async def fail(engine: Engine, signer: LeaseSigner, caller: Caller, task_id: int, token: str, error: TaskError) -> Task:
+    """Settle as failed: the retry policy decides what follows. Raises StaleLease."""
+    return await _settle(engine, read_token(signer, caller, task_id, token), Failed(error))
+
+
+async def postpone(
+    engine: Engine,
+    signer: LeaseSigner,
+    caller: Caller,
+    task_id: int,
+    token: str,
+    delay: float | None,
+    error: TaskError | None,
+) -> Task:
+    """Have it tried again after `delay` seconds (None: the policy's); without an error no budget is burnt.
+
+    Raises StaleLease.
+    """
+    lease = read_token(signer, caller, task_id, token)
+    result = Postponed(delay) if error is None else Failed(error, delay)
+    return await _settle(engine, lease, result)
+
+
+async def hand_over(engine: Engine, lease: Lease, result: Handed) -> Task:
+    """Leave the lease and wait for somebody else. Raises StaleLease."""
+    return await _settle(engine, lease, result)
+
+
+def read_token(signer: LeaseSigner, caller: Caller, task_id: int, token: str) -> Lease:
+    """The lease a token stands for, if it is this task's and this caller's. Raises StaleLease."""
+    lease = signer.read(token, caller.subject)
+    if lease.task_id != task_id:
+        raise stale(task_id)
+    return lease
+
+
+def stale(task_id: int) -> StaleLease:
+    """The error for a lease that no longer holds."""
+    return StaleLease(f"the lease token no longer holds task {task_id}; drop the work, nothing was changed")
+
+
+class _Held(msgspec.Struct, frozen=True):
+    task_id: int
+    attempt: int
+    lane_id: int
+    failures: int
+    losses: int
+    claimed_at: int
+
+
+async def _settle(engine: Engine, lease: Lease, result: Result) -> Task:
+    held, policy = await _held(engine, lease)
+    run_ms = (await engine.store.now() - held.claimed_at) // 1000
+    if isinstance(result, Completed):
+        way_out = completed(lease.claim_id, lease.task_id, lease.attempt, run_ms, result)
+    else:
+        decision = decide(held, policy, result)
+        way_out = await settlement(engine, lease.claim_id, held, result, decision, run_ms)
+    if not await engine.store.settle(None, [way_out], [lease.claim_id]):
+        raise stale(lease.task_id)
+    return await get_task(engine, lease.task_id)
+
+
+async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Policy]:
+    """The task under this lease. Raises StaleLease."""
+    known = await know_one(engine, lease.task_id)
+    place, definition = known.facts.place, known.kind.definition
+    if place is None or place.kind is not PlaceKind.RUNNING or place.attempt != lease.attempt:
+        raise stale(lease.task_id)
+    queue = Queue.of(definition.task_type)
+    lane = LaneKey(queue, queue, definition.key, known.facts.body.priority, solo=False)
+    lane_id = await engine.catalog.lane_id(lane)
+    return _Held(lease.task_id, lease.attempt, lane_id, place.failures, place.losses, place.at), known.policy
+
+
+async def _register(engine: Engine, request: DequeueRequest, queue: Queue) -> int:
+    info = WorkerInfo(request.worker_id, "", 0, "", (queue.title,), request.max_messages, supervised=False)
+    return await engine.store.register(info)
+
+
+async def _claim(engine: Engine, queue: Queue, request: DequeueRequest, worker_id: int) -> StoredLease | None:
+    lanes = await engine.catalog.all_lanes()
+    keys = None if request.task_definition_ids is None else set(request.task_definition_ids)
+    mine = {id_: key for id_, key in lanes.items() if _yields(queue, key) and (keys is None or key.definition in keys)}
+    visibility = int(request.visibility_timeout * 1_000_000)
+    solo = [id_ for id_, key in mine.items() if key.solo]
+    lease = await engine.store.claim(worker_id, solo, 1, visibility) if solo else None
+    if lease is not None:
+        return lease
+    others = [id_ for id_, key in mine.items() if not key.solo]
+    return await engine.store.claim(worker_id, others, request.max_messages, visibility) if others else None
+
+
+def _yields(queue: Queue, lane: LaneKey) -> bool:
+    """A standard queue also yields its own due retries; the retry queue yields everybody's."""
+    return lane.queue == queue or (lane.queue == Queue.RETRY and lane.home == queue)
+
+
+async def _messages(
+    engine: Engine, signer: LeaseSigner, caller: Caller, lease: StoredLease, visibility: float
+) -> list[dict[str, Any]]:
+    kinds = await engine.catalog.versions(task.kind_id for task in lease.tasks)
+    policies = await engine.catalog.policies(task.policy_id for task in lease.tasks)
+    messages = []
+    for task in lease.tasks:
+        kind, policy = kinds[task.kind_id].kind, policies[task.policy_id]
+        extra = msgspec.json.decode(task.extra, type=Extra) if task.extra else EMPTY_EXTRA
+        token = signer.sign(lease.id, task.task_id, task.attempt, caller.subject)
+        messages.append(
+            {
+                "taskId": str(task.task_id),
+                "workflowId": task.workflow_id,
+                "workflowContext": extra.workflow_context,
+                "input": msgspec.json.decode(task.input),
+                "correlationId": task.correlation_id,
+                "enqueueTime": iso(task.queued_at),
+                "visibilityTimeout": visibility,
+                "dequeueCount": task.attempt,
+                "leaseToken": token,
+                **_of_definition(kind, policy, task.priority),
+            }
+        )
+    return messages
+
+
+def _of_definition(kind: Kind, policy: Policy, priority: int) -> dict[str, Any]:
+    return {
+        "taskType": kind.definition.task_type.value,
+        "taskDefinitionId": kind.definition.key,
+        "priority": Priority(priority).name,
+        "executionConfig": {
+            "timeout": policy.timeout,
+            "retryPolicy": msgspec.to_builtins(policy.retry),
+            "securityContext": policy.security_context,
+        },
+    }
+
+
+async def _look_at_dead(engine: Engine, request: DequeueRequest) -> list[dict[str, Any]]:
+    """An error handler looks at dead letters; that changes no state, so there is no lease to give."""
+    page = await engine.store.dead(request.max_messages, None, None)
+    messages = []
+    for id_ in page.ids:
+        known = await know_one(engine, id_)
+        body = known.facts.body
+        messages.append(
+            {
+                "taskId": str(id_),
+                "workflowId": body.workflow_id,
+                "workflowContext": None,
+                "input": msgspec.json.decode(body.input),
+                "correlationId": body.correlation_id,
+                "enqueueTime": iso(known.facts.place.at if known.facts.place else None),
+                "visibilityTimeout": request.visibility_timeout,
+                "dequeueCount": known.facts.place.attempt if known.facts.place else 0,
+                "leaseToken": None,
+                **_of_definition(known.kind, known.policy, body.priority),
+            }
+        )
+    return messages
+
+
+async def _keep_reports(engine: Engine, lease: Lease, body: HeartbeatRequest) -> None:
+    """Number what the task says after what it has said before."""
+    if not body.logs and body.progress is None:
+        return
+    now = await engine.store.now()
+    first = max(await engine.store.last_said(lease.task_id) + 1, sequence.line(lease.attempt, 0))
+    lines = [
+        Line(lease.task_id, first + k, now, line.level, printable(line.text[:_LINE_LENGTH]))
+        for k, line in enumerate(body.logs[:_LINES_AT_ONCE])
+    ]
+    progress = []
+    if body.progress is not None:
+        report = body.progress
+        at = first + len(lines)
+        progress = [ProgressReport(lease.task_id, at, now, report.current, report.total, report.action)]
+    await engine.store.record(lines, progress)

@@ -1,0 +1,121 @@
+"""Moves that are not a worker's: cancel, requeue, discard, hurry, and what people and answers do.
+
+A move of one task looks where the task is, and is then made only if the task is still there at the same version;
+otherwise it looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from taskyard.contracts.records import Opened, Settlement, Topic
+from taskyard.domain.facts import AttemptDetail, Facts, PlaceKind
+from taskyard.domain.lifecycle import EventType
+from taskyard.domain.task import version_of
+from taskyard.errors import Conflict
+from taskyard.store.postgres.base import Base
+from taskyard.store.postgres.execution import events_of
+from taskyard.store.postgres.reading import facts_of
+from taskyard.store.postgres.shapes import columns, encode
+from taskyard.store.postgres.statements import statement
+
+_CANCEL = statement("cancel")
+_REQUEUE = statement("requeue")
+_DISCARD = statement("discard")
+_HURRY = statement("hurry")
+_SETTLE_OPEN = statement("settle_open")
+_CHANGE_OPEN = statement("change_open")
+
+_OPEN = (PlaceKind.ASSIGNED, PlaceKind.WAITING)
+
+
+class Moves(Base):
+    """The facet of the same name."""
+
+    async def cancel(self, task_id: int, by: str | None, reason: str | None, version: int | None) -> bool:
+        """See the contract."""
+        while True:
+            facts = await self._look(task_id, version)
+            if facts is None or facts.place is None or facts.place.kind is PlaceKind.DEAD:
+                return False
+            detail = encode(AttemptDetail(by=by, reason=reason, retry_count=facts.place.failures or None))
+            wanted = (task_id, version_of(facts.place, facts.last), detail)
+            row = await self.db.durable.row(_CANCEL, self.clock.moment, *wanted)
+            if row is not None:
+                self.wake(Topic.REVOKED)
+                await self.admit(row["freed"])
+                return True
+
+    async def requeue(self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None) -> list[int]:
+        """See the contract."""
+        body = encode({"by": by, "reason": reason})
+        rows = await self.db.durable.fetch(_REQUEUE, self.clock.moment, list(task_ids), body, new_input)
+        if rows:
+            self.wake(Topic.READY)
+            await self.admit({row["key"] for row in rows if row["key"] is not None})
+        return [row["task_id"] for row in rows]
+
+    async def discard(self, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
+        """See the contract."""
+        body = encode({"by": by, "reason": reason, "discarded": True})
+        rows = await self.db.durable.fetch(_DISCARD, self.clock.moment, list(task_ids), body)
+        return [row["task_id"] for row in rows]
+
+    async def hurry(self, task_id: int) -> bool:
+        """See the contract."""
+        row = await self.db.durable.row(_HURRY, self.clock.moment, task_id)
+        if row is None:
+            return False
+        self.wake(Topic.READY)
+        await self.admit([row["key"]] if row["key"] is not None else None)
+        return True
+
+    async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
+        """See the contract."""
+        s = settlement
+        while (present := await self._open_at(task_id, version)) is not None:
+            row = await self.db.durable.row(
+                _SETTLE_OPEN,
+                self.clock.moment,
+                task_id,
+                present,
+                s.outcome,
+                s.run_ms,
+                s.result,
+                s.detail,
+                s.delay_us,
+                s.failures,
+                s.losses,
+                s.lane_id,
+                *columns(events_of(s.outcome), 2),
+            )
+            if row is not None:
+                return True
+        return False
+
+    async def change_open(
+        self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
+    ) -> bool:
+        """See the contract."""
+        while (present := await self._open_at(task_id, version)) is not None:
+            told = (task_id, present, note, encode(body))
+            row = await self.db.durable.row(_CHANGE_OPEN, self.clock.moment, *told, *opened)
+            if row is not None:
+                return True
+        return False
+
+    async def _open_at(self, task_id: int, version: int | None) -> int | None:
+        """The version of an open task; None when it is not open."""
+        facts = await self._look(task_id, version)
+        if facts is None or facts.place is None or facts.place.kind not in _OPEN:
+            return None
+        return version_of(facts.place, facts.last)
+
+    async def _look(self, task_id: int, version: int | None) -> Facts | None:
+        """The task's facts. Raises Conflict when it is not at the version that the caller has seen."""
+        found = await facts_of(self.db.relaxed, [task_id])
+        present = version_of(found[0].place, found[0].last) if found else None
+        if version not in (None, present):
+            raise Conflict(f"the task has changed: it is at version {present}, not {version}; read it again")
+        return found[0] if found else None

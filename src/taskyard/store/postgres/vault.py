@@ -1,0 +1,42 @@
+"""Uploaded files and API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskyard.contracts.records import Upload
+from taskyard.store.postgres.base import Base
+from taskyard.store.postgres.shapes import decode, encode
+from taskyard.store.postgres.statements import fill
+
+_SAVE_UPLOAD = (
+    "INSERT INTO taskyard.upload (id, name, size, sha256, created_at, content) VALUES ($1, $2, $3, $4, $5, $6)"
+)
+_UPLOAD = "SELECT id, name, size, sha256, created_at, content FROM taskyard.upload WHERE id = $1"
+_SAVE_TOKEN = (
+    "INSERT INTO taskyard.token (hash, caller, expires_at) VALUES ($1, $2, $3) "  # noqa: S105 - a statement
+    "ON CONFLICT (hash) DO UPDATE SET caller = EXCLUDED.caller, expires_at = EXCLUDED.expires_at"
+)
+_TOKEN = fill("SELECT caller FROM taskyard.token WHERE hash = $2 AND (expires_at IS NULL OR expires_at > @now)")
+
+
+class Vault(Base):
+    """The facet of the same name."""
+
+    async def save_upload(self, upload: Upload, content: bytes) -> None:
+        """See the contract."""
+        await self.db.durable.fetch(_SAVE_UPLOAD, *upload, content)
+
+    async def upload(self, upload_id: str) -> tuple[Upload, bytes] | None:
+        """See the contract."""
+        row = await self.db.reading.row(_UPLOAD, upload_id)
+        return None if row is None else (Upload(*row[:-1]), row["content"])
+
+    async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
+        """See the contract."""
+        await self.db.durable.fetch(_SAVE_TOKEN, hash_, encode(caller), expires_at)
+
+    async def token(self, hash_: bytes) -> dict[str, Any] | None:
+        """See the contract."""
+        caller = await self.db.reading.value(_TOKEN, self.clock.moment, hash_)
+        return None if caller is None else dict(decode(caller))
