@@ -28,6 +28,7 @@ from taskyard.executors.function.errors import TaskFailed
 from taskyard.executors.function.executor import FunctionExecutor
 from taskyard.executors.function.handler import Registry
 from taskyard.executors.manual import ManualExecutor
+from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
 from taskyard.runtime.triggers import Listeners, Triggers
 from taskyard.runtime.upkeep import Upkeep
@@ -100,9 +101,15 @@ class App:
 
     @contextlib.asynccontextmanager
     async def working(
-        self, *, queues: tuple[Queue, ...] | None = None, slots: int | None = None, started: Any = None
+        self, *, queues: tuple[Queue, ...] | None = None, slots: int | None = None, cells: Cells | None = None
     ) -> AsyncIterator[Worker]:
-        """Execute tasks here: a worker, the periodic services and the listeners. Opens and closes the app."""
+        """Execute tasks here: a worker, beside what `keeping` does."""
+        async with self.keeping(), self._worker(queues, slots, cells) as worker:
+            yield worker
+
+    @contextlib.asynccontextmanager
+    async def keeping(self) -> AsyncIterator[None]:
+        """Open the app, and keep time for it: the periodic services, and the listeners where there are any."""
         await self.open()
         upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"])
         triggers = Triggers(self.engine, self.listeners)
@@ -110,14 +117,13 @@ class App:
             upkeep.start()
             if self.listeners:
                 await triggers.start()
-            async with self._worker(queues, slots, started) as worker:
-                yield worker
+            yield
         finally:
             await triggers.stop()
             await upkeep.stop()
             await self.close()
 
-    def _worker(self, queues: tuple[Queue, ...] | None, slots: int | None, started: Any) -> Worker:
+    def _worker(self, queues: tuple[Queue, ...] | None, slots: int | None, cells: Cells | None) -> Worker:
         size = slots or self.settings["TASK_MAX_CONCURRENT"]
         url = self.settings["TASKYARD_DATABASE_URL"]
         shared = not isinstance(self.engine.store, SqliteStore) or self.engine.store.path != ":memory:"
@@ -126,7 +132,7 @@ class App:
             version=VERSION,
             grace=self.settings["TASKYARD_GRACE"],
             open_beat_store=(lambda: make_store(url, self.clock)) if shared else None,
-            started=started,
+            cells=cells,
             **({} if queues is None else {"queues": queues}),
         )
         return Worker(self.engine, self._executors(size), self.clock, options)

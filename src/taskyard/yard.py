@@ -257,7 +257,7 @@ class Taskyard:
         Raises ConfigurationError.
         """
         signature = Signature.of(function)
-        name: str = key or getattr(function, "__name__", "")
+        name = key or str(getattr(function, "__name__", ""))
         constant = None if callable(fallback) else fallback
         definition = Definition(
             key=name,

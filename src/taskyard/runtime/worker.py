@@ -8,8 +8,7 @@ import os
 import resource
 import socket
 import time
-from array import array
-from collections.abc import Callable, Coroutine, MutableSequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -25,6 +24,7 @@ from taskyard.domain.queue import Queue
 from taskyard.domain.settlement import Budgets, Decision
 from taskyard.engine.engine import Engine
 from taskyard.errors import Overloaded
+from taskyard.runtime.cells import Cells
 from taskyard.runtime.claimer import Claimer
 from taskyard.runtime.desk import Desk
 from taskyard.runtime.flusher import Flusher
@@ -42,7 +42,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     """How a worker works. `grace`: seconds it may finish in when it stops.
 
     `open_beat_store`: a store for the heartbeat's own thread; None beats on the event loop.
-    `started`: where a supervisor sees what runs, a cell a slot; None when there is no supervisor.
+    `cells`: where a supervisor sees what runs; None when there is no supervisor.
     """
 
     slots: int
@@ -50,7 +50,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     queues: tuple[Queue, ...] = (Queue.AUTOMATED, Queue.INTEGRATION, Queue.MANUAL)
     grace: float = 10.0
     open_beat_store: Callable[[], Store] | None = None
-    started: MutableSequence[int] | None = None
+    cells: Cells | None = None
 
 
 class Worker:
@@ -64,7 +64,7 @@ class Worker:
         self._desk = Desk(options.slots)
         self._tasks: list[asyncio.Task[None]] = []
         self._heart: Heart | None = None
-        self._cells = options.started if options.started is not None else array("q", bytes(8 * (options.slots + 64)))
+        self._cells = options.cells or Cells(options.slots)
         self._usage = (time.monotonic(), 0.0)
         self.id = 0
         self.name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
@@ -82,12 +82,12 @@ class Worker:
             await executor.start()
         self._reporter = Reporter(self._engine.store, self._clock)
         await self._register()
-        self._runners = Runners(self._desk, self._reporter, self._engine.limits.max_output, self._mark)
+        self._runners = Runners(self._desk, self._reporter, self._engine.limits.max_output, self._cells.mark)
         self._flusher = Flusher(self._engine, self._desk, self._reporter, self.id)
         self._claimer = Claimer(
             self._engine, self._desk, self._runners, self._executors,
             frozenset(int(queue) for queue in self._options.queues), self.id,
-            prefetch=self._options.started is not None,
+            prefetch=self._options.cells is not None,
         )  # fmt: skip
         self._runners.start()
         self._start_heart()
@@ -117,16 +117,17 @@ class Worker:
     @property
     def running(self) -> list[int]:
         """The tasks that run now."""
-        return [task_id for task_id in self._cells if task_id]
+        return self._cells.running()
 
     async def _register(self) -> None:
         options = self._options
         self.id = await self._engine.store.register(
             WorkerInfo(
                 self.name, socket.gethostname(), os.getpid(), options.version,
-                tuple(queue.title for queue in options.queues), options.slots, options.started is not None,
+                tuple(queue.title for queue in options.queues), options.slots, options.cells is not None,
             )
         )  # fmt: skip
+        self._cells.worker_id = self.id
 
     def _start_heart(self) -> None:
         if self._options.open_beat_store is None:
@@ -212,10 +213,6 @@ class Worker:
         task = asyncio.create_task(loop)
         task.add_done_callback(_heard)
         self._tasks.append(task)
-
-    def _mark(self, slot: int, task_id: int) -> None:
-        if slot < len(self._cells):
-            self._cells[slot] = task_id
 
     def _stats(self) -> dict[str, Any]:
         """What a worker says of itself: CPU share since the last time, memory in MiB, what it can run."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import asyncpg
 
-from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.database import Pool
+from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.statements import statement
 
 _WAITING = statement("waiting")
@@ -60,7 +60,9 @@ async def admit(pool: Pool, keys: Collection[str]) -> int:
     while keys:
         async with pool.transaction() as connection:
             # Looked at again once locked: meanwhile somebody may have joined one of these lines.
-            rooms = await _lock(connection, {*keys, *(key for task in await _line(connection, keys) for key in task.keys)})
+            rooms = await _lock(
+                connection, {*keys, *(key for task in await _line(connection, keys) for key in task.keys)}
+            )
             waiting = [task for task in await _line(connection, keys) if rooms.keys() >= set(task.keys)]
             choice = choose(waiting, rooms)
             if choice.admitted:

@@ -126,6 +126,10 @@ class Pool:
         rows = await self.fetch(sql, *parameters)
         return rows[0] if rows else None
 
+    async def only(self, sql: str, *parameters: Any) -> asyncpg.Record:
+        """The row of a statement that always gives one."""
+        return (await self.fetch(sql, *parameters))[0]
+
     async def value(self, sql: str, *parameters: Any) -> Any:
         """The first column of the first row, or None."""
         row = await self.row(sql, *parameters)

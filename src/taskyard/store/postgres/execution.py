@@ -106,9 +106,9 @@ class Execution(Base):
     async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
         """See the contract."""
         wanted = (claim_id, task_id, attempt)
-        if visibility_us is not None:
-            if await self.db.relaxed.value(_EXTEND, self.clock.moment, *wanted, visibility_us):
-                return True
+        until = (*wanted, visibility_us)
+        if visibility_us is not None and await self.db.relaxed.value(_EXTEND, self.clock.moment, *until):
+            return True
         return bool(await self.db.relaxed.value(_HOLDS, *wanted))
 
     async def settle(
@@ -119,13 +119,13 @@ class Execution(Base):
         claims = list({*rows[0], *closing})
         head = (self.clock.moment, worker_id, claims, list(closing))
         if worker_id is not None and rows[3].count(Outcome.COMPLETED) == len(settlements):
-            row = await self.db.durable.row(_COMPLETE, *head, *rows[:3], *rows[4:7])
+            row = await self.db.durable.only(_COMPLETE, *head, *rows[:3], *rows[4:7])
             moved = set(zip(rows[1], rows[2], strict=True))
             if row["moved"] < len(moved):
                 moved = _pairs(row)
         else:
             openings = columns([opened or _NOT_OPENED for opened in rows[11]], len(Opened._fields))
-            row = await self.db.durable.row(_SETTLE, *head, *rows[:11], *openings, *_EVENTS)
+            row = await self.db.durable.only(_SETTLE, *head, *rows[:11], *openings, *_EVENTS)
             moved = _pairs(row)
             if not _BACK_TO_QUEUE.isdisjoint(rows[3]):
                 self.wake(Topic.READY)
@@ -148,7 +148,7 @@ class Execution(Base):
             said = [line._replace(text=_storable(line.text)) for line in lines]
             await self.db.relaxed.fetch(_RECORD_LINES, *columns(said, len(Line._fields)))
         if progress:
-            told = [report._replace(action=_storable(report.action)) for report in progress]
+            told = [r._replace(action=None if r.action is None else _storable(r.action)) for r in progress]
             await self.db.relaxed.fetch(_RECORD_PROGRESS, *columns(told, len(ProgressReport._fields)))
 
     async def _give_back(self, worker_id: int, claim_id: int, part: int) -> None:
@@ -174,8 +174,8 @@ def _pairs(row: Any) -> set[tuple[int, int]]:
     return set(zip(row["task_ids"] or (), row["attempts"] or (), strict=True))
 
 
-def _storable(text: str | None) -> str | None:
-    return text and text.replace("\0", "\ufffd").encode(errors="replace").decode()
+def _storable(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _worker(id_: int, *row: Any) -> WorkerRow:

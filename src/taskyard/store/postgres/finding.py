@@ -70,7 +70,9 @@ class Match(NamedTuple):
         return f"EXISTS (SELECT FROM {self.rows} WHERE {self.fits})"
 
 
-_Group = list["Source | Match"]
+_ALL: Final = Match("(SELECT) AS every", "true")
+
+_Group = list[Source | Match]
 
 _PLACES: Final[dict[State, tuple[str, ...]]] = {
     State.PENDING: (
@@ -84,9 +86,7 @@ _PLACES: Final[dict[State, tuple[str, ...]]] = {
     State.WAITING: ("SELECT task_id FROM taskyard.open WHERE place = @place_waiting",),
     State.FAILED: ("SELECT task_id FROM taskyard.dead WHERE true",),
     State.CANCELED: ("SELECT task_id FROM taskyard.attempt WHERE outcome = @outcome_canceled",),
-    State.COMPLETED: (
-        "SELECT task_id FROM taskyard.attempt WHERE outcome IN (@outcome_completed, @outcome_fallback)",
-    ),
+    State.COMPLETED: ("SELECT task_id FROM taskyard.attempt WHERE outcome IN (@outcome_completed, @outcome_fallback)",),
 }
 
 
@@ -98,7 +98,8 @@ def by_creation(wanted: Filter, limit: int, after: int | None) -> tuple[str, lis
     leading = search.lead()
     where = " AND ".join(search.conditions)
     searches = " UNION ALL ".join(f"({one.lead(where, limit)})" for one in leading)
-    return f"{_HELD} SELECT id FROM ({searches}) u GROUP BY id ORDER BY id DESC LIMIT {limit}", search.parameters
+    page = f"SELECT id FROM ({searches}) u GROUP BY id ORDER BY id DESC LIMIT {limit}"  # noqa: S608
+    return f"{_HELD} {page}", search.parameters
 
 
 def by_start(wanted: Filter, limit: int, after: int | None) -> tuple[str, list[Any]]:
@@ -119,7 +120,8 @@ def by_start(wanted: Filter, limit: int, after: int | None) -> tuple[str, list[A
         f"WHERE {where} ORDER BY s.at DESC, s.task_id DESC LIMIT {limit})"
         for source in started
     )
-    return f"{_HELD} SELECT id, at FROM ({searches}) u ORDER BY at DESC, id DESC LIMIT {limit}", search.parameters
+    page = f"SELECT id, at FROM ({searches}) u ORDER BY at DESC, id DESC LIMIT {limit}"  # noqa: S608
+    return f"{_HELD} {page}", search.parameters
 
 
 def page_by_start(found: list[tuple[int, int]], limit: int) -> Page:
@@ -156,7 +158,7 @@ class _Search:
 
     def lead(self) -> _Group:
         """The alternatives that lead: an index of the task's own, else the first group; the others are conditions."""
-        leading = self.groups.pop(0) if self.groups and not self._narrow else [Source(_ALL)]
+        leading: _Group = self.groups.pop(0) if self.groups and not self._narrow else [_ALL]
         self.conditions += map(_any, self.groups)
         return leading
 
@@ -206,7 +208,7 @@ class _Search:
         if (prefix := wanted.correlation_prefix) is not None:
             low, high = self.bind(prefix, "text"), self.bind(prefix + _LAST_CHARACTER, "text")
             fits = "t.correlation_id >= r.low AND t.correlation_id < r.high"
-            matches.append(Match(f"(SELECT {low} AS low, {high} AS high) AS r", fits))  # noqa: S608
+            matches.append(Match(f"(SELECT {low} AS low, {high} AS high) AS r", fits))
         if matches:
             self.groups.append(matches)
 

@@ -25,8 +25,7 @@ _MIGRATED = "SELECT to_regclass('taskyard.migration') IS NOT NULL"
 _APPLIED = "SELECT name FROM taskyard.migration"
 _PREPARE = (
     "CREATE SCHEMA IF NOT EXISTS taskyard",
-    "CREATE TABLE IF NOT EXISTS taskyard.migration "
-    "(name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())",
+    "CREATE TABLE IF NOT EXISTS taskyard.migration (name text PRIMARY KEY, applied_at timestamptz DEFAULT now())",
 )
 
 

@@ -34,12 +34,11 @@ class Upkeep(Base):
 
     async def promote(self, limit: int) -> int:
         """See the contract."""
-        row = await self.db.relaxed.row(_PROMOTE, self.clock.moment, limit)
-        count = row["count"] if row else 0
-        if count:
+        row = await self.db.relaxed.only(_PROMOTE, self.clock.moment, limit)
+        if row["count"]:
             self.wake(Topic.READY)
             await self.admit(row["keys"])
-        return int(count)
+        return int(row["count"])
 
     async def tidy(self) -> None:
         """See the contract."""
@@ -57,9 +56,10 @@ class Upkeep(Base):
 
     async def prune(self, before: int) -> int:
         """See the contract."""
-        pruned, reached = 0, 0
+        pruned = 0
+        reached: int | None = 0
         while reached is not None:
-            row = await self.db.relaxed.row(_PRUNE, before, floor_id(before), reached, _PRUNE_AT_ONCE)
+            row = await self.db.relaxed.only(_PRUNE, before, floor_id(before), reached, _PRUNE_AT_ONCE)
             pruned, reached = pruned + row["pruned"], row["reached"]
         await self.db.relaxed.fetch(_PRUNE_REST, before)
         return pruned

@@ -1,0 +1,64 @@
+"""Logging: structured, to where the settings say."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from taskyard.settings import Settings
+
+_FILE = "taskyard.log"
+_FILE_BYTES = 10 << 20
+_FILES = 5
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send logs of at least TASK_LOG_LEVEL to TASK_LOG_DESTINATION: lines for people on a terminal, else JSON."""
+    destination = settings["TASK_LOG_DESTINATION"]
+    handler = _handler(destination, Path(settings["TASKYARD_DATA_DIR"]))
+    people = destination == "stderr" and sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info if not people else _as_it_is,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings["TASK_LOG_LEVEL"])
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings["TASK_LOG_LEVEL"])),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _handler(destination: str, folder: Path) -> logging.Handler:
+    if destination == "file":
+        folder.mkdir(parents=True, exist_ok=True)
+        return logging.handlers.RotatingFileHandler(folder / _FILE, maxBytes=_FILE_BYTES, backupCount=_FILES)
+    if destination == "syslog":
+        return logging.handlers.SysLogHandler(address="/dev/log")
+    return logging.StreamHandler(sys.stderr)
+
+
+def _as_it_is(logger: Any, name: str, event: Any) -> Any:
+    del logger, name
+    return event

@@ -1,0 +1,144 @@
+"""Supervised workers: each in a process of its own, started again when it ends, its death told exactly.
+
+Only who saw the death knows what ran: the supervisor reads it from memory it shares with the worker, and tells
+the store, so that a crash counts against the tasks that had started and against nobody else, at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from taskyard.app import make_store
+from taskyard.contracts.clock import SystemClock
+from taskyard.domain.queue import Queue
+from taskyard.errors import TaskyardError
+from taskyard.loading import load_yard
+from taskyard.logs import configure_logs
+from taskyard.loops import run
+from taskyard.runtime.cells import Cells
+from taskyard.settings import Settings, load
+
+_RESTART_FIRST, _RESTART_LONGEST = 0.2, 10.0
+_STABLE_SECONDS = 30.0
+_KILL_AFTER = 5.0
+
+log = structlog.get_logger("taskyard.supervisor")
+
+
+class Supervisor:
+    """Keeps `processes` workers of one target (`module:yard`, or None for none of its own) alive."""
+
+    def __init__(
+        self, settings: Settings, target: str | None, *, queues: Sequence[str] = (), processes: int = 1
+    ) -> None:
+        self._settings = settings
+        self._target = target
+        self._queues = tuple(queues)
+        self._stopping = asyncio.Event()
+        self._children: set[asyncio.subprocess.Process] = set()
+        self._count = processes
+
+    async def run(self) -> None:
+        """Supervise until `stop`; returns when every worker has ended."""
+        await asyncio.gather(*(self._keep_alive() for _ in range(self._count)))
+
+    def stop(self) -> None:
+        """Let the workers stop gracefully."""
+        self._stopping.set()
+        for child in self._children:
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+
+    async def _keep_alive(self) -> None:
+        slots = self._settings["TASK_MAX_CONCURRENT"]
+        descriptor = os.memfd_create("taskyard-cells", 0)
+        cells = Cells(slots, descriptor)
+        pause = _RESTART_FIRST
+        loop = asyncio.get_running_loop()
+        try:
+            while not self._stopping.is_set():
+                cells.clear()
+                began = loop.time()
+                code = await self._live(descriptor)
+                if self._stopping.is_set():
+                    return
+                log.error("a worker process ended; it is started again", code=code, running=cells.running())
+                await self._bury(cells)
+                pause = _RESTART_FIRST if loop.time() - began > _STABLE_SECONDS else min(pause * 2, _RESTART_LONGEST)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+        finally:
+            os.close(descriptor)
+
+    async def _live(self, descriptor: int) -> int:
+        """One life of a worker process; its exit code."""
+        arguments = [sys.executable, "-m", "taskyard.supervisor", str(descriptor), self._target or "", *self._queues]
+        child = await asyncio.create_subprocess_exec(*arguments, pass_fds=(descriptor,), start_new_session=True)
+        self._children.add(child)
+        if self._stopping.is_set():
+            self.stop()
+        waiting = asyncio.create_task(child.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            await asyncio.wait({waiting}, timeout=self._settings["TASKYARD_GRACE"] + _KILL_AFTER)
+        if not waiting.done():
+            log.warning("a worker did not stop within the grace and is killed", pid=child.pid)
+            child.kill()
+        stopping.cancel()
+        self._children.discard(child)
+        return await waiting
+
+    async def _bury(self, cells: Cells) -> None:
+        """Tell the store what ran, so that it is recovered at once."""
+        if not cells.worker_id:
+            return
+        store = make_store(self._settings["TASKYARD_DATABASE_URL"], SystemClock())
+        try:
+            await store.open()
+            await store.bury(cells.worker_id, cells.running())
+        except TaskyardError as error:
+            log.warning("the death of a worker could not be told; its lease will run out", reason=error.message)
+        finally:
+            await store.close()
+
+
+async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> None:
+    """The life of one supervised worker process: until SIGTERM, or until its supervisor is gone."""
+    yard = load_yard(target)
+    app = yard.app
+    named = tuple(queue for queue in map(Queue.titled, queues) if queue is not None)
+    cells = Cells(app.settings["TASK_MAX_CONCURRENT"], descriptor)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    orphaned = asyncio.create_task(_watch_parent(stopped))
+    async with app.working(queues=named or None, cells=cells):
+        await stopped.wait()
+    orphaned.cancel()
+
+
+async def _watch_parent(stopped: asyncio.Event) -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - the kernel has no event for it
+        await asyncio.sleep(1.0)
+    stopped.set()
+
+
+def main() -> None:
+    """`python -m taskyard.supervisor DESCRIPTOR TARGET [QUEUE …]`: run by the supervisor only."""
+    descriptor, target, *queues = sys.argv[1:]
+    configure_logs(load())
+    run(work(int(descriptor), target or None, queues))
+
+
+if __name__ == "__main__":
+    main()
