@@ -18,7 +18,7 @@ from taskyard.engine.cancel import cancel
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
 from taskyard.engine.request import Client, TaskRequest
-from taskyard.engine.submit import submit, submit_many, submit_with
+from taskyard.engine.submit import Submitted, submit, submit_many, submit_with
 from taskyard.engine.trigger import fire
 from taskyard.errors import ConfigurationError, NotFound
 from taskyard.executors.function.context import Context
@@ -38,16 +38,21 @@ __all__ = ["Run", "TaskHandle", "Taskyard"]
 class Run(Generic[R]):
     """One task that was started. Its data is what was last read: `refresh` reads it again."""
 
-    def __init__(self, yard: Taskyard, task: Task, load_output: Callable[[Any], R], *, reused: bool = False) -> None:
+    def __init__(self, yard: Taskyard, seen: Task | Submitted, load_output: Callable[[Any], R]) -> None:
         self._yard = yard
         self._load = load_output
-        self.task = task
-        self.reused = reused
+        self._seen = seen
+        self.id = seen.task_id if isinstance(seen, Task) else str(seen.id)
 
     @property
-    def id(self) -> str:
-        """The task's id."""
-        return self.task.task_id
+    def task(self) -> Task:
+        """The task, as last read."""
+        return self._seen if isinstance(self._seen, Task) else self._seen.task
+
+    @property
+    def reused(self) -> bool:
+        """Whether the task had been there before it was asked for."""
+        return isinstance(self._seen, Submitted) and self._seen.reused
 
     @property
     def status(self) -> State:
@@ -66,26 +71,27 @@ class Run(Generic[R]):
 
     async def refresh(self) -> Task:
         """Read the task again."""
-        self.task = await get_task(self._yard.engine, int(self.id))
-        return self.task
+        self._seen = await get_task(self._yard.engine, int(self.id))
+        return self._seen
 
     async def result(self) -> R:
         """The handler's result, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
-        self.task = await wait_final(self._yard.engine, self._yard.app.watcher, int(self.id))
-        if self.task.status is State.COMPLETED:
-            return self._load(self.task.output)
-        error = self.task.error or {}
+        task = await wait_final(self._yard.engine, self._yard.app.watcher, int(self.id))
+        self._seen = task
+        if task.status is State.COMPLETED:
+            return self._load(task.output)
+        error = task.error or {}
         raise TaskFailed(
-            f"task {self.id} is {self.task.status}: {error.get('message', 'no reason was given')}",
-            code=str(error.get("code", self.task.status)),
+            f"task {self.id} is {task.status}: {error.get('message', 'no reason was given')}",
+            code=str(error.get("code", task.status)),
             details=error.get("details"),
             retryable=error.get("retryable"),
         )
 
     async def cancel(self, reason: str | None = None) -> Task:
         """Cancel the task. Raises IllegalTransition when it is final."""
-        self.task = await cancel(self._yard.engine, int(self.id), LOCAL.subject, reason)
-        return self.task
+        self._seen = await cancel(self._yard.engine, int(self.id), LOCAL.subject, reason)
+        return self._seen
 
     async def follow(self, after: int = 0) -> AsyncIterator[Message]:
         """The live messages: what happened after the sequence `after`, then what happens, until the end."""
@@ -310,10 +316,8 @@ class Taskyard:
         transaction = options.pop("transaction", None)
         request = _request(key, input, options)
         if transaction is not None:
-            task = (await submit_with(self.engine, [request], LOCAL, transaction))[0]
-            return self._run(task)
-        submitted = await submit(self.engine, request, LOCAL)
-        return self._run(submitted.task, reused=submitted.reused)
+            return self._run((await submit_with(self.engine, [request], LOCAL, transaction))[0], key)
+        return self._run(await submit(self.engine, request, LOCAL), key)
 
     async def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:  # noqa: A002
         """Have a task run by its key and wait for its result. Raises TaskFailed."""
@@ -324,8 +328,8 @@ class Taskyard:
         transaction = options.pop("transaction", None)
         requests = [_request(key, one, options) for one in inputs]
         if transaction is not None:
-            return [self._run(task) for task in await submit_with(self.engine, requests, LOCAL, transaction)]
-        return [self._run(s.task, reused=s.reused) for s in await submit_many(self.engine, requests, LOCAL)]
+            return [self._run(one, key) for one in await submit_with(self.engine, requests, LOCAL, transaction)]
+        return [self._run(one, key) for one in await submit_many(self.engine, requests, LOCAL)]
 
     async def run_many(self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Any) -> list[Any]:
         """The results for each input, in order."""
@@ -345,9 +349,9 @@ class Taskyard:
             raise NotFound(f"there is no task {task_id!r}")
         return self._run(await get_task(self.engine, number))
 
-    def _run(self, task: Task, *, reused: bool = False) -> Run[Any]:
-        handler = self.registry.get(task.task_definition_id)
-        return Run(self, task, handler.signature.load_output if handler else _as_it_is, reused=reused)
+    def _run(self, seen: Task | Submitted, key: str | None = None) -> Run[Any]:
+        handler = self.registry.get(key or (seen if isinstance(seen, Task) else seen.task).task_definition_id)
+        return Run(self, seen, handler.signature.load_output if handler else _as_it_is)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -14,7 +14,10 @@ from taskyard.domain.lifecycle import EventType, Outcome
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The less common facts of a request, stored as one JSON document; times in microseconds."""
+    """The less common facts of a request, stored as one JSON document; times in microseconds.
+
+    `caller` None: a program in the same process, or the command line.
+    """
 
     step_id: str | None = None
     workflow_context: dict[str, Any] | None = None

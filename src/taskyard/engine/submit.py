@@ -10,7 +10,7 @@ import msgspec
 
 from taskyard.contracts.records import Entry, Found, SlotKey, Unique
 from taskyard.domain.definition import Kind
-from taskyard.domain.facts import Body, Extra, Facts, Place, PlaceKind
+from taskyard.domain.facts import EMPTY_EXTRA, Body, Extra, Facts, Place, PlaceKind
 from taskyard.domain.json import canonical, digest, dumps
 from taskyard.domain.policy import ExecutionConfig, Policy, effective, invalid
 from taskyard.domain.priority import Priority
@@ -22,18 +22,11 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
 from taskyard.errors import Conflict, Maintenance, PayloadTooLarge
-from taskyard.security.caller import Caller
+from taskyard.security.caller import LOCAL, Caller
 
 _IDEMPOTENT_FOR_US = 24 * 3600 * 1_000_000
 _MAINTENANCE_RETRY_AFTER = 30.0
 _CONCURRENT_PER_KEY = 1
-
-
-class Submitted(NamedTuple):
-    """A task that was asked for; `reused` when it had been there before."""
-
-    task: Task
-    reused: bool
 
 
 class Draft(NamedTuple):
@@ -45,6 +38,24 @@ class Draft(NamedTuple):
     uniques: tuple[Unique, ...]
 
 
+class Submitted(NamedTuple):
+    """A task that was asked for; `found` when it had been there before and is reused."""
+
+    id: int
+    draft: Draft
+    found: Task | None = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether the task had been there before."""
+        return self.found is not None
+
+    @property
+    def task(self) -> Task:
+        """The task as it is the moment it is stored, told without reading it back; or as it was found."""
+        return self.found or _told(self.draft)
+
+
 async def submit(engine: Engine, request: TaskRequest, caller: Caller, parent_id: int | None = None) -> Submitted:
     """Store the task, or find the one the request may reuse.
 
@@ -54,11 +65,8 @@ async def submit(engine: Engine, request: TaskRequest, caller: Caller, parent_id
     draft = (await draft_all(engine, [request], caller, parent_id))[0]
     if not draft.uniques:
         await engine.batcher.put(draft.entry)
-        return Submitted(_told(draft), reused=False)
-    found = await engine.store.enqueue_unique(draft.entry, draft.uniques)
-    if found is None:
-        return Submitted(_told(draft), reused=False)
-    return Submitted(await _reuse(engine, found), reused=True)
+        return Submitted(draft.entry.id, draft)
+    return await _submit_unique(engine, draft)
 
 
 async def submit_many(engine: Engine, requests: Sequence[TaskRequest], caller: Caller) -> list[Submitted]:
@@ -67,15 +75,14 @@ async def submit_many(engine: Engine, requests: Sequence[TaskRequest], caller: C
     plain = [draft for draft in drafts if not draft.uniques]
     if plain:
         await engine.store.enqueue([draft.entry for draft in plain])
-    submitted = []
-    for draft in drafts:
-        found = await engine.store.enqueue_unique(draft.entry, draft.uniques) if draft.uniques else None
-        task = _told(draft) if found is None else await _reuse(engine, found)
-        submitted.append(Submitted(task, found is not None))
-    return submitted
+    return [
+        await _submit_unique(engine, draft) if draft.uniques else Submitted(draft.entry.id, draft) for draft in drafts
+    ]
 
 
-async def submit_with(engine: Engine, requests: Sequence[TaskRequest], caller: Caller, transaction: Any) -> list[Task]:
+async def submit_with(
+    engine: Engine, requests: Sequence[TaskRequest], caller: Caller, transaction: Any
+) -> list[Submitted]:
     """Store the tasks in the caller's own transaction: they are there when, and if, it commits.
 
     Raises what `submit` raises; Conflict for requests that would have to look for their like.
@@ -84,7 +91,7 @@ async def submit_with(engine: Engine, requests: Sequence[TaskRequest], caller: C
     if any(draft.uniques for draft in drafts):
         raise Conflict("an idempotency key or `expire` cannot be kept in your own transaction; leave them out")
     await engine.store.enqueue_with(transaction, [draft.entry for draft in drafts])
-    return [_told(draft) for draft in drafts]
+    return [Submitted(draft.entry.id, draft) for draft in drafts]
 
 
 async def draft_all(
@@ -181,7 +188,7 @@ async def _policy(engine: Engine, kind: Kind, config: ExecutionConfig | None) ->
 
 def _priority(request: TaskRequest, kind: Kind) -> Priority:
     importance = request.workflow_context.importance if request.workflow_context else None
-    named = request.priority or kind.definition.priority or importance
+    named = request.priority or importance or kind.definition.priority
     return Priority.parse(named) if named else Priority.MEDIUM
 
 
@@ -205,24 +212,23 @@ def _us(when: datetime, path: str) -> int:
 
 def _extra(request: TaskRequest, caller: Caller, run_at: int | None) -> bytes | None:
     plain = msgspec.to_builtins
-    return msgspec.json.encode(
-        Extra(
-            step_id=request.step_id,
-            workflow_context=plain(request.workflow_context) if request.workflow_context else None,
-            client=plain(request.client) if request.client else None,
-            caller=caller.subject,
-            severity=request.severity,
-            tags=request.tags,
-            metadata=request.metadata,
-            callback_url=request.callback_url,
-            available_at=run_at,
-            due_at=None if request.due_date is None else _us(request.due_date, "/dueDate"),
-            assignee_type=request.assignee.type if request.assignee else None,
-            assignee_id=request.assignee.id if request.assignee else None,
-            concurrency_key=request.concurrency_key,
-            fairness_key=request.fairness_key,
-        )
+    extra = Extra(
+        step_id=request.step_id,
+        workflow_context=plain(request.workflow_context) if request.workflow_context else None,
+        client=plain(request.client) if request.client else None,
+        caller=None if caller is LOCAL else caller.subject,
+        severity=request.severity,
+        tags=request.tags,
+        metadata=request.metadata,
+        callback_url=request.callback_url,
+        available_at=run_at,
+        due_at=None if request.due_date is None else _us(request.due_date, "/dueDate"),
+        assignee_type=request.assignee.type if request.assignee else None,
+        assignee_id=request.assignee.id if request.assignee else None,
+        concurrency_key=request.concurrency_key,
+        fairness_key=request.fairness_key,
     )
+    return None if extra == EMPTY_EXTRA else msgspec.json.encode(extra)
 
 
 def _cause(request: TaskRequest, parent_id: int | None) -> tuple[str | None, str | None]:
@@ -260,17 +266,20 @@ def _uniques(request: TaskRequest, entry: Entry, expire: float | None, caller: C
     return uniques
 
 
-async def _reuse(engine: Engine, found: Found) -> Task:
+async def _submit_unique(engine: Engine, draft: Draft) -> Submitted:
+    """Store the task unless another holds one of its keys. Raises Conflict for another request under its key."""
+    found: Found | None = await engine.store.enqueue_unique(draft.entry, draft.uniques)
+    if found is None:
+        return Submitted(draft.entry.id, draft)
     if not found.same:
         raise Conflict(
             f"the idempotency key was used for another request, task {found.task_id}; use a new key",
             details={"taskId": str(found.task_id)},
         )
-    return await get_task(engine, found.task_id)
+    return Submitted(found.task_id, draft, await get_task(engine, found.task_id))
 
 
 def _told(draft: Draft) -> Task:
-    """The task as it is the moment it is stored, told without reading it back."""
     e = draft.entry
     body = Body(
         e.id, e.kind_id, e.policy_id, e.priority, e.workflow_id, e.correlation_id, e.cause_type, e.cause,

@@ -36,6 +36,7 @@ class Runners:
         self._started = started
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
+        self._extra = 0
 
     def start(self) -> None:
         """Start the runners and the one who watches the deadlines."""
@@ -68,7 +69,10 @@ class Runners:
         loop = asyncio.get_running_loop()
         own = asyncio.current_task()
         assert own is not None  # noqa: S101 - a coroutine that runs has a task
-        while not (slot >= desk.slots and desk.busy > desk.slots):
+        while True:
+            if slot >= desk.slots and self._extra > desk.parents:
+                self._extra -= 1
+                return
             if not desk.waiting:
                 waiter = loop.create_future()
                 self._idle.append(waiter)
@@ -154,9 +158,12 @@ class Runners:
     def _parent_waits(self, change: int) -> None:
         """A parent begins (+1) or ends (-1) to wait for its child: its slot is another's meanwhile."""
         self._desk.parents += change
-        if change > 0:
-            self._spawn(self._desk.slots + self._desk.parents)
-            self._desk.hungry.set()
+        if self._desk.parents > self._extra:
+            self._spawn(self._desk.slots + self._extra)
+            self._extra += 1
+        elif change < 0:
+            self.wake(len(self._idle))
+        self._desk.hungry.set()
 
     async def _watch_deadlines(self) -> None:
         loop = asyncio.get_running_loop()

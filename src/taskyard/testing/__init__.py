@@ -1,0 +1,1 @@
+"""What tests of and around Taskyard need."""
