@@ -39,6 +39,7 @@ class Source(NamedTuple):
     """The tasks that a query gives as `task_id`; the query ends in a condition."""
 
     query: str
+    few: bool = False
 
     def lead(self, where: str, limit: int) -> str:
         """The newest of them that fit."""
@@ -48,8 +49,8 @@ class Source(NamedTuple):
         )
 
     def condition(self) -> str:
-        """Whether the task `t` is one of them."""
-        return f"EXISTS ({self.query} AND task_id = t.id)"
+        """Whether the task `t` is one of them. OFFSET 0 has it looked up by its id, not all of them gathered."""
+        return f"t.id IN ({self.query})" if self.few else f"EXISTS ({self.query} AND task_id = t.id OFFSET 0)"
 
 
 class Match(NamedTuple):
@@ -188,7 +189,11 @@ class _Search:
         """Nearly everything is COMPLETED: that is a condition, and any other state a place to start from."""
         if wanted.status is None:
             return
-        states: _Group = [Source(fill(query)) for state in sorted(wanted.status) for query in _PLACES[state]]
+        states: _Group = [
+            Source(fill(query), few=state is State.RUNNING)
+            for state in sorted(wanted.status)
+            for query in _PLACES[state]
+        ]
         if not states:
             self.conditions.append("false")
         elif State.COMPLETED in wanted.status:

@@ -14,12 +14,13 @@ keep AS MATERIALIZED (
   ORDER BY id FOR KEY SHARE
 ),
 member AS MATERIALIZED (
-  SELECT live.id AS claim_id, live.part, live.worker_id, live.claimed_at, m.*, m.task_id = ANY (live.keyed) AS keyed
-  FROM (SELECT * FROM shut UNION ALL SELECT * FROM keep) live
+  SELECT live.id AS claim_id, live.part, live.closing, live.worker_id, live.claimed_at, m.*,
+    m.task_id = ANY (live.keyed) AS keyed
+  FROM (SELECT *, true AS closing FROM shut UNION ALL SELECT *, false FROM keep) live
   CROSS JOIN LATERAL unnest(live.task_ids, live.attempts, live.lanes, live.ords) AS m (task_id, attempt, lane_id, ord)
 ),
 told AS MATERIALIZED (
-  SELECT u.*, m.worker_id, m.claimed_at, m.ord, coalesce(m.keyed, false) AS keyed, m.lane_id AS old_lane_id,
+  SELECT DISTINCT ON (u.task_id) u.*, m.worker_id, m.claimed_at, m.ord, coalesce(m.keyed, false) AS keyed, m.lane_id AS old_lane_id,
     coalesce(u.to_lane_id, m.lane_id) AS lane_id
   FROM unnest(
     $5::bigint[], $6, $7::int[], $8::smallint[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bigint[], $13::int[],
@@ -35,7 +36,8 @@ done AS (
   ON CONFLICT DO NOTHING
   RETURNING task_id, attempt
 ),
-moved AS MATERIALIZED (SELECT t.* FROM told t JOIN done USING (task_id, attempt)),
+settled AS MATERIALIZED (SELECT t.*, t.task_id IN (SELECT task_id FROM done) AS done FROM told t),
+moved AS MATERIALIZED (SELECT * FROM settled WHERE done),
 again AS (
   INSERT INTO taskyard.sched (task_id, run_at, lane_id, attempt, failures, losses, retry)
   SELECT task_id, us + coalesce(delay, 0), lane_id, attempt + 1, failures, losses, true
@@ -67,17 +69,19 @@ buried AS (
 freed AS (
   DELETE FROM taskyard.slot WHERE task_id = ANY (ARRAY (
     SELECT t.task_id FROM told t WHERE t.keyed AND (
-      t.outcome NOT IN (@outcome_lost, @outcome_released)
-      AND EXISTS (SELECT FROM done d WHERE d.task_id = t.task_id)
-      OR EXISTS (SELECT FROM taskyard.attempt a
-                 WHERE a.task_id = t.task_id AND a.attempt = t.attempt AND a.outcome = @outcome_canceled))))
+      t.outcome NOT IN (@outcome_lost, @outcome_released) AND t.task_id IN (SELECT task_id FROM done)
+      OR (SELECT outcome FROM taskyard.attempt WHERE task_id = t.task_id AND attempt = t.attempt) = @outcome_canceled)))
   RETURNING key
 ),
+untold AS MATERIALIZED (
+  SELECT m.* FROM member m LEFT JOIN told t ON t.task_id = m.task_id WHERE m.closing AND t.task_id IS NULL
+),
 closed AS (
-  DELETE FROM taskyard.claim c WHERE (c.id, c.part) IN (SELECT id, part FROM shut) AND NOT EXISTS (
-    SELECT FROM member m WHERE m.claim_id = c.id AND m.part = c.part
-      AND NOT EXISTS (SELECT FROM told t WHERE t.task_id = m.task_id)
-      AND NOT EXISTS (SELECT FROM taskyard.attempt a WHERE a.task_id = m.task_id AND a.attempt = m.attempt))
+  DELETE FROM taskyard.claim WHERE (id, part) IN (
+    SELECT id, part FROM shut
+    EXCEPT
+    SELECT u.claim_id, u.part FROM untold u WHERE NOT EXISTS (
+      SELECT FROM taskyard.attempt WHERE task_id = u.task_id AND attempt = u.attempt OFFSET 0))
 ),
 event AS (
   INSERT INTO taskyard.outbox (at, type, task_ids, sequences)

@@ -1,0 +1,59 @@
+# What can be done with this repository; `make` alone lists it.
+# The first target that needs it installs everything from PyPI into .venv, and nothing anywhere else.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check real bench clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+UV := uv==0.13.8
+PYTHONS := python3.13 python3.12 python3.11 python3 python
+export UV_PYTHON_DOWNLOADS := never
+export UV_HTTP_TIMEOUT ?= 120
+export UV_SYSTEM_CERTS := 1
+unexport VIRTUAL_ENV
+
+help: ## List these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install everything into .venv; the command is .venv/bin/taskyard
+	@echo "Ready: $(BIN)/taskyard"
+
+demo: $(READY) ## Run the sample tasks before your eyes, then keep serving; ARGS=--once ends with them
+	@$(BIN)/taskyard demo $(ARGS)
+
+test: $(READY) ## Pass the tests; ARGS goes to pytest, as in ARGS="tests/domain -x"
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## Check format, lint, types, layers and docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+real: $(READY) ## Pass the tests against servers that come from Debian packages; ARGS goes to pytest
+	@$(BIN)/pytest -m real $(ARGS)
+
+bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## Remove what make has made
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml uv.lock | $(BIN)/uv
+	@echo "Installing the locked packages into .venv"
+	@$(BIN)/uv sync --frozen --quiet
+	@touch $@
+
+# A name on the PATH may be a shim with no Python behind it, so each is tried.
+$(BIN)/uv:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Making .venv with $$($$python --version)"; \
+	    $$python -m venv --clear .venv && exec $(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'; \
+	    echo "$$python cannot make a virtual environment; on Debian and Ubuntu install python3-venv." >&2; exit 1; \
+	  fi; \
+	done; \
+	echo "Taskyard needs Python 3.11 or newer, and none of these is one: $(PYTHONS)." >&2; exit 1

@@ -1,0 +1,1 @@
+"""The HTTP door: one resource a file, every route closed unless the table in `access` opens it."""

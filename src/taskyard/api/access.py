@@ -1,0 +1,115 @@
+"""Who may use which route: the one table. A route without a row, or a row without a route, stops the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from taskyard.errors import Forbidden, Unauthorized
+from taskyard.security.caller import Caller
+
+READ, WRITE, EXECUTE, MANUAL = "tasks:read", "tasks:write", "tasks:execute", "tasks:manual"
+DEFINE, QUEUES, SERVICE = "definitions:write", "queues:manage", "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a route asks of its caller: one of the scopes `any_of`, or nothing but to be known where it is empty.
+
+    `service` asks for that scope besides, and takes no cookie.
+    """
+
+    any_of: tuple[str, ...] = ()
+    service: bool = False
+    public: bool = False
+
+    def check(self, caller: Caller) -> None:
+        """Raise Forbidden naming the scope that is missing, or Unauthorized for a cookie where none is taken."""
+        if self.service:
+            if not caller.is_token:
+                raise Unauthorized("Services bring a token: send Authorization: Bearer.")
+            caller.require(SERVICE)
+        if self.any_of and not any(caller.allows(scope) for scope in self.any_of):
+            names = " or ".join(repr(scope) for scope in self.any_of)
+            raise Forbidden(
+                f"This needs the scope {names}; ask for a token that has it.", details={"scope": self.any_of[0]}
+            )
+
+
+def _needs(*any_of: str) -> Access:
+    return Access(any_of)
+
+
+def _internal(*any_of: str) -> Access:
+    return Access(any_of, service=True)
+
+
+_PUBLIC = Access(public=True)
+_ANYBODY = Access()
+
+ACCESS: dict[str, Access] = {
+    # service to service
+    "POST /api/internal/tasks": _internal(WRITE),
+    "POST /api/internal/tasks/bulk": _internal(WRITE),
+    "GET /api/internal/tasks/metrics": _internal(READ),
+    "GET /api/internal/tasks/{taskId}": _internal(READ),
+    "PUT /api/internal/tasks/{taskId}/status": _internal(WRITE),
+    "POST /api/internal/tasks/{taskId}/cancel": _internal(WRITE),
+    "POST /api/internal/tasks/{taskId}/reassign": _internal(WRITE, MANUAL),
+    "GET /api/internal/tasks/workflow/{workflowId}": _internal(READ),
+    "GET /api/internal/tasks/user/{userId}": _internal(READ),
+    "POST /api/internal/queues/{queue}/dequeue": _internal(EXECUTE),
+    "POST /api/internal/queues/messages/{taskId}/heartbeat": _internal(EXECUTE),
+    "POST /api/internal/queues/messages/{taskId}/complete": _internal(EXECUTE),
+    "POST /api/internal/queues/messages/{taskId}/fail": _internal(EXECUTE),
+    "POST /api/internal/queues/messages/{taskId}/retry": _internal(EXECUTE),
+    "GET /api/internal/queues/task-execution-deadletter/messages": _internal(QUEUES),
+    "POST /api/internal/deadletters/requeue": _internal(QUEUES),
+    "POST /api/internal/deadletters/discard": _internal(QUEUES),
+    # public
+    "GET /api/v1/definitions": _needs(READ, DEFINE),
+    "GET /api/v1/definitions/{key}": _needs(READ, DEFINE),
+    "PUT /api/v1/definitions/{key}": _needs(DEFINE),
+    "DELETE /api/v1/definitions/{key}": _needs(DEFINE),
+    "GET /api/v1/definitions/{key}/versions": _needs(READ, DEFINE),
+    "GET /api/v1/tasks": _needs(READ, MANUAL),
+    "POST /api/v1/tasks": _needs(WRITE),
+    "GET /api/v1/tasks/{taskId}": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/attempts": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/events": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/logs": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/output": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/why": _needs(READ, MANUAL),
+    "POST /api/v1/tasks/{taskId}/cancel": _needs(WRITE),
+    "POST /api/v1/tasks/{taskId}/retry": _needs(WRITE),
+    "POST /api/v1/tasks/{taskId}/complete": _needs(MANUAL),
+    "POST /api/v1/tasks/{taskId}/reassign": _needs(MANUAL),
+    "GET /api/v1/queues": _needs(READ, QUEUES),
+    "POST /api/v1/queues/{name}/pause": _needs(QUEUES),
+    "POST /api/v1/queues/{name}/resume": _needs(QUEUES),
+    "GET /api/v1/workers": _needs(READ, QUEUES),
+    "GET /api/v1/events": _needs(READ),
+    "POST /api/v1/events/trigger": _needs(WRITE),
+    "POST /api/v1/triggers/{name}": _needs(WRITE),
+    "POST /api/v1/actions/{name}": _needs(WRITE),
+    "POST /api/v1/uploads": _needs(WRITE, MANUAL),
+    "GET /api/v1/me": _ANYBODY,
+    # people
+    "GET /": _ANYBODY,
+    "GET /login": _PUBLIC,
+    "POST /login": _PUBLIC,
+    "GET /admin": _ANYBODY,
+    "GET /admin/task": _needs(READ, DEFINE),
+    "GET /admin/task/{key}": _needs(READ, DEFINE),
+    "POST /admin/task/{key}/run": _needs(WRITE),
+    "POST /admin/task/{key}/start": _needs(WRITE),
+    "SOCKET /ws/task/{runId}": _needs(READ, MANUAL),
+    # operations
+    "GET /healthz": _PUBLIC,
+    "GET /readyz": _PUBLIC,
+    "GET /metrics": _needs(READ),
+    "GET /openapi.json": _ANYBODY,
+    "GET /docs": _ANYBODY,
+}
+
+PUBLIC_PATHS = frozenset(name.partition(" ")[2] for name, access in ACCESS.items() if access.public)
+"""The exact paths that are served without a credential."""

@@ -1,0 +1,103 @@
+"""Who a bearer token stands for: a signed token, an API token, or the admin's own."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import httpx
+
+from taskyard.contracts.store import Vault
+from taskyard.errors import ConfigurationError, Unauthorized
+from taskyard.security.caller import LOCAL, SCOPES, Caller
+from taskyard.security.jwks import FETCH_SECONDS, JwksVerifier
+from taskyard.security.tokens import JwtVerifier, api_token_matches, hash_api_token, is_api_token
+
+ADMIN_SUBJECT = "admin"
+
+
+class _Verifier(Protocol):
+    async def verify(self, token: str) -> Caller: ...
+
+
+class Authenticator:
+    """Accepts API tokens from the store, the admin token of the data directory, and signed tokens if set up.
+
+    Raises ConfigurationError when both ways to check signed tokens are set, or one is unusable.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        *,
+        admin_token: str = "",
+        jwt_secret: str = "",
+        jwks_url: str = "",
+        issuer: str = "",
+        audience: str = "",
+    ) -> None:
+        self._vault = vault
+        self._admin_hash = hash_api_token(admin_token) if admin_token else ""
+        self._verifier = _verifier(jwt_secret, jwks_url, issuer or None, audience or None)
+
+    async def authenticate(self, token: str) -> Caller:
+        """The caller a token proves. Raises Unauthorized for any other, Overloaded when it cannot be checked."""
+        if is_api_token(token):
+            return await self._known_token(token)
+        if self._verifier is None:
+            raise Unauthorized("The token is no API token, and signed tokens are not set up on this server.")
+        return await self._verifier.verify(token)
+
+    async def _known_token(self, token: str) -> Caller:
+        if self._admin_hash and api_token_matches(token, self._admin_hash):
+            return Caller(ADMIN_SUBJECT, LOCAL.scopes, is_token=True)
+        record = await self._vault.token(bytes.fromhex(hash_api_token(token)))
+        if record is None:
+            raise Unauthorized("The API token is unknown or has expired; ask for a new one.")
+        return caller_from(record)
+
+
+def record_of(caller: Caller) -> dict[str, Any]:
+    """What the store keeps of the caller that an API token stands for."""
+    return {"subject": caller.subject, "scopes": sorted(caller.scopes), "groups": sorted(caller.groups)}
+
+
+def caller_from(record: dict[str, Any]) -> Caller:
+    """The caller in such a record."""
+    scopes = SCOPES.intersection(record.get("scopes", []))
+    return Caller(str(record["subject"]), scopes, frozenset(record.get("groups", [])), is_token=True)
+
+
+class _SharedSecret:
+    """The check with a shared secret, in the shape of the others."""
+
+    def __init__(self, verifier: JwtVerifier) -> None:
+        self._verifier = verifier
+
+    async def verify(self, token: str) -> Caller:
+        return self._verifier.verify(token)
+
+
+def _verifier(secret: str, jwks_url: str, issuer: str | None, audience: str | None) -> _Verifier | None:
+    if secret and jwks_url:
+        raise ConfigurationError("TASKYARD_JWT_SECRET and TASKYARD_JWKS_URL are both set; tokens have one issuer")
+    if secret:
+        return _SharedSecret(JwtVerifier(secret.encode(), issuer, audience))
+    if jwks_url:
+        return JwksVerifier(jwks_url, issuer, audience, fetch)
+    return None
+
+
+async def fetch(url: str, max_bytes: int) -> bytes:
+    """The body of a 200 answer of at most `max_bytes`; no redirect is followed. Raises ValueError, httpx.HTTPError."""
+    async with (
+        httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False, trust_env=False) as client,
+        client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
+    ):
+        if answer.status_code != httpx.codes.OK:
+            raise ValueError(f"{url} answers {answer.status_code}")
+        body = bytearray()
+        async for chunk in answer.aiter_raw():
+            body += chunk
+            if len(body) > max_bytes:
+                raise ValueError(f"{url} answers more than {max_bytes} bytes")
+        return bytes(body)

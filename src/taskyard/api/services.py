@@ -1,0 +1,67 @@
+"""What the API works with, handed in by whoever wires the process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from taskyard.api.authenticate import Authenticator
+from taskyard.api.cursors import Cursors
+from taskyard.engine.engine import Engine
+from taskyard.errors import Unauthorized
+from taskyard.runtime.watcher import Watcher
+from taskyard.security.caller import Caller
+from taskyard.security.lease import LeaseSigner
+from taskyard.security.session import LoginLinks, SessionSigner
+
+LARGE_FACTOR = 16
+"""How many times the body limit a bulk request or an upload may have."""
+
+
+class Credential(NamedTuple):
+    """What a caller brought to prove who they are."""
+
+    kind: Literal["bearer", "cookie"]
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiServices:
+    """The engine and its company. `max_body` in bytes, `session_ttl` in seconds, `now` gives unix seconds.
+
+    `allowed_origins` are the addresses the server answers under, such as `http://localhost:8420`.
+    """
+
+    engine: Engine
+    watcher: Watcher
+    authenticator: Authenticator
+    leases: LeaseSigner
+    sessions: SessionSigner
+    login_links: LoginLinks
+    cursors: Cursors
+    allowed_origins: frozenset[str]
+    version: str
+    max_body: int = 1 << 20
+    websocket_enabled: bool = True
+    buffer_size: int = 1000
+    session_ttl: float = 8 * 3600.0
+    now: Callable[[], float] = time.time
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it when the process is to stop: whoever waits or streams is let go."""
+
+    @property
+    def max_large_body(self) -> int:
+        """Bytes a bulk request or an upload may have."""
+        return self.max_body * LARGE_FACTOR
+
+    async def identify(self, credential: Credential) -> Caller:
+        """Who a credential stands for. Raises Unauthorized, Overloaded."""
+        if credential.kind == "bearer":
+            return await self.authenticator.authenticate(credential.value)
+        caller = self.sessions.read(credential.value, self.now())
+        if caller is None:
+            raise Unauthorized("The session has ended; log in again.")
+        return caller

@@ -1,0 +1,77 @@
+"""What commands ask of Taskyard, whichever way they reach it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+Json = dict[str, Any]
+Message = dict[str, Any]
+
+
+class Started(NamedTuple):
+    """A task that was asked for, as JSON; `reused` when it had been there before."""
+
+    task: Json
+    reused: bool
+
+
+class Access(Protocol):
+    """The verbs. All speak the JSON of the HTTP interface and raise the TaskyardErrors of the engine."""
+
+    async def start(self, body: Json) -> Started:
+        """Store a task from a create body."""
+
+    async def task(self, task_id: str) -> Json:
+        """One task."""
+
+    async def tasks(self, query: Mapping[str, str]) -> Json:
+        """A page of tasks; `query` as the parameters of `GET /api/v1/tasks`."""
+
+    async def attempts(self, task_id: str) -> list[Json]:
+        """A task's ended attempts, oldest first."""
+
+    def follow(self, task_id: str, after: int = 0) -> AsyncIterator[Message]:
+        """A run's live messages with a sequence above `after`, until it ends."""
+
+    async def cancel(self, task_id: str, reason: str | None) -> Json:
+        """The canceled task."""
+
+    async def retry(self, task_id: str) -> Json:
+        """The task, requeued, or hurried when it waited for its retry."""
+
+    async def why(self, task_id: str) -> Json:
+        """Why the task is not running: `reason`, and fields."""
+
+    async def upload(self, path: Path) -> str:
+        """Hand over a file; the upload's id."""
+
+    async def queues(self) -> list[Json]:
+        """The five queues with their figures."""
+
+    async def pause(self, queue: str, *, paused: bool) -> Json:
+        """Pause a queue, or let it go on; its figures."""
+
+    async def dead_letters(self, limit: int, cursor: str | None) -> Json:
+        """A page of the dead letters."""
+
+    async def requeue(self, body: Json) -> list[str]:
+        """Requeue dead letters (`{taskIds | filter, input?, ratePerSecond?}`); the ids of those moved."""
+
+    async def discard(self, body: Json) -> list[str]:
+        """Give dead letters up (`{taskIds | filter}`); the ids of those discarded."""
+
+    async def definitions(self) -> list[Json]:
+        """The definitions that can be run, by key."""
+
+    async def definition(self, key: str) -> Json:
+        """A definition's current version."""
+
+    async def versions(self, key: str) -> list[Json]:
+        """A definition's versions, newest first."""
+
+    async def push(self, definition: Json) -> Json:
+        """Store a definition; equal content is the version it was before."""
+
+

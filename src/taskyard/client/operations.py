@@ -1,0 +1,98 @@
+"""What operators ask for: definitions, queues, dead letters, workers, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from taskyard.client.talk import API, INTERNAL, JsonObject, Stream, Talk, fetch, given, pages, part
+from taskyard.client.tasks import read_task
+from taskyard.domain.task import Task
+
+_DEAD = f"{INTERNAL}/queues/task-execution-deadletter/messages"
+
+
+def definitions() -> Stream[JsonObject]:
+    """The task definitions that may be run."""
+    yield from pages(f"{API}/definitions")
+
+
+def definition(key: str) -> Talk[JsonObject]:
+    """A definition's current version. Raises NotFound."""
+    answer: JsonObject = yield from fetch("GET", _definition(key))
+    return answer
+
+
+def push_definition(definition: Mapping[str, Any]) -> Talk[JsonObject]:
+    """Store a definition under its `key`; equal content is the version it was before. Raises ValidationFailed."""
+    body = dict(definition)
+    answer: JsonObject = yield from fetch("PUT", _definition(str(body.get("key", ""))), body=body)
+    return answer
+
+
+def retire_definition(key: str) -> Talk[None]:
+    """Take a definition out of use; its tasks go on. Raises NotFound."""
+    yield from fetch("DELETE", _definition(key))
+
+
+def definition_versions(key: str) -> Stream[JsonObject]:
+    """A definition's versions, newest first."""
+    yield from pages(f"{_definition(key)}/versions")
+
+
+def queues() -> Stream[JsonObject]:
+    """The five queues with their figures."""
+    yield from pages(f"{API}/queues")
+
+
+def pause(queue: str) -> Talk[None]:
+    """Let nothing be dequeued from a queue, such as `task-execution-automated`. Raises NotFound."""
+    yield from fetch("POST", f"{API}/queues/{part(queue)}/pause", repeatable=True)
+
+
+def resume(queue: str) -> Talk[None]:
+    """Let a paused queue go on. Raises NotFound."""
+    yield from fetch("POST", f"{API}/queues/{part(queue)}/resume", repeatable=True)
+
+
+def dead_letters() -> Stream[Task]:
+    """The tasks in the dead letter queue, newest first."""
+    yield from pages(_DEAD, read=read_task)
+
+
+def requeue(
+    task_ids: Sequence[str] | None = None,
+    *,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+    input: Any = None,  # noqa: A002 - the public name
+    rate_per_second: float | None = None,
+) -> Talk[JsonObject]:
+    """Have dead letters run again with fresh budgets: those with these ids, or all that fit a filter.
+
+    `input` replaces the input of each, and is validated first; `rate_per_second` spreads them out.
+    """
+    body = given(task_ids=task_ids, filter=filter, input=input, rate_per_second=rate_per_second)
+    answer: JsonObject = yield from fetch("POST", f"{INTERNAL}/deadletters/requeue", body=body)
+    return answer
+
+
+def discard(task_ids: Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None) -> Talk[JsonObject]:  # noqa: A002
+    """Give dead letters up for good: those with these ids, or all that fit a filter; they stay FAILED."""
+    body = given(task_ids=task_ids, filter=filter)
+    answer: JsonObject = yield from fetch("POST", f"{INTERNAL}/deadletters/discard", body=body)
+    return answer
+
+
+def workers() -> Stream[JsonObject]:
+    """The workers that live."""
+    yield from pages(f"{API}/workers")
+
+
+def metrics() -> Talk[JsonObject]:
+    """Figures of queues, definitions, task types, implementation kinds and workers."""
+    answer: JsonObject = yield from fetch("GET", f"{INTERNAL}/tasks/metrics")
+    return answer
+
+
+def _definition(key: str) -> str:
+    return f"{API}/definitions/{part(key)}"

@@ -1,0 +1,596 @@
+"""Handlers in processes of their own."""
+
+import asyncio
+import contextvars
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import BaseModel
+
+from taskyard.contracts.executor import Job
+from taskyard.contracts.records import Claimed
+from taskyard.domain.definition import Definition
+from taskyard.domain.outcome import Done, Failed, Released, Report
+from taskyard.domain.signature import Signature
+from taskyard.executors.function.context import Context
+from taskyard.executors.function.errors import TaskFailed
+from taskyard.executors.function.handler import Handler
+from taskyard.executors.function.process import ProcessPool
+
+CLAIMED = Claimed(7, 2, 0, 0, 0, 0, 0, 0, 0, b"{}", None, "w-1", "c-1", "event", "e-1", None)
+
+
+class Attempt:
+    """One attempt, as the worker would run it; keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.claimed = CLAIMED
+        self.stopped: str | None = None
+        self.heard: list[tuple[Any, ...]] = []
+        self.task: asyncio.Task[Report] | None = None
+        self._callbacks: list[Callable[[str], None]] = []
+        self._news = asyncio.Event()
+
+    def begin(self, pool: ProcessPool, function: Callable[..., Any], **arguments: Any) -> asyncio.Task[Report]:
+        self.task = asyncio.create_task(pool.run(handler(function), arguments, cast("Job", self)))
+        return self.task
+
+    def stop(self, reason: str) -> None:
+        assert self.task is not None
+        self.stopped = reason
+        for callback in self._callbacks:
+            callback(reason)
+        self.task.cancel()
+
+    def on_stop(self, callback: Callable[[str], None]) -> None:
+        self._callbacks.append(callback)
+
+    def log(self, level: str, text: str) -> None:
+        self.heard.append((level, text))
+        self._news.set()
+
+    def progress(self, current: float, total: float | None, action: str | None) -> None:
+        self.heard.append((current, total, action))
+        self._news.set()
+
+    async def line(self) -> str:
+        """The next thing it says."""
+        await self._news.wait()
+        self._news.clear()
+        return str(self.heard[-1][1])
+
+
+def handler(function: Callable[..., Any]) -> Handler:
+    name = function.__name__
+    return Handler(name, getattr(function, "function", function), Signature.of(function), "process", Definition(name))
+
+
+Run = Callable[..., Awaitable[Report]]
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[ProcessPool]:
+    pool = ProcessPool(2)
+    await pool.start()
+    yield pool
+    await pool.stop()
+
+
+@pytest.fixture
+def run(pool: ProcessPool) -> Run:
+    return lambda function, **arguments: Attempt().begin(pool, function, **arguments)
+
+
+@pytest.fixture
+def ends() -> Iterator[Callable[[int], Callable[[], bool]]]:
+    """For a process id: what waits until that process has ended."""
+    opened: list[int] = []
+
+    def watch(pid: int) -> Callable[[], bool]:
+        opened.append(os.pidfd_open(pid))
+        return lambda: bool(select.select([opened[-1]], [], [], 10)[0])
+
+    yield watch
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+# ---- results
+class Item(BaseModel):
+    name: str
+    price: float
+
+
+class Order(BaseModel):
+    items: list[Item]
+
+
+class Total(BaseModel):
+    price: float
+    count: int
+
+
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+async def add_slowly(ctx: Context, a: int, b: int) -> int:
+    await asyncio.sleep(0)
+    return a + b + ctx.attempt
+
+
+def total(order: Order) -> Total:
+    return Total(price=sum(item.price for item in order.items), count=len(order.items))
+
+
+def echo(text: str) -> str:
+    return text
+
+
+def unwritable() -> Any:
+    return object()
+
+
+def about(ctx: Context) -> dict[str, Any]:
+    return {"id": ctx.id, "attempt": ctx.attempt, "cause": [ctx.cause_type, ctx.cause], "workflow": ctx.workflow}
+
+
+def with_losses(ctx: Context) -> int:
+    ctx.failed_item({"row": 3}, ValueError("no price"))
+    return 2
+
+
+def process_id() -> int:
+    return os.getpid()
+
+
+class TaskHandleLike:
+    """Stands at the function's name as a decorator leaves it."""
+
+    __name__ = "decorated"
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self) -> Any:
+        return self.function()
+
+
+@TaskHandleLike
+def decorated() -> int:
+    return 5
+
+
+async def test_gives_the_result(run: Run) -> None:
+    assert await run(add, a=2, b=3) == Done(5)
+    assert await run(add, a=2) == Done(3)
+
+
+async def test_runs_async_handlers(run: Run) -> None:
+    assert await run(add_slowly, a=2, b=3) == Done(7)
+
+
+async def test_takes_and_gives_models(run: Run) -> None:
+    order = Order(items=[Item(name="tea", price=2.5), Item(name="cup", price=4)])
+    assert await run(total, order=order) == Done({"price": 6.5, "count": 2})
+
+
+async def test_takes_and_gives_what_no_pipe_holds_at_once(run: Run) -> None:
+    text = "é" * 3_000_000
+    assert await run(echo, text=text) == Done(text)
+
+
+async def test_finds_the_function_within_a_task_handle(run: Run) -> None:
+    assert await run(decorated) == Done(5)
+
+
+async def test_tells_the_handler_about_its_task(run: Run) -> None:
+    report = await run(about)
+    assert isinstance(report, Done)
+    assert report.value == {
+        "id": "7",
+        "attempt": 2,
+        "cause": ["event", "e-1"],
+        "workflow": {"workflowId": "w-1", "stepId": None},
+    }
+
+
+async def test_brings_back_the_warnings(run: Run) -> None:
+    assert await run(with_losses) == Done(2, ({"item": {"row": 3}, "error": "no price"},))
+
+
+async def test_refuses_a_result_that_is_no_json(run: Run) -> None:
+    report = await run(unwritable)
+    assert isinstance(report, Failed)
+    assert report.error.code == "OUTPUT_VALIDATION_ERROR"
+
+
+async def test_uses_a_process_again(run: Run) -> None:
+    assert len({(await run(process_id)).value for _ in range(20)}) == 1  # type: ignore[union-attr]
+
+
+async def test_runs_no_more_processes_than_slots(run: Run) -> None:
+    reports = await asyncio.gather(*(run(process_id) for _ in range(50)))
+    assert len({report.value for report in reports}) <= 2  # type: ignore[union-attr]
+
+
+async def test_a_warm_round_trip_takes_less_than_a_millisecond(run: Run) -> None:
+    await run(process_id)
+    fastest = float("inf")
+    for _ in range(50):
+        began = time.perf_counter()
+        await run(process_id)
+        fastest = min(fastest, time.perf_counter() - began)
+    assert fastest < 0.001
+
+
+# ---- logs and progress
+def chatty(ctx: Context) -> None:
+    ctx.log.info("one")
+    ctx.progress(1, 3, "first")
+    ctx.log.warning("two")
+    ctx.progress(2, 3, "second")
+    ctx.log("error", "three")
+    ctx.progress(3, 3, "third")
+
+
+def hurried(ctx: Context) -> None:
+    for current in range(1, 2001):
+        ctx.progress(current, 2000)
+
+
+def pausing(ctx: Context) -> None:
+    ctx.progress(1)
+    ctx.progress(2)
+    while not ctx.canceled:
+        time.sleep(0.01)
+
+
+async def test_logs_and_progress_arrive_in_order(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    await attempt.begin(pool, chatty)
+    assert attempt.heard == [
+        ("info", "one"),
+        (1, 3, "first"),
+        ("warning", "two"),
+        (2, 3, "second"),
+        ("error", "three"),
+        (3, 3, "third"),
+    ]
+
+
+async def test_progress_is_thinned_out_but_for_the_last(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    began = time.monotonic()
+    await attempt.begin(pool, hurried)
+    assert attempt.heard[-1] == (2000, 2000, None)
+    assert len(attempt.heard) <= 2 + (time.monotonic() - began) / 0.02
+
+
+async def test_progress_that_was_held_back_follows_while_the_handler_goes_on(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    attempt.begin(pool, pausing)
+    while attempt.heard[-1:] != [(2, None, None)]:
+        await attempt.line()
+    attempt.stop("timeout")
+
+
+# ---- failures
+def fails_in_its_own_way() -> None:
+    raise TaskFailed("no stock", code="OUT_OF_STOCK", details={"left": 0}, retryable=False, delay=30)
+
+
+def fails_plainly() -> None:
+    raise ValueError("not a number")
+
+
+def leaves() -> None:
+    sys.exit(3)
+
+
+def crashes(ctx: Context) -> None:
+    ctx.log.info("about to crash")
+    os._exit(3)
+
+
+def is_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def test_a_failure_comes_back_with_all_it_says(run: Run) -> None:
+    report = await run(fails_in_its_own_way)
+    assert isinstance(report, Failed)
+    assert (report.error.code, report.error.message, report.error.details) == ("OUT_OF_STOCK", "no stock", {"left": 0})
+    assert (report.error.retryable, report.delay) == (False, 30)
+    assert "in fails_in_its_own_way" in (report.error.stack_trace or "")
+
+
+async def test_any_exception_is_an_execution_error(run: Run) -> None:
+    report = await run(fails_plainly)
+    assert isinstance(report, Failed)
+    assert (report.error.code, report.error.message) == ("EXECUTION_ERROR", "ValueError: not a number")
+    assert report.error.retryable is None
+
+
+async def test_exiting_is_a_failure_and_leaves_the_process_be(run: Run) -> None:
+    before = await run(process_id)
+    report = await run(leaves)
+    assert isinstance(report, Failed)
+    assert "sys.exit(3)" in report.error.message
+    assert await run(process_id) == before
+
+
+async def test_a_crash_fails_the_run_and_keeps_what_was_said(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    report = await attempt.begin(pool, crashes)
+    assert isinstance(report, Failed)
+    assert report.error.code == "EXECUTION_ERROR"
+    assert report.error.message == "the handler's process ended with exit code 3"
+    assert attempt.heard == [("info", "about to crash")]
+
+
+async def test_a_crash_harms_nobody_else(pool: ProcessPool, run: Run) -> None:
+    bystander = Attempt()
+    bystanding = bystander.begin(pool, waits_for_stop)
+    await bystander.line()
+    for _ in range(3):
+        report = await run(is_killed)
+        assert isinstance(report, Failed)
+        assert report.error.message.startswith("the handler's process ended with signal 9")
+        assert await run(add, a=1) == Done(2)
+    assert not bystanding.done()
+    bystander.stop("timeout")
+
+
+@pytest.mark.parametrize("kind", ["lambda", "local"])
+async def test_a_function_that_has_no_name_is_refused_with_the_mend(run: Run, kind: str) -> None:
+    def local() -> None: ...
+
+    report = await run(local if kind == "local" else lambda: None)
+    assert isinstance(report, Failed)
+    assert (report.error.code, report.error.retryable) == ("CONFIGURATION", False)
+    assert "define it at the top level of a module" in report.error.message
+
+
+async def test_an_argument_that_cannot_be_sent_is_refused(run: Run) -> None:
+    report = await run(echo, text=threading.Lock())
+    assert isinstance(report, Failed)
+    assert "cannot be sent to a process" in report.error.message
+
+
+# ---- stopping
+def waits_for_stop(ctx: Context) -> None:
+    ctx.log.info(str(os.getpid()))
+    while True:
+        ctx.raise_if_canceled()
+        time.sleep(0.005)
+
+
+async def sleeps(ctx: Context) -> None:
+    try:
+        ctx.log.info(str(os.getpid()))
+        await asyncio.Event().wait()
+    finally:
+        ctx.log.info("tidied up")
+
+
+def loops(ctx: Context) -> None:
+    try:
+        ctx.log.info(str(os.getpid()))
+        while True:
+            pass
+    finally:
+        ctx.log.info("tidied up")
+
+
+def never_gives_in(ctx: Context) -> None:
+    ctx.log.info(str(os.getpid()))
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001, S112 - as stubborn as can be
+            continue
+
+
+def has_a_helper(ctx: Context) -> None:
+    helper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    ctx.log.info(str(helper.pid))
+    helper.wait()
+
+
+@pytest.mark.parametrize("function", [waits_for_stop, sleeps])
+async def test_a_handler_that_stops_when_told_leaves_its_process_warm(
+    pool: ProcessPool, run: Run, function: Callable[..., Any]
+) -> None:
+    attempt = Attempt()
+    running = attempt.begin(pool, function)
+    pid = int(await attempt.line())
+    attempt.stop("canceled")
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await run(process_id) == Done(pid)
+
+
+async def test_an_async_handler_is_cancelled(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    running = attempt.begin(pool, sleeps)
+    await attempt.line()
+    attempt.stop("canceled")
+    await asyncio.wait([running])
+    assert attempt.heard[-1] == ("info", "tidied up")
+
+
+@pytest.mark.parametrize("function", [loops, never_gives_in, has_a_helper])
+async def test_cancel_ends_what_does_not_listen_and_then_returns(
+    pool: ProcessPool, run: Run, ends: Callable[[int], Callable[[], bool]], function: Callable[..., Any]
+) -> None:
+    attempt = Attempt()
+    running = attempt.begin(pool, function)
+    has_ended = ends(int(await attempt.line()))
+    attempt.stop("canceled")
+    began = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert time.monotonic() - began < 3
+    assert has_ended()
+    assert await run(add, a=1) == Done(2)
+
+
+async def test_a_busy_loop_may_tidy_up(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    running = attempt.begin(pool, loops)
+    await attempt.line()
+    attempt.stop("canceled")
+    await asyncio.wait([running])
+    assert attempt.heard[-1] == ("info", "tidied up")
+
+
+async def test_a_timeout_does_not_wait_for_the_process(
+    pool: ProcessPool, ends: Callable[[int], Callable[[], bool]]
+) -> None:
+    attempt = Attempt()
+    running = attempt.begin(pool, never_gives_in)
+    has_ended = ends(int(await attempt.line()))
+    attempt.stop("timeout")
+    began = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert time.monotonic() - began < 0.4
+    await pool.stop()
+    assert has_ended()
+
+
+async def test_a_run_that_is_only_told_ends_released(pool: ProcessPool) -> None:
+    attempt = Attempt()
+    running = attempt.begin(pool, loops)
+    await attempt.line()
+    for callback in attempt._callbacks:
+        callback("shutdown")
+    assert await running == Released("shutdown")
+
+
+async def test_cancelling_while_waiting_for_a_slot_takes_none(pool: ProcessPool, run: Run) -> None:
+    holders = [Attempt(), Attempt()]
+    for holder in holders:
+        holder.begin(pool, waits_for_stop)
+        await holder.line()
+    late = Attempt()
+    waiting = late.begin(pool, process_id)
+    await asyncio.sleep(0)
+    late.stop("canceled")
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    for holder in holders:
+        holder.stop("canceled")
+    assert {type(report) for report in await asyncio.gather(run(process_id), run(process_id))} == {Done}
+
+
+async def test_only_the_parent_can_ask_it_to_end(pool: ProcessPool, run: Run) -> None:
+    """A service manager signals all processes at once; the worker decides what becomes of the handlers."""
+    attempt = Attempt()
+    attempt.begin(pool, waits_for_stop)
+    pid = int(await attempt.line())
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGINT)
+    attempt.stop("canceled")
+    assert attempt.task is not None
+    await asyncio.wait([attempt.task])
+    assert await run(process_id) == Done(pid)
+
+
+async def test_stopping_the_pool_ends_the_idle_processes(
+    pool: ProcessPool, run: Run, ends: Callable[[int], Callable[[], bool]]
+) -> None:
+    report = await run(process_id)
+    assert isinstance(report, Done)
+    has_ended = ends(report.value)
+    await pool.stop()
+    assert has_ended()
+
+
+# ---- the process itself
+variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
+
+
+def counts_up() -> int:
+    variable.set(variable.get() + 1)
+    return variable.get()
+
+
+def open_sockets() -> list[str]:
+    descriptors = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    return [str(entry.readlink()) for entry in descriptors if entry.exists() or entry.is_symlink()]
+
+
+async def test_runs_do_not_see_each_others_context_variables(run: Run) -> None:
+    assert [await run(counts_up), await run(counts_up)] == [Done(1), Done(1)]
+
+
+async def test_inherits_no_sockets(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.set_inheritable(True)
+        inode = os.fstat(server.fileno()).st_ino
+        report = await run(open_sockets)
+    assert isinstance(report, Done)
+    assert f"socket:[{inode}]" not in report.value
+
+
+SCRIPT = """
+import asyncio, os, signal
+from pydantic import BaseModel
+from taskyard import Context, Taskyard
+
+yard = Taskyard("sqlite:///:memory:")
+
+class Order(BaseModel):
+    prices: list[int]
+
+@yard.task(isolation="process")
+def total(order: Order) -> int:
+    return sum(order.prices)
+
+@yard.task(isolation="process")
+def forever(ctx: Context) -> None:
+    print(os.getpid(), flush=True)
+    signal.pause()
+
+async def main() -> None:
+    async with yard.worker():
+        print(await total.run(order={"prices": [1, 2, 3]}), flush=True)
+        await forever.run()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+async def test_a_script_s_handlers_are_found_and_end_with_it(
+    tmp_path: Path, ends: Callable[[int], Callable[[], bool]]
+) -> None:
+    script = tmp_path / "shop.py"
+    script.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "6\n"
+        has_ended = ends(int(process.stdout.readline()))
+        process.kill()
+        assert has_ended()
+
+
+async def test_a_script_that_would_start_itself_again_is_told_the_mend(tmp_path: Path) -> None:
+    script = tmp_path / "shop.py"
+    script.write_text(SCRIPT.replace('if __name__ == "__main__":', "if True:"))
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 1
+    assert 'put what starts it under `if __name__ == "__main__":`' in ended.stderr

@@ -1,0 +1,1 @@
+"""What one store alone has to keep."""
