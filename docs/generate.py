@@ -23,12 +23,12 @@ _DEFAULTS = {"TASK_MAX_CONCURRENT": "the number of CPUs"}
 
 def settings() -> str:
     """Every setting with its default."""
-    rows = [(f"`{s.name}`", _default(s), s.help + (" (secret: never shown)" if s.secret else "")) for s in SETTINGS]
+    rows = [(f"`{s.name}`", _default(s), s.help + (" (secret)" if s.secret else "")) for s in SETTINGS]
     return _page(
         "Settings",
         f"""
 Each is read from the environment, else from `{FILE}` in the working directory, else it has its default.
-`taskyard settings` prints each with its value and where that comes from. Durations are in seconds.
+`taskyard settings` prints each with its value and where that comes from; of a secret only whether it is set.
 """,
         _table(("Setting", "Default", "Meaning"), rows),
     )
@@ -37,7 +37,7 @@ Each is read from the environment, else from `{FILE}` in the working directory, 
 def lifecycle() -> str:
     """The moves, as a picture and as tables."""
     moves = [
-        (f"`{m.name}`", _states(m.sources) or "–", f"`{m.target}`", _codes(NAMES[e].key for e in m.events) or "–")
+        (f"`{m.name}`", _states(m.sources), f"`{m.target}`", _codes(NAMES[e].key for e in m.events))
         for m in MOVES.values()
     ]
     outcomes = [(f"`{outcome.name}`", f"`{move.name}`", f"`{move.target}`") for outcome, move in OUTCOME_MOVES.items()]
@@ -58,7 +58,7 @@ any other is refused with `ILLEGAL_TRANSITION` and changes nothing. Final: {_sta
 def events() -> str:
     """Every event with its names and the moves that emit it."""
     rows = [
-        (f"`{name.key}`", f"`{name.type}`", _codes(_emitters(type_)) or "–", _trigger(name.trigger))
+        (f"`{name.key}`", f"`{name.type}`", _codes(_emitters(type_)), _trigger(name.trigger))
         for type_, name in NAMES.items()
     ]
     return _page(
@@ -69,7 +69,8 @@ Code in the same process listens to either, to `*`, or to a trigger name: `task<
 `<causeType>_<cause>OwnedTask<Name><State>`, with the state given here and the definition's key in camel case.
 """,
         _table(("Routing key", "Type", "Emitted by", "State in trigger names"), rows),
-        "A completion that came from a fallback is also told with the state `Fallback`.",
+        "A completion that came from a fallback is also told with the state `Fallback`. Events that no move emits tell of "
+        "something that leaves the task's state as it is.",
     )
 
 
@@ -79,7 +80,7 @@ def error_codes() -> str:
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TaskyardError)
     ]
     rows = [
-        (f"`{kind.code}`", str(STATUS.get(kind.code, "–")), f"`{kind.__name__}`", _first_line(kind.__doc__))
+        (f"`{kind.code}`", str(STATUS.get(kind.code, "")), f"`{kind.__name__}`", _first_line(kind.__doc__))
         for kind in kinds
     ]
     return _page(
@@ -140,7 +141,7 @@ def _default(setting: Setting) -> str:
         return _DEFAULTS[setting.name]
     value = setting.default
     if value in ("", (), {}):
-        return "–"
+        return "none"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
@@ -157,7 +158,7 @@ def _emitters(type_: EventType) -> list[str]:
 
 
 def _trigger(state: str | None) -> str:
-    return "–" if state is None else f"`{state}`"
+    return "" if state is None else f"`{state}`"
 
 
 def _first_line(doc: str | None) -> str:

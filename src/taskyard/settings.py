@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -75,6 +76,17 @@ def _jwt_secret(text: str) -> str:
     return text
 
 
+def _secret_key(text: str) -> bytes:
+    """32 bytes, as 64 hex digits or base64."""
+    try:
+        key = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("must be 64 hex digits or base64 of 32 bytes; make one with `openssl rand -hex 32`")
+    return key
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("TASK_MAX_CONCURRENT", _positive_int, os.cpu_count() or 1, "tasks at once in a worker process"),
     Setting("TASK_TIMEOUT", _seconds, 300.0, "seconds an attempt may take, where nothing else is said"),
@@ -97,6 +109,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASKYARD_URL", str, "", "the server that the command line and client speak to"),
     Setting("TASKYARD_TOKEN", str, "", "their token", secret=True),
     Setting("TASKYARD_JWT_SECRET", _jwt_secret, "", "the key of HS256 tokens, 32 bytes at least", secret=True),
+    Setting(
+        "TASKYARD_SECRET_KEY",
+        _secret_key,
+        b"",
+        "the installation's master key; set the same on every server, else each keeps one in its data directory",
+        secret=True,
+    ),
     Setting("TASKYARD_JWKS_URL", str, "", "where the keys of RS256 and ES256 tokens are published"),
     Setting("TASKYARD_JWT_ISSUER", str, "", "the issuer a token must name"),
     Setting("TASKYARD_JWT_AUDIENCE", str, "", "the audience a token must name"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,13 +16,9 @@ import structlog
 
 from taskyard.app import make_store
 from taskyard.contracts.clock import SystemClock
-from taskyard.domain.queue import Queue
 from taskyard.errors import TaskyardError
-from taskyard.loading import load_yard
-from taskyard.logs import configure_logs
-from taskyard.loops import run
 from taskyard.runtime.cells import Cells
-from taskyard.settings import Settings, load
+from taskyard.settings import Settings
 
 _RESTART_FIRST, _RESTART_LONGEST = 0.2, 10.0
 _STABLE_SECONDS = 30.0
@@ -79,7 +74,7 @@ class Supervisor:
 
     async def _live(self, descriptor: int) -> int:
         """One life of a worker process; its exit code."""
-        arguments = [sys.executable, "-m", "taskyard.supervisor", str(descriptor), self._target or "", *self._queues]
+        arguments = [sys.executable, "-m", "taskyard.supervised", str(descriptor), self._target or "", *self._queues]
         child = await asyncio.create_subprocess_exec(*arguments, pass_fds=(descriptor,), start_new_session=True)
         self._children.add(child)
         if self._stopping.is_set():
@@ -108,37 +103,3 @@ class Supervisor:
             log.warning("the death of a worker could not be told; its lease will run out", reason=error.message)
         finally:
             await store.close()
-
-
-async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> None:
-    """The life of one supervised worker process: until SIGTERM, or until its supervisor is gone."""
-    yard = load_yard(target)
-    app = yard.app
-    named = tuple(queue for queue in map(Queue.titled, queues) if queue is not None)
-    cells = Cells(app.settings["TASK_MAX_CONCURRENT"], descriptor)
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    orphaned = asyncio.create_task(_watch_parent(stopped))
-    async with app.working(queues=named or None, cells=cells):
-        await stopped.wait()
-    orphaned.cancel()
-
-
-async def _watch_parent(stopped: asyncio.Event) -> None:
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 - the kernel has no event for it
-        await asyncio.sleep(1.0)
-    stopped.set()
-
-
-def main() -> None:
-    """`python -m taskyard.supervisor DESCRIPTOR TARGET [QUEUE …]`: run by the supervisor only."""
-    descriptor, target, *queues = sys.argv[1:]
-    configure_logs(load())
-    run(work(int(descriptor), target or None, queues))
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from taskyard.app import App
 from taskyard.contracts.clock import Clock
@@ -28,6 +28,9 @@ from taskyard.runtime.follow import Message, follow, wait_final
 from taskyard.runtime.triggers import Listener, Listeners
 from taskyard.security.caller import LOCAL
 from taskyard.settings import Settings, load
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,6 +215,16 @@ class Taskyard:
         """Open the yard and execute its tasks here; `concurrency` at once, else TASK_MAX_CONCURRENT."""
         async with self.app.working(slots=concurrency):
             yield self
+
+    def asgi(self) -> ASGIApp:
+        """The HTTP API as an ASGI application to mount into another; open the yard in that one's lifespan."""
+        from taskyard.server import make_asgi
+
+        return make_asgi(self.app)
+
+    async def dependency(self) -> Taskyard:
+        """For FastAPI's `Depends(yard.dependency)`: this yard, opened by the application's lifespan."""
+        return self
 
     # ---- registering
     @overload

@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import asyncpg
+import pytest
 
-from taskyard.contracts.records import Entry, Opened, Settlement, SlotKey, WorkerInfo
+from taskyard.contracts.records import Entry, Filter, Opened, Settlement, SlotKey, WorkerInfo
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import FINAL, EventType, Outcome, State
 from taskyard.domain.policy import Policy
@@ -16,7 +18,7 @@ from taskyard.domain.retry import RetryPolicy
 from taskyard.domain.task import state_of
 from taskyard.store.postgres import PostgresStore
 
-TASKS = 60
+TASKS = 200
 ROUNDS = 60
 LIMIT = 3
 WAYS_OUT = (Outcome.COMPLETED, Outcome.COMPLETED, Outcome.RETRY, Outcome.FAILED, Outcome.RELEASED, Outcome.WAITING)
@@ -83,24 +85,30 @@ class Crowd:
     async def meddle(self, store: PostgresStore) -> None:
         """What people and keepers of time do."""
         for _ in range(ROUNDS):
-            task = self.random.choice(self.ids)
             match self.random.choice(("cancel", "requeue", "requeue", "hurry", "answer", "answer", "keep", "keep")):
                 case "cancel":
-                    if self.random.random() < 0.3:
+                    for task in await self._some(store, State.PENDING, State.RUNNING):
                         self.done["canceled"] += await store.cancel(task, None, None, None)
                 case "requeue":
                     page = await store.dead(5, None, None)
                     self.done["requeued"] += len(await store.requeue(page.ids, "x", "y", None))
                 case "hurry":
-                    self.done["hurried"] += await store.hurry(task)
+                    for task in await self._some(store, State.RETRYING):
+                        self.done["hurried"] += await store.hurry(task)
                 case "answer":
                     outcome = self.random.choice((Outcome.COMPLETED, Outcome.RETRY, Outcome.FAILED))
-                    end = Settlement(0, task, 0, outcome, delay_us=0)
-                    self.done["answered"] += await store.settle_open(task, end, None)
+                    for task in await self._some(store, State.WAITING):
+                        end = Settlement(0, task, 0, outcome, delay_us=0)
+                        self.done["answered"] += await store.settle_open(task, end, None)
                 case "keep":
                     await store.promote(5)
                     await store.tidy()
                     await store.sequence(7)
+
+    async def _some(self, store: PostgresStore, *states: State) -> list[int]:
+        """One task in one of these states, if there is any."""
+        page = await store.find(Filter(status=frozenset(states)), 20, None)
+        return [self.random.choice(page.ids)] if page.ids else []
 
     async def watch(self, dsn: str, over: asyncio.Event) -> None:
         """No limit is ever exceeded."""
@@ -111,16 +119,24 @@ class Crowd:
         await connection.close()
 
 
-async def test_a_crowd_keeps_the_law(migrated_dsn: str) -> None:
-    stores = [PostgresStore(migrated_dsn) for _ in range(4)]
-    await asyncio.gather(*[store.open() for store in stores])
+@pytest.fixture
+async def stores(migrated_dsn: str) -> AsyncIterator[list[PostgresStore]]:
+    made = [PostgresStore(migrated_dsn) for _ in range(4)]
+    await asyncio.gather(*[store.open() for store in made])
+    yield made
+    await asyncio.gather(*[store.close() for store in made])
+
+
+async def test_a_crowd_keeps_the_law(migrated_dsn: str, stores: list[PostgresStore]) -> None:
     crowd = Crowd(stores, seed=20)
     await crowd.prepare()
     over = asyncio.Event()
     watching = asyncio.create_task(crowd.watch(migrated_dsn, over))
-    await asyncio.gather(*[crowd.work(s) for s in stores[:2]], *[crowd.meddle(s) for s in stores[1:]])
-    over.set()
-    await watching
+    try:
+        await asyncio.gather(*[crowd.work(s) for s in stores[:2]], *[crowd.meddle(s) for s in stores[1:]])
+    finally:
+        over.set()
+        await watching
     assert min(crowd.done[verb] for verb in ("settled", "canceled", "requeued", "answered")) > 0
     assert crowd.most_held <= LIMIT
     connection = await asyncpg.connect(migrated_dsn)
@@ -128,7 +144,6 @@ async def test_a_crowd_keeps_the_law(migrated_dsn: str) -> None:
     assert await connection.fetch(STRAY_SLOTS) == []
     await connection.close()
     await _assert_stories_are_in_order(stores[0], crowd.ids)
-    await asyncio.gather(*[store.close() for store in stores])
 
 
 async def _assert_stories_are_in_order(store: PostgresStore, ids: list[int]) -> None:

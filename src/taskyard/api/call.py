@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -19,7 +19,7 @@ from taskyard.domain.ids import parse_id
 from taskyard.domain.json import check, detail, refusal
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import know_one
-from taskyard.errors import Malformed, NotFound, ValidationFailed
+from taskyard.errors import Malformed, NotFound, Overloaded, PayloadTooLarge, ValidationFailed
 from taskyard.security.caller import Caller
 
 T = TypeVar("T")
@@ -27,6 +27,7 @@ T = TypeVar("T")
 _NUMBERS = {"integer": int, "number": float}
 _BOOLEANS = {"true": True, "false": False}
 _MAX_QUERY_FIELDS = 100
+_STOPPING_RETRY_AFTER = 1.0
 
 
 class Call:
@@ -62,8 +63,7 @@ class Call:
 
     def query(self, shape: Shape[T]) -> T:
         """The query, each parameter read as its type says. Raises ValidationFailed, for unknown ones too."""
-        fields, _ = shape.fields()
-        return shape.parse(_read_query(self.scope["query_string"], fields))
+        return shape.parse(_read_query(self.scope["query_string"], shape.fields))
 
     # ---- the body
     async def body(self, shape: Shape[T], *, optional: bool = False, large: bool = False) -> T:
@@ -79,7 +79,7 @@ class Call:
         """The body of a request about a task. Where there is no such task, NotFound comes before all other errors."""
         try:
             return await self.body(shape, optional=optional)
-        except (Malformed, ValidationFailed):
+        except (Malformed, PayloadTooLarge, ValidationFailed):
             await know_one(self.engine, task_id)
             raise
 
@@ -89,18 +89,21 @@ class Call:
         return self._receive
 
     # ---- waiting
-    async def while_here(self, work: Awaitable[T]) -> T:
-        """What `work` gives, unless the client leaves or the server closes before. Raises ClientGone."""
-        task = asyncio.ensure_future(work)
-        ends = [asyncio.ensure_future(self._gone()), asyncio.ensure_future(self.services.closing.wait())]
+    async def while_here(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives, if it does before the client leaves (ClientGone) or the server stops (Overloaded)."""
+        task = asyncio.create_task(work)
+        ends = [asyncio.create_task(self._gone()), asyncio.create_task(self.services.closing.wait())]
         try:
             await asyncio.wait({task, *ends}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise ClientGone
         finally:
             for each in (task, *ends):
                 each.cancel()
+            await asyncio.gather(task, *ends, return_exceptions=True)
+        if self.services.closing.is_set():
+            raise Overloaded("The server is stopping; ask again in a moment.", retry_after=_STOPPING_RETRY_AFTER)
+        raise ClientGone
 
     async def _gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -46,12 +47,12 @@ class Shape(Generic[T]):
         components.update(parts)
         return schema
 
-    def fields(self) -> tuple[JsonObject, list[str]]:
-        """The fields of an object's shape with their schemas, and the names of those that are required."""
+    @cached_property
+    def fields(self) -> JsonObject:
+        """The schemas of an object's fields by their names."""
         _, parts = msgspec.json.schema_components([self.type], ref_template=_REFERENCE)
         self._restrict(parts)
-        own = parts[self._name]
-        return own["properties"], own.get("required", [])
+        return dict(parts[self._name]["properties"])
 
     @property
     def _name(self) -> str:

@@ -11,11 +11,11 @@ import msgspec
 
 from taskyard.client.errors import SocketLost, SocketRefused
 from taskyard.client.talk import API, Emit, JsonObject, Open, Pause, Read, Stream, Talk, fetch, part
-from taskyard.client.tasks import get_task, result_of
+from taskyard.client.tasks import get_task, output_of
 from taskyard.domain import sequence
 from taskyard.domain.event import NAMES
 from taskyard.domain.lifecycle import FINAL, MOVES
-from taskyard.domain.task import iso
+from taskyard.domain.task import Task, iso
 from taskyard.errors import Overloaded
 
 Message = dict[str, Any]
@@ -46,13 +46,15 @@ def follow(task_id: str, after: int = 0) -> Stream[Message]:
         yield from _by_asking(task_id, story)
 
 
+def wait_final(task_id: str) -> Talk[Task]:
+    """The task, once it is final. Raises what `follow` raises."""
+    yield from follow(task_id)
+    return (yield from get_task(task_id))
+
+
 def result(task_id: str) -> Talk[Any]:
     """The task's output, once it is final. Raises TaskFailed when it FAILED or was CANCELED."""
-    task = yield from get_task(task_id)
-    if task.status not in FINAL:
-        yield from follow(task_id)
-        task = yield from get_task(task_id)
-    return result_of(task)
+    return output_of((yield from wait_final(task_id)))
 
 
 class _Story:
@@ -177,9 +179,9 @@ def _look(task_id: str, after: int) -> Talk[_Look]:
     while True:
         page = yield from fetch("GET", f"{path}/events", query={"cursor": cursor})
         events += page["items"]
-        cursor = page["nextCursor"]
+        cursor = page.get("nextCursor")
         if cursor is None:
-            return _Look(task, lines["items"], lines["nextCursor"] is not None, events)
+            return _Look(task, lines["items"], lines.get("nextCursor") is not None, events)
 
 
 def _status(event: JsonObject) -> Message:

@@ -127,7 +127,7 @@ def pages(path: str, query: Mapping[str, Any] | None = None, read: Callable[[Any
         page = yield from fetch("GET", path, query={**(query or {}), "cursor": cursor})
         for item in page["items"]:
             yield Emit(item if read is None else read(item))
-        cursor = page["nextCursor"]
+        cursor = page.get("nextCursor")
         if cursor is None:
             return
 

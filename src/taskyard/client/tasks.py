@@ -161,7 +161,7 @@ def upload(file: str | Path | bytes, name: str | None = None) -> Talk[UploadedFi
     return UploadedFile(kept["uploadId"], kept["name"], kept["size"], kept["sha256"])
 
 
-def result_of(task: Task) -> Any:
+def output_of(task: Task) -> Any:
     """A final task's output. Raises TaskFailed when it FAILED or was CANCELED."""
     if task.status is State.COMPLETED:
         return task.output

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from taskyard.domain.json import check
+from taskyard.domain.json import check, dumps, loads
 from taskyard.domain.policy import ExecutionConfig, invalid
 from taskyard.domain.schema import compile_schema
 
 PriorityName = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=100 * 365 * 86_400)]
 
 
 class WorkflowContext(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -53,8 +54,8 @@ class TaskRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, om
     tags: list[str] = []
     metadata: dict[str, Any] | None = None
     available_at: datetime | None = None
-    delay: float | None = None
-    expire: float | None = None
+    delay: Seconds | None = None
+    expire: Seconds | None = None
     idempotency_key: str | None = None
     concurrency_key: str | None = None
     fairness_key: str | None = None
@@ -74,12 +75,19 @@ _SCHEMA = compile_schema(request_schema())
 
 def parse_request(value: Any, path: str = "") -> TaskRequest:
     """The request in a JSON value. Raises ValidationFailed with every error and its JSON Pointer after `path`."""
-    check(value, path)
+    check(value)
     _SCHEMA.check(value, path)
     try:
         return msgspec.convert(value, TaskRequest)
     except msgspec.ValidationError as error:  # what a schema cannot say, such as a time that does not exist
         raise _unconvertible(error, path) from None
+
+
+def check_request(request: TaskRequest) -> TaskRequest:
+    """A request that a program made, held to the rules of `parse_request`; its input is checked on submission."""
+    checked = parse_request(loads(dumps(msgspec.structs.replace(request, input=None))))
+    checked.input = request.input
+    return checked
 
 
 def _unconvertible(error: msgspec.ValidationError, path: str) -> Exception:

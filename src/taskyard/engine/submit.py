@@ -11,7 +11,7 @@ import msgspec
 from taskyard.contracts.records import Entry, Found, SlotKey, Unique
 from taskyard.domain.definition import Kind
 from taskyard.domain.facts import EMPTY_EXTRA, Body, Extra, Facts, Place, PlaceKind
-from taskyard.domain.json import canonical, digest, dumps
+from taskyard.domain.json import canonical, digest, dumps, refusal
 from taskyard.domain.policy import ExecutionConfig, Policy, effective, invalid
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
@@ -21,7 +21,7 @@ from taskyard.engine.catalog import Known
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
-from taskyard.errors import Conflict, Maintenance, PayloadTooLarge
+from taskyard.errors import Conflict, Maintenance, PayloadTooLarge, ValidationFailed
 from taskyard.security.caller import LOCAL, Caller
 
 _IDEMPOTENT_FOR_US = 24 * 3600 * 1_000_000
@@ -126,8 +126,7 @@ async def _draft(
     path: str,
 ) -> Draft:
     kind, definition = known.kind, known.kind.definition
-    value = _input(known, request, path)
-    stored = dumps(value)
+    value, stored = _input(known, request, path)
     if len(stored) > engine.limits.max_input:
         raise PayloadTooLarge(
             f"the input has {len(stored)} bytes and may have {engine.limits.max_input}; upload large content as a file"
@@ -159,15 +158,17 @@ async def _draft(
     return Draft(entry, kind, policy, tuple(_uniques(request, entry, expire, caller, now)))
 
 
-def _input(known: Known, request: TaskRequest, path: str) -> Any:
-    """The input, checked. A definition without a schema takes anything; with one, nothing means `{}`."""
-    value = request.input
-    if known.kind.definition.task_type == "MANUAL" or known.input is None:
-        return value
-    if value is None:
-        value = {}
-    known.input.check(value, f"{path}/input")
-    return value
+def _input(known: Known, request: TaskRequest, path: str) -> tuple[Any, bytes]:
+    """The input, checked, and as JSON. A definition without a schema takes anything; with one, nothing means `{}`."""
+    validator = None if known.kind.definition.task_type == "MANUAL" else known.input
+    value = {} if request.input is None and validator is not None else request.input
+    try:
+        stored = dumps(value)
+    except ValidationFailed as error:
+        raise refusal([{**each, "path": f"{path}/input{each['path']}"} for each in error.details]) from None
+    if validator is not None:
+        validator.check(value, f"{path}/input")
+    return value, stored
 
 
 async def _policy(engine: Engine, kind: Kind, config: ExecutionConfig | None) -> tuple[Policy, int]:

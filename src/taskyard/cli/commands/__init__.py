@@ -1,0 +1,54 @@
+"""The commands, one a file, in the order of the help."""
+
+from __future__ import annotations
+
+import typer
+
+from taskyard.cli.commands import (
+    cancel,
+    deadletters,
+    definitions,
+    demo,
+    doctor,
+    follow,
+    init,
+    mcp,
+    migrate,
+    queues,
+    retry,
+    run,
+    serve,
+    settings,
+    show,
+    start,
+    tasks,
+    token,
+    why,
+    worker,
+)
+
+_OPEN_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add every command to the program."""
+    program.command("demo")(demo.demo)
+    program.command("init")(init.init)
+    program.command("serve")(serve.serve)
+    program.command("worker")(worker.worker)
+    program.command("run", context_settings=_OPEN_OPTIONS)(run.run)
+    program.command("start", context_settings=_OPEN_OPTIONS)(start.start)
+    program.command("tasks")(tasks.tasks)
+    program.command("show")(show.show)
+    program.command("follow")(follow.follow)
+    program.command("cancel")(cancel.cancel)
+    program.command("retry")(retry.retry)
+    program.command("why")(why.why)
+    program.add_typer(queues.group, name="queues")
+    program.add_typer(deadletters.group, name="deadletters")
+    program.add_typer(definitions.group, name="definitions")
+    program.add_typer(token.group, name="token")
+    program.command("migrate")(migrate.migrate)
+    program.command("settings")(settings.settings)
+    program.command("doctor")(doctor.doctor)
+    program.command("mcp")(mcp.mcp)

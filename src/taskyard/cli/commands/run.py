@@ -1,0 +1,45 @@
+"""`taskyard run KEY`."""
+
+from __future__ import annotations
+
+import typer
+
+from taskyard.cli.options import AsJson, Key, RawInput, TaskOptions, YardName
+
+
+def run(
+    context: typer.Context,
+    key: Key,
+    input_: RawInput = None,
+    option: TaskOptions = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a task and wait for its result.
+
+    Give its input as --FIELD VALUE, typed as the task asks for it; a lone --FIELD is true, a repeated one a list,
+    and `--FILE @path` uploads a file. Progress and logs go to stderr, the output goes to stdout as JSON. The exit
+    code is 0, 1 when the task failed or was canceled, 2 when the usage or the input was refused.
+    """
+    from taskyard.cli.access import open_access
+    from taskyard.cli.exits import Exit
+    from taskyard.cli.output import err, print_json
+    from taskyard.cli.request import Given, create_body
+    from taskyard.cli.running import execute
+    from taskyard.cli.watching import watch
+
+    async def ask() -> bool:
+        async with open_access(app, work=True) as access:
+            body = await create_body(access, Given(key, input_, option or [], context.args))
+            task = (await access.start(body)).task
+            await watch(access, task["taskId"], access.follow(task["taskId"]), None if as_json else err())
+            task = await access.task(task["taskId"])
+        completed = bool(task["status"] == "COMPLETED")
+        if as_json:
+            print_json(task)
+        elif completed and task["output"] is not None:
+            print_json(task["output"])
+        return completed
+
+    if not execute(ask()):
+        raise typer.Exit(Exit.FAILED)

@@ -1,0 +1,20 @@
+"""`taskyard settings`."""
+
+from __future__ import annotations
+
+from taskyard.cli.options import AsJson
+
+
+def settings(as_json: AsJson = False) -> None:
+    """Show every setting with its value and where it comes from; secrets are masked."""
+    from taskyard.cli.masking import masked
+    from taskyard.cli.output import print_json, print_table
+    from taskyard.settings import load
+
+    rows = [
+        {"name": s.name, "value": masked(s, v.value), "source": v.source, "help": s.help} for s, v in load().items()
+    ]
+    if as_json:
+        print_json({"items": rows, "nextCursor": None})
+    else:
+        print_table(["setting", "value", "source", "meaning"], [tuple(row.values()) for row in rows])

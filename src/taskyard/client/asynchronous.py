@@ -1,0 +1,231 @@
+"""The client for programs with an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import httpx
+from websockets.exceptions import WebSocketException
+from websockets.asyncio.client import ClientConnection, connect
+
+from taskyard.client import follow, leases, operations, tasks
+from taskyard.client.errors import unreachable
+from taskyard.client.run import RunView
+from taskyard.client.server import Server, answer_of, socket_failure
+from taskyard.client.talk import Answer, Emit, Open, Pause, Request, Stream, Talk, step_on
+from taskyard.client.verbs import named_after
+from taskyard.domain.task import Task
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Line:
+    """One talk's line to the server. What goes wrong on it is told to the talk."""
+
+    def __init__(self, http: httpx.AsyncClient, server: Server) -> None:
+        self._http = http
+        self._server = server
+        self._socket: ClientConnection | None = None
+
+    async def __aenter__(self) -> _Line:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def carry_out(self, step: Any) -> Any:
+        """What came of a step: a value, or the error to raise in the talk."""
+        match step:
+            case Request():
+                return await self._send(step)
+            case Pause():
+                await asyncio.sleep(step.seconds)
+                return None
+            case _:
+                return await self._listen(step)
+
+    async def _send(self, request: Request) -> Answer | Exception:
+        try:
+            return answer_of(await self._http.request(**self._server.send_arguments(request)))
+        except httpx.TransportError as error:
+            return unreachable(self._server.url, error)
+
+    async def _listen(self, step: Any) -> str | bytes | Exception | None:
+        try:
+            if not isinstance(step, Open):
+                assert self._socket is not None  # noqa: S101 - talks open before they read
+                return await self._socket.recv()
+            await self.__aexit__()
+            self._socket = await connect(**self._server.open_arguments(step))
+        except (WebSocketException, OSError) as error:
+            return socket_failure(error)
+        return None
+
+
+class Exchange:
+    """Carries out talks with one server."""
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        self._server = Server.named(url, token)
+        self._http = httpx.AsyncClient(headers=self._server.headers)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def carry_out(self, talk: Talk[T]) -> T:
+        """The talk's result; what it emits is dropped."""
+        async with _Line(self._http, self._server) as line:
+            heard: Any = None
+            while True:
+                try:
+                    step = step_on(talk, heard)
+                except StopIteration as stop:
+                    return cast("T", stop.value)
+                heard = None if isinstance(step, Emit) else await line.carry_out(step)
+
+    async def iterate(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """What the stream emits, as it is wanted."""
+        async with _Line(self._http, self._server) as line:
+            heard: Any = None
+            while True:
+                try:
+                    step = step_on(stream, heard)
+                except StopIteration:
+                    return
+                if isinstance(step, Emit):
+                    heard = None
+                    yield step.item
+                else:
+                    heard = await line.carry_out(step)
+
+
+def _verb(build: Callable[P, Talk[T]]) -> Callable[Concatenate[Exchange, P], Coroutine[Any, Any, T]]:
+    async def method(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.carry_out(build(*args, **kwargs))
+
+    return named_after(build, method)
+
+
+def _stream(build: Callable[P, Stream[T]]) -> Callable[Concatenate[Exchange, P], AsyncIterator[T]]:
+    def method(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return self.iterate(build(*args, **kwargs))
+
+    return named_after(build, method)
+
+
+class AsyncClientRun(RunView):
+    """One task that was started. Its data is what was last read: `refresh` reads it again."""
+
+    def __init__(self, exchange: Exchange, task: Task, *, reused: bool = False) -> None:
+        super().__init__(task, reused=reused)
+        self._exchange = exchange
+
+    async def refresh(self) -> Task:
+        """Read the task again."""
+        self.task = await self._exchange.carry_out(tasks.get_task(self.id))
+        return self.task
+
+    async def result(self) -> Any:
+        """The output, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
+        self.task = await self._exchange.carry_out(follow.wait_final(self.id))
+        return tasks.output_of(self.task)
+
+    async def cancel(self, reason: str | None = None) -> Task:
+        """Cancel the task. Raises IllegalTransition when it is final."""
+        self.task = await self._exchange.carry_out(tasks.cancel(self.id, reason))
+        return self.task
+
+    def follow(self, after: int = 0) -> AsyncIterator[follow.Message]:
+        """The live messages: what happened after the sequence `after`, then what happens, until the end."""
+        return self._exchange.iterate(follow.follow(self.id, after))
+
+
+Runs = list[AsyncClientRun]
+
+
+class AsyncTaskyardClient(Exchange):
+    """Taskyard over HTTP: the verbs of `Taskyard`, and those of operators and workers.
+
+    `url` and `token` default to TASKYARD_URL and TASKYARD_TOKEN. Close it, or use it with `async with`. Belongs to
+    one event loop. Every verb raises the TaskyardError that the server answers, and Overloaded where it cannot be reached.
+    """
+
+    async def __aenter__(self) -> AsyncTaskyardClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ---- starting
+    async def start(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> AsyncClientRun:  # noqa: A002
+        """Have a task run; `options` are fields of the create body in snake case, `cause` a pair."""
+        return self._run(await self.carry_out(tasks.start(key, input, options)))
+
+    async def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:  # noqa: A002
+        """Have a task run and wait for its result. Raises TaskFailed."""
+        return await (await self.start(key, input, **options)).result()
+
+    async def start_many(self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Any) -> Runs:
+        """Have a task run once for each input (1,000 at most), stored in one transaction."""
+        return [self._run(one) for one in await self.carry_out(tasks.start_many(key, inputs, options))]
+
+    async def run_many(self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Any) -> Sequence[Any]:
+        """The results for each input, in order."""
+        return [await run.result() for run in await self.start_many(key, inputs, **options)]
+
+    async def trigger(self, name: str, properties: Mapping[str, Any] | None = None) -> Runs:
+        """Start what declared this trigger. Raises NotFound when nothing did."""
+        return [self._run(one) for one in await self.carry_out(tasks.trigger(name, properties))]
+
+    async def action(self, name: str, properties: Mapping[str, Any] | None = None) -> AsyncClientRun:
+        """Start what declared this action. Raises NotFound when nothing did."""
+        return self._run(await self.carry_out(tasks.action(name, properties)))
+
+    async def get(self, task_id: str) -> AsyncClientRun:
+        """A task by its id. Raises NotFound."""
+        return AsyncClientRun(self, await self.carry_out(tasks.get_task(task_id)))
+
+    def _run(self, started: tasks.Started) -> AsyncClientRun:
+        return AsyncClientRun(self, started.task, reused=started.reused)
+
+    # ---- tasks
+    list = _stream(tasks.list_tasks)
+    follow = _stream(follow.follow)
+    result = _verb(follow.result)
+    cancel = _verb(tasks.cancel)
+    retry = _verb(tasks.retry)
+    why = _verb(tasks.why)
+    attempts = _stream(tasks.attempts)
+    events = _stream(tasks.events)
+    logs = _stream(tasks.logs)
+    output = _verb(tasks.output)
+    upload = _verb(tasks.upload)
+    reassign = _verb(tasks.reassign)
+    complete = _verb(tasks.complete)
+
+    # ---- operations
+    definitions = _stream(operations.definitions)
+    definition = _verb(operations.definition)
+    definition_versions = _stream(operations.definition_versions)
+    push_definition = _verb(operations.push_definition)
+    retire_definition = _verb(operations.retire_definition)
+    queues = _stream(operations.queues)
+    pause = _verb(operations.pause)
+    resume = _verb(operations.resume)
+    dead_letters = _stream(operations.dead_letters)
+    requeue = _verb(operations.requeue)
+    discard = _verb(operations.discard)
+    workers = _stream(operations.workers)
+    metrics = _verb(operations.metrics)
+
+    # ---- working
+    dequeue = _verb(leases.dequeue)
+    heartbeat = _verb(leases.heartbeat)
+    complete_message = _verb(leases.complete_message)
+    fail_message = _verb(leases.fail_message)
+    retry_message = _verb(leases.retry_message)

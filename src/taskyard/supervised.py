@@ -1,0 +1,50 @@
+"""One supervised worker process: `python -m taskyard.supervised`, started by the supervisor and by nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from taskyard.domain.queue import Queue
+from taskyard.loading import load_yard
+from taskyard.logs import configure_logs
+from taskyard.loops import run
+from taskyard.runtime.cells import Cells
+from taskyard.settings import load
+
+
+async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> None:
+    """The life of one supervised worker process: until SIGTERM, or until its supervisor is gone."""
+    yard = load_yard(target)
+    app = yard.app
+    named = tuple(queue for queue in map(Queue.titled, queues) if queue is not None)
+    cells = Cells(app.settings["TASK_MAX_CONCURRENT"], descriptor)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    orphaned = asyncio.create_task(_watch_parent(stopped))
+    async with app.working(queues=named or None, cells=cells):
+        await stopped.wait()
+    orphaned.cancel()
+
+
+async def _watch_parent(stopped: asyncio.Event) -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - the kernel has no event for it
+        await asyncio.sleep(1.0)
+    stopped.set()
+
+
+def main() -> None:
+    """`python -m taskyard.supervised DESCRIPTOR TARGET [QUEUE …]`: run by the supervisor only."""
+    descriptor, target, *queues = sys.argv[1:]
+    configure_logs(load())
+    run(work(int(descriptor), target or None, queues))
+
+
+if __name__ == "__main__":
+    main()
