@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import httpx
-from websockets.exceptions import WebSocketException
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 
-from taskyard.client import follow, leases, operations, tasks
+from taskyard.client import leases, live, operations, tasks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
 from taskyard.client.server import Server, answer_of, socket_failure
@@ -34,8 +34,7 @@ class _Line:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._socket is not None:
-            await self._socket.close()
+        await self._hang_up()
 
     async def carry_out(self, step: Any) -> Any:
         """What came of a step: a value, or the error to raise in the talk."""
@@ -51,7 +50,7 @@ class _Line:
     async def _send(self, request: Request) -> Answer | Exception:
         try:
             return answer_of(await self._http.request(**self._server.send_arguments(request)))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return unreachable(self._server.url, error)
 
     async def _listen(self, step: Any) -> str | bytes | Exception | None:
@@ -59,11 +58,15 @@ class _Line:
             if not isinstance(step, Open):
                 assert self._socket is not None  # noqa: S101 - talks open before they read
                 return await self._socket.recv()
-            await self.__aexit__()
+            await self._hang_up()
             self._socket = await connect(**self._server.open_arguments(step))
         except (WebSocketException, OSError) as error:
             return socket_failure(error)
         return None
+
+    async def _hang_up(self) -> None:
+        if self._socket is not None:
+            await self._socket.close()
 
 
 class Exchange:
@@ -105,14 +108,14 @@ class Exchange:
 
 
 def _verb(build: Callable[P, Talk[T]]) -> Callable[Concatenate[Exchange, P], Coroutine[Any, Any, T]]:
-    async def method(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def method(self: Exchange, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.carry_out(build(*args, **kwargs))
 
     return named_after(build, method)
 
 
 def _stream(build: Callable[P, Stream[T]]) -> Callable[Concatenate[Exchange, P], AsyncIterator[T]]:
-    def method(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+    def method(self: Exchange, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
         return self.iterate(build(*args, **kwargs))
 
     return named_after(build, method)
@@ -132,7 +135,7 @@ class AsyncClientRun(RunView):
 
     async def result(self) -> Any:
         """The output, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
-        self.task = await self._exchange.carry_out(follow.wait_final(self.id))
+        self.task = await self._exchange.carry_out(live.wait_final(self.id))
         return tasks.output_of(self.task)
 
     async def cancel(self, reason: str | None = None) -> Task:
@@ -140,9 +143,9 @@ class AsyncClientRun(RunView):
         self.task = await self._exchange.carry_out(tasks.cancel(self.id, reason))
         return self.task
 
-    def follow(self, after: int = 0) -> AsyncIterator[follow.Message]:
+    def follow(self, after: int = 0) -> AsyncIterator[live.Message]:
         """The live messages: what happened after the sequence `after`, then what happens, until the end."""
-        return self._exchange.iterate(follow.follow(self.id, after))
+        return self._exchange.iterate(live.follow(self.id, after))
 
 
 Runs = list[AsyncClientRun]
@@ -152,7 +155,8 @@ class AsyncTaskyardClient(Exchange):
     """Taskyard over HTTP: the verbs of `Taskyard`, and those of operators and workers.
 
     `url` and `token` default to TASKYARD_URL and TASKYARD_TOKEN. Close it, or use it with `async with`. Belongs to
-    one event loop. Every verb raises the TaskyardError that the server answers, and Overloaded where it cannot be reached.
+    one event loop. Every verb raises the TaskyardError that the server answers, and Overloaded where it cannot be
+    reached.
     """
 
     async def __aenter__(self) -> AsyncTaskyardClient:
@@ -195,8 +199,8 @@ class AsyncTaskyardClient(Exchange):
 
     # ---- tasks
     list = _stream(tasks.list_tasks)
-    follow = _stream(follow.follow)
-    result = _verb(follow.result)
+    follow = _stream(live.follow)
+    result = _verb(live.result)
     cancel = _verb(tasks.cancel)
     retry = _verb(tasks.retry)
     why = _verb(tasks.why)

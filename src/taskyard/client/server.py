@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from taskyard.client.errors import SocketLost, SocketRefused
@@ -38,9 +38,8 @@ class Server:
             token = settings["TASKYARD_TOKEN"] if token is None else token
         if not url:
             raise ConfigurationError("where the server is, is not known; set TASKYARD_URL, or give the client a url")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"{url!r} is no address of a server; it looks like http://127.0.0.1:8420")
+        if not _is_address(url):
+            raise ConfigurationError(f"{url!r} is no address of a server; one looks like http://127.0.0.1:8420")
         return cls(url.rstrip("/"), token)
 
     @property
@@ -83,14 +82,20 @@ def socket_failure(error: Exception) -> SocketLost | SocketRefused:
     """What it means that a socket could not be opened or read."""
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
-        refused = 300 <= status < 500 and status not in _COME_BACK
-        return SocketRefused(str(status)) if refused else SocketLost(str(status))
-    if isinstance(error, InvalidHandshake):
-        return SocketRefused(str(error))
-    if isinstance(error, ConnectionClosed) and error.rcvd is not None:
+        refused = status < 500 and status not in _COME_BACK
+    elif isinstance(error, ConnectionClosed) and error.rcvd is not None:
         refused = error.rcvd.code == _POLICY_CODE or error.rcvd.code in _OWN_CODES
-        return SocketRefused(str(error)) if refused else SocketLost(str(error))
-    return SocketLost(str(error))
+    else:
+        refused = False
+    return SocketRefused(str(error)) if refused else SocketLost(str(error))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _text(value: Any) -> Any:

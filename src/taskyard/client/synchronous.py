@@ -10,7 +10,7 @@ import httpx
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from taskyard.client import follow, leases, operations, tasks
+from taskyard.client import leases, live, operations, tasks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
 from taskyard.client.server import Server, answer_of, socket_failure
@@ -34,8 +34,7 @@ class _Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._hang_up()
 
     def carry_out(self, step: Any) -> Any:
         """What came of a step: a value, or the error to raise in the talk."""
@@ -51,7 +50,7 @@ class _Line:
     def _send(self, request: Request) -> Answer | Exception:
         try:
             return answer_of(self._http.request(**self._server.send_arguments(request)))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return unreachable(self._server.url, error)
 
     def _listen(self, step: Any) -> str | bytes | Exception | None:
@@ -59,11 +58,15 @@ class _Line:
             if not isinstance(step, Open):
                 assert self._socket is not None  # noqa: S101 - talks open before they read
                 return self._socket.recv()
-            self.__exit__()
+            self._hang_up()
             self._socket = connect(**self._server.open_arguments(step))
         except (WebSocketException, OSError) as error:
             return socket_failure(error)
         return None
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
 
 
 class Exchange:
@@ -105,14 +108,14 @@ class Exchange:
 
 
 def _verb(build: Callable[P, Talk[T]]) -> Callable[Concatenate[Exchange, P], T]:
-    def method(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> T:
+    def method(self: Exchange, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.carry_out(build(*args, **kwargs))
 
     return named_after(build, method)
 
 
 def _stream(build: Callable[P, Stream[T]]) -> Callable[Concatenate[Exchange, P], Iterator[T]]:
-    def method(self: Exchange, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    def method(self: Exchange, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         return self.iterate(build(*args, **kwargs))
 
     return named_after(build, method)
@@ -132,7 +135,7 @@ class ClientRun(RunView):
 
     def result(self) -> Any:
         """The output, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
-        self.task = self._exchange.carry_out(follow.wait_final(self.id))
+        self.task = self._exchange.carry_out(live.wait_final(self.id))
         return tasks.output_of(self.task)
 
     def cancel(self, reason: str | None = None) -> Task:
@@ -140,9 +143,9 @@ class ClientRun(RunView):
         self.task = self._exchange.carry_out(tasks.cancel(self.id, reason))
         return self.task
 
-    def follow(self, after: int = 0) -> Iterator[follow.Message]:
+    def follow(self, after: int = 0) -> Iterator[live.Message]:
         """The live messages: what happened after the sequence `after`, then what happens, until the end."""
-        return self._exchange.iterate(follow.follow(self.id, after))
+        return self._exchange.iterate(live.follow(self.id, after))
 
 
 Runs = list[ClientRun]
@@ -195,8 +198,8 @@ class TaskyardClient(Exchange):
 
     # ---- tasks
     list = _stream(tasks.list_tasks)
-    follow = _stream(follow.follow)
-    result = _verb(follow.result)
+    follow = _stream(live.follow)
+    result = _verb(live.result)
     cancel = _verb(tasks.cancel)
     retry = _verb(tasks.retry)
     why = _verb(tasks.why)

@@ -57,8 +57,7 @@ def start_many(key: str, inputs: Sequence[Mapping[str, Any]], options: Mapping[s
 def trigger(name: str, properties: Mapping[str, Any] | None) -> Talk[list[Started]]:
     """Start what declared a trigger."""
     answer = yield from fetch("POST", f"{API}/triggers/{part(name)}", body=dict(properties or {}))
-    items = answer["items"] if "items" in answer else [answer]
-    return [_started(item) for item in items]
+    return [_started(item) for item in answer["items"]]
 
 
 def action(name: str, properties: Mapping[str, Any] | None) -> Talk[Started]:

@@ -372,7 +372,7 @@ def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
         "ORDER BY c.task_id LIMIT ?3",
         (now - WORKER_TTL_US, now, limit),
     )
-    return [LostTask(*row[:7], bool(row[7])) for row in rows]
+    return [LostTask._make((*row[:7], bool(row[7]))) for row in rows]
 
 
 def _record(connection: Connection, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:

@@ -35,7 +35,7 @@ def find(connection: Connection, wanted: Filter, limit: int, after: int | None) 
     if after is not None:
         where.append("t.id < ?")
         parameters.append(after)
-    query = f"SELECT t.id FROM task t WHERE {' AND '.join(where)} ORDER BY t.id DESC LIMIT ?"  # noqa: S608
+    query = f"SELECT t.id FROM task t WHERE {' AND '.join(where)} ORDER BY t.id DESC LIMIT ?"
     ids = [row[0] for row in connection.execute(query, (*parameters, limit + 1))]
     return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
 
@@ -47,7 +47,7 @@ def find_started(connection: Connection, wanted: Filter, limit: int, after: int 
         where.append("s.started < ?")
         parameters.append(after)
     query = (
-        "SELECT t.id, s.started FROM (SELECT task_id, max(started) AS started FROM ("  # noqa: S608
+        "SELECT t.id, s.started FROM (SELECT task_id, max(started) AS started FROM ("
         "SELECT task_id, started_at AS started FROM attempt WHERE started_at IS NOT NULL "
         "UNION ALL SELECT task_id, claimed_at FROM claim WHERE revoked = 0) GROUP BY task_id) s "
         f"JOIN task t ON t.id = s.task_id WHERE {' AND '.join(where)} ORDER BY s.started DESC, t.id DESC LIMIT ?"

@@ -96,7 +96,7 @@ def _cancel(
 def _leave_queue(connection: Connection, task_id: int) -> int | None:
     """Take the task out of wherever it waits; the attempt that ends thereby, or None."""
     for table in ("ready", "sched", "parked", "open"):
-        query = f"DELETE FROM {table} WHERE task_id = ? RETURNING attempt"  # noqa: S608 - four literals
+        query = f"DELETE FROM {table} WHERE task_id = ? RETURNING attempt"
         row = connection.execute(query, (task_id,)).fetchone()
         if row is not None:
             return int(row[0]) + (table == "open")

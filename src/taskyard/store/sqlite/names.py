@@ -11,7 +11,10 @@ from taskyard.domain.policy import Policy
 from taskyard.domain.queue import LaneKey
 from taskyard.store.sqlite.base import Base, Connection, as_array
 
-_KIND = "SELECT k.id, k.number, k.hash, k.spec, k.created_at, coalesce(d.retired, 0) FROM kind k LEFT JOIN definition d ON d.key = k.key"
+_KIND = (
+    "SELECT k.id, k.number, k.hash, k.spec, k.created_at, coalesce(d.retired, 0) "
+    "FROM kind k LEFT JOIN definition d ON d.key = k.key"
+)
 
 
 class Names(Base):
@@ -51,7 +54,7 @@ class Names(Base):
 
         def run(connection: Connection) -> list[tuple[int, LaneKey]]:
             rows = connection.execute("SELECT id, queue, home, definition, priority, solo FROM lane")
-            return [(row[0], LaneKey(*row[1:5], bool(row[5]))) for row in rows]
+            return [(row[0], LaneKey._make((*row[1:5], bool(row[5])))) for row in rows]
 
         return await self.db.read(run)
 

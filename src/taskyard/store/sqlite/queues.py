@@ -24,7 +24,8 @@ named AS (SELECT k.id, h.home FROM kind k JOIN home h ON h.definition = k.key),
 added AS (SELECT n.home AS queue, count(*) AS n FROM task t JOIN named n ON n.id = t.kind_id
   WHERE t.id >= :first GROUP BY 1),
 dispatched AS (SELECT n.home AS queue, count(*) AS n FROM (
-    SELECT task_id FROM attempt WHERE started_at >= :since UNION ALL SELECT task_id FROM claim WHERE claimed_at >= :since
+    SELECT task_id FROM attempt WHERE started_at >= :since
+    UNION ALL SELECT task_id FROM claim WHERE claimed_at >= :since
   ) s JOIN task t ON t.id = s.task_id JOIN named n ON n.id = t.kind_id GROUP BY 1)
 SELECT q.id, coalesce(a.n, 0), coalesce(d.n, 0) FROM queue q
 LEFT JOIN added a ON a.queue = q.id LEFT JOIN dispatched d ON d.queue = q.id

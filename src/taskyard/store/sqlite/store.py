@@ -52,11 +52,7 @@ class SqliteStore(Names, Submission, Execution, Moves, Upkeep, Queues, Reading, 
         try:
             if self.path == ":memory:":
                 await self.migrate()
-            pending = await self.db.read(_pending)
-            if pending:
-                raise ConfigurationError(
-                    f"{self.path} lacks the migrations {', '.join(pending)}; run `taskyard migrate`"
-                )
+            await self.db.read(_check_migrated, self.path)
             self.ids = IdMaker(await self.db.write(_next_node))
         except BaseException:
             await self.close()
@@ -135,6 +131,12 @@ def _pending(connection: sqlite3.Connection) -> list[str]:
     done = {row[0] for row in connection.execute("SELECT name FROM migration")} if known else set()
     names = sorted(entry.name for entry in _MIGRATIONS.iterdir() if entry.name.endswith(".sql"))
     return [name for name in names if name not in done]
+
+
+def _check_migrated(connection: sqlite3.Connection, path: str) -> None:
+    pending = _pending(connection)
+    if pending:
+        raise ConfigurationError(f"{path} lacks the migrations {', '.join(pending)}; run `taskyard migrate`")
 
 
 def _migrate(connection: sqlite3.Connection) -> list[str]:

@@ -61,7 +61,8 @@ def insert(connection: Connection, entries: Sequence[Entry], now: int) -> None:
     delayed = [(e.run_at, e.id, e.lane_id) for e in entries if e.run_at is not None]
     if delayed:
         connection.executemany(
-            "INSERT INTO sched (run_at, task_id, lane_id, attempt, failures, losses, retry) VALUES (?, ?, ?, 1, 0, 0, 0)",
+            "INSERT INTO sched (run_at, task_id, lane_id, attempt, failures, losses, retry) "
+            "VALUES (?, ?, ?, 1, 0, 0, 0)",
             delayed,
         )
     _insert_tags(connection, entries)

@@ -80,7 +80,7 @@ def _prune(connection: Connection, before: int) -> int:
     """One chunk of tasks that were made before, have ended before, and are in no place but the dead letters."""
     places = " ".join(f"AND NOT EXISTS (SELECT 1 FROM {t} WHERE task_id = task.id)" for t in _KEPT)
     rows = connection.execute(
-        f"SELECT id FROM task WHERE id < ? {places} AND NOT EXISTS "  # noqa: S608 - literals
+        f"SELECT id FROM task WHERE id < ? {places} AND NOT EXISTS "
         "(SELECT 1 FROM attempt a WHERE a.task_id = task.id AND a.finished_at >= ?) ORDER BY id LIMIT ?",
         (floor_id(before), before, _PRUNE_AT_ONCE),
     ).fetchall()
