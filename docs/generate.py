@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
 
 from taskyard import errors
@@ -140,7 +140,7 @@ def _default(setting: Setting) -> str:
     if setting.name in _DEFAULTS:
         return _DEFAULTS[setting.name]
     value = setting.default
-    if value in ("", (), {}):
+    if value is None or (isinstance(value, Sized) and not value):
         return "none"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 

@@ -103,23 +103,27 @@ class App:
     async def working(
         self, *, queues: tuple[Queue, ...] | None = None, slots: int | None = None, cells: Cells | None = None
     ) -> AsyncIterator[Worker]:
-        """Execute tasks here: a worker, beside what `keeping` does."""
-        async with self.keeping(), self._worker(queues, slots, cells) as worker:
-            yield worker
+        """Execute tasks here, and call this process's listeners. Somebody has to be `keeping` time besides."""
+        await self.open()
+        triggers = Triggers(self.engine, self.listeners)
+        try:
+            if self.listeners:
+                await triggers.start()
+            async with self._worker(queues, slots, cells) as worker:
+                yield worker
+        finally:
+            await triggers.stop()
+            await self.close()
 
     @contextlib.asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
-        """Open the app, and keep time for it: the periodic services, and the listeners where there are any."""
+        """Keep time here for everybody on the store: the periodic services."""
         await self.open()
         upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"])
-        triggers = Triggers(self.engine, self.listeners)
+        upkeep.start()
         try:
-            upkeep.start()
-            if self.listeners:
-                await triggers.start()
             yield
         finally:
-            await triggers.stop()
             await upkeep.stop()
             await self.close()
 

@@ -168,7 +168,7 @@ async def _workers(app: App, target: str | None, wanted: bool) -> AsyncIterator[
     if not wanted:
         yield
         return
-    supervisor = Supervisor(app.settings, target)
+    supervisor = Supervisor(app, target)
     running = asyncio.create_task(supervisor.run(), name="taskyard-supervisor")
     try:
         yield

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from taskyard.app import make_store
-from taskyard.contracts.clock import SystemClock
+from taskyard.app import App
+from taskyard.engine.recover import recover
 from taskyard.errors import TaskyardError
 from taskyard.runtime.cells import Cells
-from taskyard.settings import Settings
 
 _RESTART_FIRST, _RESTART_LONGEST = 0.2, 10.0
 _STABLE_SECONDS = 30.0
@@ -28,12 +27,14 @@ log = structlog.get_logger("taskyard.supervisor")
 
 
 class Supervisor:
-    """Keeps `processes` workers of one target (`module:yard`, or None for none of its own) alive."""
+    """Keeps `processes` workers of one target (`module:yard`, or None for none of its own) alive.
 
-    def __init__(
-        self, settings: Settings, target: str | None, *, queues: Sequence[str] = (), processes: int = 1
-    ) -> None:
-        self._settings = settings
+    `app` is the supervisor's own, opened by the caller; it runs no handlers, so that none can end it.
+    """
+
+    def __init__(self, app: App, target: str | None, *, queues: Sequence[str] = (), processes: int = 1) -> None:
+        self._app = app
+        self._settings = app.settings
         self._target = target
         self._queues = tuple(queues)
         self._stopping = asyncio.Event()
@@ -95,11 +96,8 @@ class Supervisor:
         """Tell the store what ran, so that it is recovered at once."""
         if not cells.worker_id:
             return
-        store = make_store(self._settings["TASKYARD_DATABASE_URL"], SystemClock())
         try:
-            await store.open()
-            await store.bury(cells.worker_id, cells.running())
+            await self._app.engine.store.bury(cells.worker_id, cells.running())
+            await recover(self._app.engine)
         except TaskyardError as error:
             log.warning("the death of a worker could not be told; its lease will run out", reason=error.message)
-        finally:
-            await store.close()

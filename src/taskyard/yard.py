@@ -213,7 +213,7 @@ class Taskyard:
     @contextlib.asynccontextmanager
     async def worker(self, *, concurrency: int | None = None) -> AsyncIterator[Taskyard]:
         """Open the yard and execute its tasks here; `concurrency` at once, else TASK_MAX_CONCURRENT."""
-        async with self.app.working(slots=concurrency):
+        async with self.app.keeping(), self.app.working(slots=concurrency):
             yield self
 
     def asgi(self) -> ASGIApp:

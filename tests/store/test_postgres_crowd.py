@@ -28,7 +28,8 @@ SELECT t.id, array_agg(p.place || ' ' || p.attempt) FROM taskyard.task t
 LEFT JOIN taskyard.place p ON p.task_id = t.id GROUP BY t.id HAVING count(p.place) <> 1
 """
 STRAY_SLOTS = """
-SELECT task_id FROM taskyard.slot WHERE task_id NOT IN (SELECT task_id FROM taskyard.place WHERE place IN ('ready', 'claim'))
+SELECT task_id FROM taskyard.slot
+WHERE task_id NOT IN (SELECT task_id FROM taskyard.place WHERE place IN ('ready', 'claim'))
 """
 
 

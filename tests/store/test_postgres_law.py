@@ -163,8 +163,8 @@ class Start(NamedTuple):
 
 
 _CLAIM = (
-    "INSERT INTO taskyard.claim (id, part, worker_id, claimed_at, expires_at, task_ids, attempts, lanes, ords, failures, "
-    "losses, keyed) VALUES "
+    "INSERT INTO taskyard.claim (id, part, worker_id, claimed_at, expires_at, task_ids, attempts, lanes, ords, "
+    "failures, losses, keyed) VALUES "
 )
 _TWO_READY = "INSERT INTO taskyard.ready (task_id, ord, lane_id) VALUES (102, 2, 1);"
 

@@ -20,23 +20,24 @@ from taskyard.engine.status import StatusChange
 Limit = Annotated[int, Meta(ge=1, le=200)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 TaskId = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
+Sequence = Annotated[int, Meta(ge=0, le=(1 << 62))]
 
 _LONGEST_VISIBILITY = 7 * 24 * 3600
 _MOST_TASKS = 1000
 
 
-class _Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    pass
+class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What a client sends: nothing that is not known."""
 
 
 # ---- bodies
-class Reason(_Body):
+class Reason(Strict):
     """Why something is done, for the audit trail."""
 
     reason: Annotated[str, Meta(max_length=2000)] | None = None
 
 
-class Reassignment(_Body):
+class Reassignment(Strict):
     """To whom a manual task goes."""
 
     assignee_type: Literal["USER", "GROUP"]
@@ -44,27 +45,27 @@ class Reassignment(_Body):
     reason: Annotated[str, Meta(max_length=2000)] | None = None
 
 
-class Bulk(_Body):
+class Bulk(Strict):
     """Many create bodies, stored all or none."""
 
     tasks: Annotated[list[TaskRequest], Meta(min_length=1, max_length=_MOST_TASKS)]
 
 
-class Settled(_Body):
+class Settled(Strict):
     """An attempt's result."""
 
     lease_token: str
     output: Any = None
 
 
-class Failure(_Body):
+class Failure(Strict):
     """An attempt's failure."""
 
     lease_token: str
     error: TaskError
 
 
-class Postponement(_Body):
+class Postponement(Strict):
     """A wish to be tried again: `delay` in seconds, else the policy's; without `error` no budget is burnt."""
 
     lease_token: str
@@ -72,14 +73,14 @@ class Postponement(_Body):
     error: TaskError | None = None
 
 
-class Output(_Body):
+class Output(Strict):
     """The result a person gives."""
 
     output: Any = None
     version: int | None = None
 
 
-class PageQuery(_Body):
+class PageQuery(Strict):
     """Which page of a list."""
 
     limit: Limit = 50
@@ -112,8 +113,8 @@ PAGE_QUERY = Shape[PageQuery](PageQuery)
 
 
 # ---- answers
-class _Answer(msgspec.Struct, rename="camel", kw_only=True):
-    pass
+class Answer(msgspec.Struct, rename="camel", kw_only=True):
+    """What the server sends."""
 
 
 class ReusedTask(Task, frozen=True, rename="camel", kw_only=True):
@@ -122,20 +123,26 @@ class ReusedTask(Task, frozen=True, rename="camel", kw_only=True):
     reused: bool
 
 
-class TaskPage(_Answer):
+class TriggeredTask(Task, frozen=True, rename="camel", kw_only=True):
+    """A task that a trigger has started, and the others that it has."""
+
+    other_task_ids: list[str]
+
+
+class TaskPage(Answer):
     """Some tasks."""
 
     items: list[Task]
     next_cursor: str | None
 
 
-class TaskItems(_Answer):
+class TaskItems(Answer):
     """The tasks of a bulk request, in its order."""
 
     items: list[Task]
 
 
-class QueueMessage(_Answer):
+class QueueMessage(Answer):
     """A task under lease, as its worker gets it."""
 
     task_id: str
@@ -153,19 +160,19 @@ class QueueMessage(_Answer):
     lease_token: str | None
 
 
-class Messages(_Answer):
+class Messages(Answer):
     """What a dequeue yields; nothing is an empty list."""
 
     messages: list[QueueMessage]
 
 
-class Heartbeat(_Answer):
+class Heartbeat(Answer):
     """Whether the worker should stop."""
 
     cancel_requested: bool
 
 
-class TaskIds(_Answer):
+class TaskIds(Answer):
     """Which tasks it concerned."""
 
     task_ids: list[str]
@@ -186,14 +193,14 @@ class DefinitionVersion(Definition, frozen=True, rename="camel", omit_defaults=F
     retired: bool
 
 
-class DefinitionPage(_Answer):
+class DefinitionPage(Answer):
     """Some definitions."""
 
     items: list[DefinitionVersion]
     next_cursor: str | None
 
 
-class Attempt(_Answer):
+class Attempt(Answer):
     """One ended try at a task; `executionTime` in milliseconds, `delay` in seconds until the next."""
 
     attempt: int
@@ -210,14 +217,14 @@ class Attempt(_Answer):
     tier: str | None
 
 
-class AttemptPage(_Answer):
+class AttemptPage(Answer):
     """Some attempts, oldest first."""
 
     items: list[Attempt]
     next_cursor: str | None
 
 
-class Envelope(_Answer):
+class Envelope(Answer):
     """One event."""
 
     type: str
@@ -228,7 +235,7 @@ class Envelope(_Answer):
     metadata: dict[str, Any]
 
 
-class EventPage(_Answer):
+class EventPage(Answer):
     """Some events of one task, oldest first."""
 
     items: list[Envelope]
@@ -241,7 +248,7 @@ class FeedPage(EventPage):
     position: str
 
 
-class LogLine(_Answer):
+class LogLine(Answer):
     """One line a task logged."""
 
     sequence: int
@@ -250,14 +257,14 @@ class LogLine(_Answer):
     text: str
 
 
-class LogPage(_Answer):
+class LogPage(Answer):
     """Some lines, oldest first."""
 
     items: list[LogLine]
     next_cursor: str | None
 
 
-class Why(_Answer):
+class Why(Answer):
     """Why a task is not running: one sentence, and fields that depend on it."""
 
     task_id: str
@@ -265,7 +272,7 @@ class Why(_Answer):
     reason: str
 
 
-class QueueFigures(_Answer):
+class QueueFigures(Answer):
     """One queue; ages in seconds, rates per second."""
 
     name: str
@@ -277,14 +284,14 @@ class QueueFigures(_Answer):
     dispatch_rate: float
 
 
-class QueuePage(_Answer):
+class QueuePage(Answer):
     """The queues."""
 
     items: list[QueueFigures]
     next_cursor: str | None
 
 
-class Worker(_Answer):
+class Worker(Answer):
     """One worker process; `heartbeatAge` in seconds, `cpu` as a share of one core."""
 
     worker_id: str
@@ -301,14 +308,14 @@ class Worker(_Answer):
     tiers: list[str]
 
 
-class WorkerPage(_Answer):
+class WorkerPage(Answer):
     """The workers that live."""
 
     items: list[Worker]
     next_cursor: str | None
 
 
-class UploadAnswer(_Answer):
+class UploadAnswer(Answer):
     """A file that was taken; its `uploadId` is the value of a file field."""
 
     upload_id: str
@@ -317,7 +324,7 @@ class UploadAnswer(_Answer):
     sha256: str
 
 
-class Me(_Answer):
+class Me(Answer):
     """Who is asking."""
 
     subject: str
@@ -325,7 +332,7 @@ class Me(_Answer):
     groups: list[str]
 
 
-class RunAnswer(_Answer):
+class RunAnswer(Answer):
     """A run that has ended; `elapsed` in milliseconds."""
 
     run_id: str
@@ -337,14 +344,25 @@ class RunAnswer(_Answer):
     elapsed: int | None
 
 
-class Started(_Answer):
+class Started(Answer):
     """A run that is under way."""
 
     run_id: str
 
 
-class Taken(_Answer):
+class Taken(Answer):
     """An event that was taken, and the tasks it started."""
 
     id: str
     task_ids: list[str]
+
+
+class Metrics(Answer):
+    """What operators watch: queues by name; figures by definition, task type and implementation kind; workers."""
+
+    queues: dict[str, dict[str, Any]]
+    definitions: dict[str, dict[str, Any]]
+    task_types: dict[str, dict[str, Any]]
+    implementation_kinds: dict[str, dict[str, Any]]
+    workers: list[Worker]
+    dependencies: dict[str, dict[str, Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
@@ -20,12 +20,16 @@ _REFERENCE = "#/components/schemas/{name}"
 class Shape(Generic[T]):
     """The JSON that a type reads, checked in full before it is read.
 
-    `limits` adds to the fields' schemas what the type does not say, such as `{"waitTime": {"maximum": 30}}`.
+    `limits` adds to the fields' schemas what the type does not say, such as `{"waitTime": {"maximum": 30}}`;
+    `optional` names fields that a client may leave out although the type has no default for them.
     """
 
-    def __init__(self, type_: type[T] | Any, limits: Mapping[str, JsonObject] | None = None) -> None:
+    def __init__(
+        self, type_: type[T] | Any, limits: Mapping[str, JsonObject] | None = None, *, optional: Collection[str] = ()
+    ) -> None:
         self.type = type_
         self._limits = dict(limits or {})
+        self._optional = frozenset(optional)
         schema = msgspec.json.schema(type_)
         self._restrict(schema.get("$defs", {}))
         self._validator = compile_schema(schema)
@@ -63,8 +67,11 @@ class Shape(Generic[T]):
         for part in parts.values():
             if "properties" in part:
                 part.setdefault("additionalProperties", False)
+        own = parts.get(self._name, {})
         for field, limit in self._limits.items():
-            _narrow(parts[self._name]["properties"][field], limit)
+            _narrow(own["properties"][field], limit)
+        if self._optional:
+            own["required"] = [name for name in own.get("required", []) if name not in self._optional]
 
 
 def _narrow(schema: JsonObject, limit: JsonObject) -> None:

@@ -15,6 +15,19 @@ Limit: TypeAlias = Annotated[int, typer.Option("--limit", min=1, max=200, help="
 Cursor: TypeAlias = Annotated[
     str | None, typer.Option("--cursor", help="Where the next page begins, as the page before said.")
 ]
+Key: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KEY", help="The definition's key; it stands before the fields.", show_default=False)
+]
+RawInput: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--input", metavar="JSON|@FILE|-", help="The whole input as JSON, in a file, or from stdin."),
+]
+TaskOptions: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", "-o", metavar="NAME=VALUE", help="What is not input: -o priority=HIGH, delay=60, expire=3600, …"
+    ),
+]
 Yard: TypeAlias = Annotated[
     str | None,
     typer.Argument(metavar="[MODULE:YARD]", help="The yard whose tasks can be executed.", show_default=False),

@@ -50,14 +50,50 @@ def _console(*, stderr: bool) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document: indented on a terminal, on one line in a pipe."""
-    pretty = sys.stdout.isatty()
-    text = json.dumps(value, ensure_ascii=False, indent=2 if pretty else None, default=str)
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """One JSON document, indented."""
+    _write(_json(value, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+def print_json_line(value: Any) -> None:
+    """One JSON document on one line."""
+    _write(_json(value))
+
+
+def print_line(text: str) -> None:
+    """A line on stdout, at once, as it is but for control characters."""
+    _write(printable(text))
+
+
+def print_tasks(tasks: Iterable[Json], *, empty: str) -> None:
+    """A table of tasks."""
+    print_table(
+        ["id", "task", "status", "progress", "attempt", "created", "took", "error"],
+        [
+            (
+                task["taskId"],
+                task["taskDefinitionId"],
+                styled(task["status"]),
+                _percent(task["progress"]),
+                task["attempt"] or "",
+                local_time(task["createdAt"]),
+                duration(task["executionTime"]),
+                error_line(task["error"]),
+            )
+            for task in tasks
+        ],
+        empty=empty,
+    )
+
+
+def print_task_line(task: Json, *, as_json: bool) -> None:
+    """What became of a task: all of it as JSON, or its state in a line."""
+    if as_json:
+        print_json(task)
+    else:
+        print_line(f"{task['taskId']} {task['taskDefinitionId']} is {task['status']}")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "nothing") -> None:
     """A table for people; `empty` is said, on stderr, where there are no rows."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
@@ -114,9 +150,13 @@ def duration(milliseconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-def compact(value: Any) -> str:
-    """A JSON value on one line."""
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+def progress_line(progress: Mapping[str, Any] | None) -> str:
+    """How far a task is, such as `copying pages 30 of 120 (25 %)`."""
+    if not progress:
+        return ""
+    total = f" of {progress['total']:g}" if progress.get("total") else ""
+    percent = f" ({progress['percent']:.0f} %)" if progress.get("percent") is not None else ""
+    return f"{progress.get('action') or ''} {progress.get('current', 0):g}{total}{percent}".strip()
 
 
 def error_line(error: Mapping[str, Any] | None) -> str:
@@ -124,10 +164,26 @@ def error_line(error: Mapping[str, Any] | None) -> str:
     return f"{error.get('code')}: {error.get('message')}" if error else ""
 
 
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON as it is; what a terminal would obey is written as escapes."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text if printable(text) == text else json.dumps(value, indent=indent)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def _cell(value: Any) -> Text:
     if isinstance(value, Text):
         return value
     if value is None:
         return Text()
-    text = value if isinstance(value, str) else compact(value) if isinstance(value, dict | list) else str(value)
-    return Text.from_ansi(printable(text), no_wrap=False)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return Text.from_ansi(printable(text))
+
+
+def _percent(progress: Mapping[str, Any] | None) -> str:
+    percent = progress.get("percent") if progress else None
+    return "" if percent is None else f"{percent:.0f} %"

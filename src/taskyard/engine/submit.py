@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import msgspec
 from taskyard.contracts.records import Entry, Found, SlotKey, Unique
 from taskyard.domain.definition import Kind
 from taskyard.domain.facts import EMPTY_EXTRA, Body, Extra, Facts, Place, PlaceKind
-from taskyard.domain.json import canonical, digest, dumps, refusal
+from taskyard.domain.json import MAX_DETAILS, Detail, canonical, digest, dumps, refusal
 from taskyard.domain.policy import ExecutionConfig, Policy, effective, invalid
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
@@ -97,19 +98,24 @@ async def submit_with(
 async def draft_all(
     engine: Engine, requests: Sequence[TaskRequest], caller: Caller, parent_id: int | None
 ) -> list[Draft]:
-    """Resolve all requests, or raise for the first that cannot be; nothing is stored."""
+    """Resolve all requests, or raise with what is wrong with any of them; nothing is stored."""
     if engine.maintenance:
         raise Maintenance("no new tasks are taken during maintenance", retry_after=_MAINTENANCE_RETRY_AFTER)
     now = await engine.store.now()
     ids = engine.store.new_ids(len(requests))
-    drafts = []
-    counts: dict[Queue, int] = {}
+    drafts: list[Draft] = []
+    wrong: list[Detail] = []
+    counts: Counter[Queue] = Counter()
     for index, (id_, request) in enumerate(zip(ids, requests, strict=True)):
         known = await engine.catalog.current(request.task_definition_id)
         path = f"/tasks/{index}" if len(requests) > 1 else ""
-        drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path))
-        queue = Queue.of(known.kind.definition.task_type)
-        counts[queue] = counts.get(queue, 0) + 1
+        try:
+            drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path))
+        except ValidationFailed as error:
+            wrong += error.details
+        counts[Queue.of(known.kind.definition.task_type)] += 1
+    if wrong:
+        raise refusal(wrong[:MAX_DETAILS])
     for queue, count in counts.items():
         await engine.depth.admit(queue, count)
     return drafts

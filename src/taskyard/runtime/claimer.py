@@ -25,6 +25,7 @@ _AHEAD_SECONDS = 0.1
 _AHEAD_MOST = 1024
 _POLL_SOONEST, _POLL_LATEST = 0.02, 0.5
 _LANES_FRESH = 1.0
+_SOLO_EVERY = 0.5
 _AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
 
 log = structlog.get_logger("taskyard.claimer")
@@ -54,6 +55,7 @@ class Claimer:
         self._lanes_until = 0.0
         self._stale = True
         self._solo_waiting: list[LiveJob] = []
+        self._solo_from = time.monotonic() + _SOLO_EVERY
 
     async def run(self) -> None:
         """Claim until cancelled, or until the desk is stopping."""
@@ -109,8 +111,10 @@ class Claimer:
 
     async def _claim(self, room: int) -> int:
         await self._refresh_lanes()
-        if self._solo_lanes and self._desk.solo is None and await self._claim_solo():
-            return 0
+        if self._solo_lanes and self._desk.solo is None and time.monotonic() >= self._solo_from:
+            self._solo_from = time.monotonic() + _SOLO_EVERY
+            if await self._claim_solo():
+                return 0
         if not self._lanes:
             return 0
         lease = await self._engine.store.claim(self.worker_id, self._lanes, room)

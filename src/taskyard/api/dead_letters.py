@@ -1,0 +1,120 @@
+"""Dead letters: look at them, requeue them, give them up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from msgspec import Meta
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from taskyard.api import schemas
+from taskyard.api.answers import answer, answer_page
+from taskyard.api.call import Call
+from taskyard.api.routing import Routes
+from taskyard.api.shapes import Shape
+from taskyard.api.task_lists import TaskFilter, filter_of, kind_ids
+from taskyard.domain.ids import parse_id
+from taskyard.domain.json import detail, refusal
+from taskyard.domain.lifecycle import State
+from taskyard.domain.queue import Queue
+from taskyard.domain.task import to_json
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import list_dead
+from taskyard.engine.requeue import discard, requeue
+
+routes = Routes("Internal: dead letters")
+
+_PAGE = 200
+_REQUEUED = "requeued"
+
+
+class DeadQuery(schemas.PageQuery):
+    """A page of the dead letters, of one definition if it is named."""
+
+    definition: str | None = None
+
+
+class Selection(schemas.Strict):
+    """Which dead letters are meant: by their ids, or by a filter."""
+
+    task_ids: Annotated[list[schemas.TaskId], Meta(max_length=1000)] | None = None
+    filter: TaskFilter | None = None
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
+
+
+class Requeue(Selection):
+    """How dead letters are requeued: with another `input`, and `ratePerSecond` at most."""
+
+    input: Any = None
+    rate_per_second: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+
+
+DEAD_QUERY = Shape[DeadQuery](DeadQuery)
+SELECTION = Shape[Selection](Selection)
+REQUEUE = Shape[Requeue](Requeue)
+
+
+@routes.add(
+    f"GET /api/internal/queues/{Queue.DEADLETTER.title}/messages",
+    query=DEAD_QUERY,
+    answers={200: schemas.TaskPage},
+)
+async def list_dead_letters(call: Call) -> Response:
+    """The dead letters, newest first."""
+    query, cursors = call.query(DEAD_QUERY), call.services.cursors
+    kinds = None if query.definition is None else await kind_ids(call.engine, [query.definition])
+    page = await list_dead(call.engine, query.limit, cursors.read_number("dead letters", query.cursor), kinds)
+    return answer_page([to_json(task) for task in page.items], cursors.make("dead letters", page.next))
+
+
+@routes.add(
+    "POST /api/internal/deadletters/requeue",
+    body=REQUEUE,
+    answers={200: schemas.Requeued, 202: schemas.Requeued},
+)
+async def requeue_dead_letters(call: Call) -> Response:
+    """Have dead letters run again; at a rate, those beyond its first second follow after the answer."""
+    body = await call.body(REQUEUE)
+    ids = await _selected(call, body)
+    by, reason, rate = call.caller.subject, body.reason or _REQUEUED, body.rate_per_second
+    now = len(ids) if rate is None else max(1, int(rate))
+    moved = await requeue(call.engine, ids[:now], by, reason, body.input)
+    later = ids[now:]
+    response = answer({"taskIds": [str(id_) for id_ in moved], "pending": len(later)}, 202 if later else 200)
+    if later:
+        response.background = BackgroundTask(_requeue_later, call.engine, later, by, body, rate)
+    return response
+
+
+@routes.add("POST /api/internal/deadletters/discard", body=SELECTION, answers={200: schemas.TaskIds})
+async def discard_dead_letters(call: Call) -> Response:
+    """Give dead letters up for good."""
+    body = await call.body(SELECTION)
+    ids = await _selected(call, body)
+    moved = await discard(call.engine, ids, call.caller.subject, body.reason or "discarded")
+    return answer({"taskIds": [str(id_) for id_ in moved]})
+
+
+async def _requeue_later(engine: Engine, ids: list[int], by: str, body: Requeue, rate: float) -> None:
+    await asyncio.sleep(1)
+    await requeue(engine, ids, by, body.reason or _REQUEUED, body.input, rate)
+
+
+async def _selected(call: Call, body: Selection) -> list[int]:
+    """The ids that are meant. Raises ValidationFailed unless they are named in exactly one way."""
+    if (body.task_ids is None) == (body.filter is None):
+        raise refusal([detail("/taskIds", "is needed, or filter; not both", "oneOf")])
+    if body.task_ids is not None:
+        return [number for text in body.task_ids if (number := parse_id(text)) is not None]
+    assert body.filter is not None  # noqa: S101 - the one that is left
+    wanted = (await filter_of(call.engine, body.filter))._replace(status=frozenset({State.FAILED}))
+    found: list[int] = []
+    after: int | None = None
+    while True:
+        page = await call.engine.store.find(wanted, _PAGE, after)
+        found += page.ids
+        after = page.next
+        if after is None:
+            return found

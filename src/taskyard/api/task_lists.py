@@ -1,0 +1,178 @@
+"""Lists of tasks, and what may be asked of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+from starlette.responses import Response
+
+from taskyard.api import schemas
+from taskyard.api.answers import answer_page
+from taskyard.api.call import Call
+from taskyard.api.routing import Routes
+from taskyard.api.shapes import Shape
+from taskyard.api.visibility import is_theirs, sees_all
+from taskyard.contracts.records import Filter
+from taskyard.domain.ids import parse_id
+from taskyard.domain.json import detail, refusal
+from taskyard.domain.lifecycle import State
+from taskyard.domain.queue import TaskType
+from taskyard.domain.task import Task, to_json
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import TaskPage, list_tasks
+
+internal = Routes("Internal: tasks")
+routes = Routes("Tasks")
+
+Status = Literal[
+    "PENDING", "RUNNING", "RETRYING", "ASSIGNED", "WAITING", "COMPLETED", "FAILED", "CANCELED", "CANCELLED"
+]
+
+
+class StatusQuery(schemas.PageQuery, rename="camel"):
+    """A page of the tasks in some states; several are separated by commas."""
+
+    status: list[Status] | None = None
+
+
+class TaskFilter(schemas.Strict, rename="camel"):
+    """Which tasks are meant; every field that is given has to hold. `q` is the beginning of id, title or
+    correlation id.
+    """
+
+    status: list[Status] | None = None
+    task_type: list[TaskType] | None = None
+    definition: str | None = None
+    workflow_id: str | None = None
+    cause_type: str | None = None
+    cause: str | None = None
+    parent_task_id: schemas.TaskId | None = None
+    hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    correlation_id: str | None = None
+    assignee: str | None = None
+    tag: str | None = None
+    q: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    started_after: datetime | None = None
+    started_before: datetime | None = None
+
+
+class TaskQuery(TaskFilter, rename="camel"):
+    """A page of the tasks that are meant, in the order of their creation or of their latest start."""
+
+    sort: Literal["created", "started"] = "created"
+    limit: schemas.Limit = 50
+    cursor: str | None = None
+
+
+STATUS_QUERY = Shape[StatusQuery](StatusQuery)
+TASK_QUERY = Shape[TaskQuery](TaskQuery)
+
+
+@routes.add("GET /api/v1/tasks", query=TASK_QUERY, answers={200: schemas.TaskPage})
+async def find_tasks(call: Call) -> Response:
+    """Tasks, newest first."""
+    query = call.query(TASK_QUERY)
+    wanted = await filter_of(call.engine, query)
+    name = f"tasks by {query.sort}"
+    after = call.services.cursors.read_number(name, query.cursor)
+    if sees_all(call.caller):
+        page = await list_tasks(call.engine, wanted, query.limit, after, by_start=query.sort == "started")
+    else:
+        page = await _list_theirs(call, wanted, query.limit, after)
+    return answer_page([to_json(task) for task in page.items], call.services.cursors.make(name, page.next))
+
+
+@internal.add("GET /api/internal/tasks/workflow/{workflowId}", query=STATUS_QUERY, answers={200: schemas.TaskPage})
+async def list_workflow_tasks(call: Call) -> Response:
+    """The tasks of one workflow, newest first."""
+    query = call.query(STATUS_QUERY)
+    return await _answer_some(call, query, Filter(_states(query.status), workflow_id=call.param("workflowId")))
+
+
+@internal.add("GET /api/internal/tasks/user/{userId}", query=STATUS_QUERY, answers={200: schemas.TaskPage})
+async def list_user_tasks(call: Call) -> Response:
+    """The open manual tasks of one person, newest first."""
+    query = call.query(STATUS_QUERY)
+    return await _answer_some(call, query, Filter(_states(query.status), assignee=call.param("userId")))
+
+
+async def filter_of(engine: Engine, wanted: TaskFilter) -> Filter:
+    """The store's filter for these wishes. Raises ValidationFailed for times without a zone."""
+    return Filter(
+        status=_states(wanted.status),
+        task_types=None if wanted.task_type is None else frozenset(wanted.task_type),
+        kind_ids=None if wanted.definition is None else await kind_ids(engine, [wanted.definition]),
+        workflow_id=wanted.workflow_id,
+        cause_type=wanted.cause_type,
+        cause=wanted.cause,
+        parent_id=None if wanted.parent_task_id is None else parse_id(wanted.parent_task_id) or 0,
+        hash=None if wanted.hash is None else bytes.fromhex(wanted.hash),
+        correlation_id=wanted.correlation_id,
+        assignee=wanted.assignee,
+        tag=wanted.tag,
+        created_after=_us(wanted.created_after, "createdAfter"),
+        created_before=_us(wanted.created_before, "createdBefore"),
+        started_after=_us(wanted.started_after, "startedAfter"),
+        started_before=_us(wanted.started_before, "startedBefore"),
+        **await _search(engine, wanted.q),
+    )
+
+
+async def _answer_some(call: Call, query: StatusQuery, wanted: Filter) -> Response:
+    name = call.scope["path"]
+    after = call.services.cursors.read_number(name, query.cursor)
+    page = await list_tasks(call.engine, wanted, query.limit, after)
+    return answer_page([to_json(task) for task in page.items], call.services.cursors.make(name, page.next))
+
+
+async def _list_theirs(call: Call, wanted: Filter, limit: int, after: int | None) -> TaskPage:
+    """The caller's and their groups' manual tasks, newest first: a merge of one list for each name."""
+    found: dict[int, Task] = {}
+    ends: list[int] = []
+    for name in {call.caller.subject, *call.caller.groups}:
+        if wanted.assignee in (None, name):
+            page = await list_tasks(call.engine, wanted._replace(assignee=name), limit, after)
+            found |= {int(task.task_id): task for task in page.items if is_theirs(call.caller, task)}
+            ends += [] if page.next is None else [page.next]
+    # Below the highest end some list has not been read yet, so the page stops there.
+    end = max(ends, default=0)
+    ids = sorted((id_ for id_ in found if id_ >= end), reverse=True)
+    more = len(ids) > limit
+    return TaskPage([found[id_] for id_ in ids[:limit]], ids[limit - 1] if more else end or None)
+
+
+async def kind_ids(engine: Engine, keys: list[str]) -> tuple[int, ...]:
+    """The versions of these definitions; of one there is not, none."""
+    return tuple(kind.id for key in keys for kind in await engine.store.versions(key))
+
+
+async def _search(engine: Engine, text: str | None) -> dict[str, Any]:
+    """`q` as the beginning of an id, a title (without regard to case) or a correlation id."""
+    if not text:
+        return {}
+    titled = [
+        kind.definition.key
+        for kind in await engine.catalog.all_current()
+        if (kind.definition.title or kind.definition.key).lower().startswith(text.lower())
+    ]
+    return {
+        "id_prefix": text if parse_id(text) is not None else None,
+        "title_kind_ids": await kind_ids(engine, titled),
+        "correlation_prefix": text,
+    }
+
+
+def _states(names: list[Status] | None) -> frozenset[State] | None:
+    return None if names is None else frozenset(State.parse(name) for name in names)
+
+
+def _us(when: datetime | None, name: str) -> int | None:
+    if when is None:
+        return None
+    if when.tzinfo is None:
+        raise refusal([detail(f"/{name}", "needs a zone, such as a final Z", "format")])
+    return int(when.timestamp() * 1_000_000)

@@ -1,0 +1,117 @@
+"""Tasks: create, look, change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from taskyard.api import schemas
+from taskyard.api.answers import answer, answer_task
+from taskyard.api.call import Call
+from taskyard.api.routing import Routes
+from taskyard.api.visibility import see
+from taskyard.domain.task import Task, tell, to_json
+from taskyard.engine import assign
+from taskyard.engine.cancel import cancel
+from taskyard.engine.requeue import retry
+from taskyard.engine.status import set_status
+from taskyard.engine.submit import submit, submit_many
+from taskyard.errors import ValidationFailed
+
+internal = Routes("Internal: tasks")
+routes = Routes("Tasks")
+
+_CREATED: dict[int, Any] = {201: Task, 200: schemas.ReusedTask}
+
+
+@internal.add("POST /api/internal/tasks", body=schemas.CREATE, answers=_CREATED)
+@routes.add("POST /api/v1/tasks", body=schemas.CREATE, answers=_CREATED)
+async def create_task(call: Call) -> Response:
+    """Create a task, or find the one it may reuse."""
+    value = await call.json()
+    try:
+        request = schemas.CREATE.parse(value)
+    except ValidationFailed:
+        await _check_definitions(call, [value])
+        raise
+    submitted = await submit(call.engine, request, call.caller)
+    if submitted.reused:
+        return answer({**to_json(submitted.task), "reused": True})
+    return answer_task(submitted.task, 201)
+
+
+@internal.add("POST /api/internal/tasks/bulk", body=schemas.BULK, answers={201: schemas.TaskItems})
+async def create_tasks(call: Call) -> Response:
+    """Create up to 1000 tasks, all or none."""
+    value = await call.json(large=True)
+    try:
+        bulk = schemas.BULK.parse(value)
+    except ValidationFailed:
+        await _check_definitions(call, value.get("tasks") if isinstance(value, dict) else None)
+        raise
+    submitted = await submit_many(call.engine, bulk.tasks, call.caller)
+    return answer({"items": [to_json(each.task) for each in submitted]}, 201)
+
+
+@internal.add("GET /api/internal/tasks/{taskId}", answers={200: Task})
+@routes.add("GET /api/v1/tasks/{taskId}", answers={200: Task})
+async def read_task(call: Call) -> Response:
+    """One task."""
+    return answer_task(tell(*await see(call.engine, call.caller, call.task_id())))
+
+
+@internal.add("PUT /api/internal/tasks/{taskId}/status", body=schemas.STATUS_CHANGE, answers={200: Task})
+async def change_status(call: Call) -> Response:
+    """Change a task's state, where that is the caller's to do."""
+    task_id = call.task_id()
+    change = await call.body_about(task_id, schemas.STATUS_CHANGE)
+    return answer_task(await set_status(call.engine, call.services.leases, call.caller, task_id, change))
+
+
+@internal.add(
+    "POST /api/internal/tasks/{taskId}/cancel", body=schemas.REASON, body_optional=True, answers={200: Task}
+)
+@routes.add("POST /api/v1/tasks/{taskId}/cancel", body=schemas.REASON, body_optional=True, answers={200: Task})
+async def cancel_task(call: Call) -> Response:
+    """Cancel a task; a running handler is told at once."""
+    task_id = call.task_id()
+    body = await call.body_about(task_id, schemas.REASON, optional=True)
+    return answer_task(await cancel(call.engine, task_id, call.caller.subject, body.reason))
+
+
+@routes.add("POST /api/v1/tasks/{taskId}/retry", body=schemas.REASON, body_optional=True, answers={200: Task})
+async def retry_task(call: Call) -> Response:
+    """Requeue a failed task, or run one now that waits for its retry."""
+    task_id = call.task_id()
+    body = await call.body_about(task_id, schemas.REASON, optional=True)
+    return answer_task(await retry(call.engine, task_id, call.caller.subject, body.reason or "retried by hand"))
+
+
+@routes.add("POST /api/v1/tasks/{taskId}/complete", body=schemas.OUTPUT, answers={200: Task})
+async def complete_task(call: Call) -> Response:
+    """Complete a manual task with its result."""
+    task_id = call.task_id()
+    await see(call.engine, call.caller, task_id)
+    body = await call.body(schemas.OUTPUT)
+    return answer_task(await assign.complete_open(call.engine, call.caller, task_id, body.output, body.version))
+
+
+@internal.add("POST /api/internal/tasks/{taskId}/reassign", body=schemas.REASSIGNMENT, answers={200: Task})
+@routes.add("POST /api/v1/tasks/{taskId}/reassign", body=schemas.REASSIGNMENT, answers={200: Task})
+async def reassign_task(call: Call) -> Response:
+    """Give a manual task to another person or group."""
+    task_id = call.task_id()
+    assign.check_mine(call.caller, await see(call.engine, call.caller, task_id))
+    to = await call.body(schemas.REASSIGNMENT)
+    return answer_task(
+        await assign.reassign(call.engine, call.caller, task_id, to.assignee_type, to.assignee_id, to.reason)
+    )
+
+
+async def _check_definitions(call: Call, values: Any) -> None:
+    """An unknown definition is told before anything else that is wrong with these bodies. Raises NotFound."""
+    for value in values if isinstance(values, list) else ():
+        key = value.get("taskDefinitionId") if isinstance(value, dict) else None
+        if isinstance(key, str):
+            await call.engine.catalog.current(key)

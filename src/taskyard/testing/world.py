@@ -1,0 +1,195 @@
+"""A yard in a test: in memory, with its own worker, and with time that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar, overload
+
+from taskyard.app import App
+from taskyard.contracts.records import Topic
+from taskyard.domain.event import TaskEvent
+from taskyard.domain.lifecycle import FINAL
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import Known
+from taskyard.engine.recover import recover
+from taskyard.engine.why import why
+from taskyard.runtime.triggers import Listeners
+from taskyard.runtime.worker import Worker
+from taskyard.settings import Settings, load
+from taskyard.testing.clock import ManualClock
+from taskyard.testing.scene import Scene, look
+from taskyard.yard import Run, TaskHandle, Taskyard
+
+R = TypeVar("R")
+
+_LEAD = "upkeep"
+_FOREVER_US = 10**17
+_AT_ONCE = 1000
+_LOOK_EVERY = 0.05
+_WEEK = 7 * 86_400.0
+_GRACE = 1.0
+
+
+@contextlib.asynccontextmanager
+async def yard_for_test(yard: Taskyard, *, concurrency: int = 4, patience: float = 10.0) -> AsyncIterator[World]:
+    """Run `yard` and all its tasks in memory until the block ends; its handles and listeners work as ever.
+
+    The environment and the yard's own database are left alone. `concurrency`: tasks at once. `patience`: seconds
+    of real time that handlers may take before the test fails with TimeoutError.
+    """
+    clock, told = ManualClock(), _Told(yard.listeners)
+    with tempfile.TemporaryDirectory(prefix="taskyard-test-") as folder:
+        app = App(_settings(yard, folder), yard.registry, told, clock)
+        usual, yard._app = yard._app, app  # handles reach the app through their yard
+        await app.open()
+        try:
+            # Who leads the upkeep keeps the time: nothing is promoted or recovered but by the test.
+            await app.engine.store.lead(_LEAD, "test", _FOREVER_US)
+            async with app.working(slots=concurrency) as worker:
+                yield World(yard, clock, worker, told, patience)
+        finally:
+            await app.close()
+            yard._app = usual
+
+
+class World:
+    """A yard that runs in a test. Handlers run for real; delays and retries come due as the clock is moved.
+
+    The timeout of an attempt, and what a handler itself sleeps, are real time.
+    """
+
+    def __init__(self, yard: Taskyard, clock: ManualClock, worker: Worker, told: _Told, patience: float) -> None:
+        self.yard = yard
+        self.clock = clock
+        self._worker = worker
+        self._told = told
+        self._patience = patience
+
+    @overload
+    async def run(self, task: TaskHandle[..., R], input: Mapping[str, Any] | None = None, **options: Any) -> R: ...
+    @overload
+    async def run(self, task: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any: ...
+    async def run(
+        self,
+        task: TaskHandle[..., Any] | str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        **options: Any,
+    ) -> Any:
+        """A task's result, moving the clock over its delay, its retries and its subtasks'.
+
+        Raises TaskFailed when it FAILED or was CANCELED; AssertionError when no passing of time will end it.
+        """
+        if isinstance(task, str):
+            run: Run[Any] = await self.yard.start(task, input, **options)
+        else:
+            run = await task.options(**options).start(**(input or {}))
+        return await self.result(run)
+
+    async def result(self, run: Run[R]) -> R:
+        """The result of a run that was started, moving the clock as `run` does."""
+        while True:
+            scene = await self._settle()
+            if (await run.refresh()).status in FINAL:
+                return await run.result()
+            if scene.next_due is None:
+                reason = (await why(self._engine, int(run.id)))["reason"]
+                raise AssertionError(f"task {run.id} is {run.status}, and no passing of time will end it: {reason}")
+            await self._move_to(scene.next_due)
+
+    async def settle(self) -> None:
+        """Let everything run that can run now, and every listener hear of it; the clock stands still."""
+        await self._settle()
+
+    async def advance(self, seconds: float) -> None:
+        """Let so many seconds pass; what comes due on the way runs at its moment, one thing after the other."""
+        until = self.clock.now() + round(seconds * 1_000_000)
+        while True:
+            scene = await self._settle()
+            if scene.next_due is None or scene.next_due > until:
+                break
+            await self._move_to(scene.next_due)
+        await self._move_to(until)
+        await self._settle()
+
+    async def run_until_idle(self, *, within: float = _WEEK) -> None:
+        """Move the clock from one due moment to the next until nothing is due any more.
+
+        Raises AssertionError when that takes more than `within` seconds of the test's time.
+        """
+        until = self.clock.now() + round(within * 1_000_000)
+        while (due := (await self._settle()).next_due) is not None:
+            if due > until:
+                raise AssertionError(f"tasks are still due after {within:g} s; is there one that never ends?")
+            await self._move_to(due)
+
+    @property
+    def _engine(self) -> Engine:
+        return self.yard.engine
+
+    async def _move_to(self, moment: int) -> None:
+        """Let it be that moment, and do what is to be done at it."""
+        self.clock.move(max(0, moment - self.clock.now()) / 1_000_000)
+        store = self._engine.store
+        await store.beat(self._worker.id, self._worker.running, {})  # however far the clock leaps, it has not died
+        while await store.promote(_AT_ONCE):
+            pass
+        await recover(self._engine)
+        await store.tidy()
+
+    async def _settle(self) -> Scene:
+        """The scene once nothing moves. Raises TimeoutError naming what still runs when patience is at its end."""
+        moved = asyncio.Event()
+        stop_listening = self._engine.store.listen(Topic.FEED, moved.set)
+        scene = None
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    moved.clear()
+                    before = await self._engine.store.feed_end()
+                    scene = await look(self._engine, self._worker, self._can_run)
+                    still = not scene.moving and self._told.count >= before
+                    if still and await self._engine.store.feed_end() == before:
+                        return scene
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(moved.wait(), _LOOK_EVERY)
+        except TimeoutError:
+            names = ", ".join(map(str, sorted(scene.moving))) if scene and scene.moving else "a listener"
+            raise TimeoutError(f"after {self._patience:g} s of real time there still runs: {names}") from None
+        finally:
+            stop_listening()
+
+    def _can_run(self, known: Known) -> bool:
+        definition = known.kind.definition
+        name = str(definition.implementation.get("name", definition.key))
+        return definition.kind == "manual" or (
+            definition.kind == "function" and self.yard.registry.get(name) is not None
+        )
+
+
+class _Told(Listeners):
+    """A yard's listeners, counting the events that they have been told."""
+
+    def __init__(self, listeners: Listeners) -> None:
+        super().__init__()
+        self._inner = listeners
+        self.count = 0
+
+    def __bool__(self) -> bool:
+        return True
+
+    async def call(self, names: list[str], subject: Any) -> None:
+        """Call the yard's own."""
+        await self._inner.call(names, subject)
+        if isinstance(subject, TaskEvent):
+            self.count += 1
+
+
+def _settings(yard: Taskyard, folder: str) -> Settings:
+    """The yard's own settings, or else the defaults, with a store and a folder for the test alone."""
+    settings = yard._settings or load({})
+    return settings.with_values(
+        TASKYARD_DATABASE_URL="sqlite:///:memory:", TASKYARD_DATA_DIR=folder, TASKYARD_GRACE=_GRACE
+    )

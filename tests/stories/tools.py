@@ -1,0 +1,33 @@
+"""Short words for what many stories look at."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from taskyard import Run, Taskyard, TaskEvent
+from taskyard.contracts.records import Filter
+from taskyard.engine.events import task_events
+from taskyard.engine.query import list_tasks
+from taskyard.engine.requeue import discard, requeue, retry
+from taskyard.errors import TaskyardError
+
+__all__ = ["count_tasks", "discard", "events_of", "keys_of", "refused_paths", "requeue", "retry"]
+
+
+async def count_tasks(yard: Taskyard, **wanted: Any) -> int:
+    """How many tasks are stored that fit; at most 2,000."""
+    return len((await list_tasks(yard.engine, Filter(**wanted), 2000, None)).items)
+
+
+async def events_of(yard: Taskyard, run: Run[Any]) -> list[TaskEvent]:
+    """A task's audit trail, oldest first."""
+    return await task_events(yard.engine, int(run.id))
+
+
+def keys_of(events: Sequence[TaskEvent]) -> list[str]:
+    """Their routing keys without the word that all begin with."""
+    return [event.key.removeprefix("task.") for event in events]
+
+
+def refused_paths(error: TaskyardError) -> list[str]:
+    """Where an input was found wrong."""
+    return sorted(detail["path"] for detail in error.details)
