@@ -29,17 +29,17 @@ check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/generate.py --check
 
 real: $(READY) ## Pass the tests against servers that come from Debian packages; ARGS goes to pytest
-	@$(BIN)/pytest -m real $(ARGS)
+	@$(BIN)/pytest -m real $(ARGS) || test $$? -eq 5 # there are none
 
 bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what make has made
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml uv.lock | $(BIN)/uv

@@ -69,8 +69,10 @@ Code in the same process listens to either, to `*`, or to a trigger name: `task<
 `<causeType>_<cause>OwnedTask<Name><State>`, with the state given here and the definition's key in camel case.
 """,
         _table(("Routing key", "Type", "Emitted by", "State in trigger names"), rows),
-        "A completion that came from a fallback is also told with the state `Fallback`. Events that no move emits tell of "
-        "something that leaves the task's state as it is.",
+        """
+A completion that came from a fallback is also told with the state `Fallback`.
+Events that no move emits tell of something that leaves the task's state as it is.
+""",
     )
 
 

@@ -1,5 +1,6 @@
 """Taskyard executes tasks: it takes a request, runs it in the right place, keeps it safe, and tells whoever asked."""
 
+from taskyard.client import AsyncTaskyardClient, TaskyardClient
 from taskyard.domain.event import TaskEvent
 from taskyard.domain.task import Task, UserTask, WorkflowTask
 from taskyard.domain.upload import UploadedFile
@@ -9,6 +10,7 @@ from taskyard.executors.function.errors import TaskCanceled, TaskFailed
 from taskyard.yard import Run, TaskHandle, Taskyard
 
 __all__ = [
+    "AsyncTaskyardClient",
     "Context",
     "Run",
     "Task",
@@ -17,6 +19,7 @@ __all__ = [
     "TaskFailed",
     "TaskHandle",
     "Taskyard",
+    "TaskyardClient",
     "TaskyardError",
     "UploadedFile",
     "UserTask",

@@ -1,7 +1,6 @@
 """Handlers in processes of their own."""
 
 import asyncio
-import contextvars
 import os
 import select
 import signal
@@ -15,15 +14,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel
+from tests.executors import process_handlers as handlers
 
 from taskyard.contracts.executor import Job
 from taskyard.contracts.records import Claimed
 from taskyard.domain.definition import Definition
 from taskyard.domain.outcome import Done, Failed, Released, Report
 from taskyard.domain.signature import Signature
-from taskyard.executors.function.context import Context
-from taskyard.executors.function.errors import TaskFailed
 from taskyard.executors.function.handler import Handler
 from taskyard.executors.function.process import ProcessPool
 
@@ -60,12 +57,15 @@ class Attempt:
         self._news.set()
 
     def progress(self, current: float, total: float | None, action: str | None) -> None:
-        self.heard.append((current, total, action))
+        self.heard.append((current, handlers.total, action))
         self._news.set()
 
     async def line(self) -> str:
-        """The next thing it says."""
-        await self._news.wait()
+        """The next thing it says; what it says at the latest is that it has ended."""
+        assert self.task is not None
+        news = asyncio.create_task(self._news.wait())
+        await asyncio.wait([news, self.task], return_when=asyncio.FIRST_COMPLETED)
+        assert news.done(), self.task.result()
         self._news.clear()
         return str(self.heard[-1][1])
 
@@ -79,7 +79,8 @@ Run = Callable[..., Awaitable[Report]]
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[ProcessPool]:
+async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ProcessPool]:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
     pool = ProcessPool(2)
     await pool.start()
     yield pool
@@ -106,96 +107,31 @@ def ends() -> Iterator[Callable[[int], Callable[[], bool]]]:
 
 
 # ---- results
-class Item(BaseModel):
-    name: str
-    price: float
-
-
-class Order(BaseModel):
-    items: list[Item]
-
-
-class Total(BaseModel):
-    price: float
-    count: int
-
-
-def add(a: int, b: int = 1) -> int:
-    return a + b
-
-
-async def add_slowly(ctx: Context, a: int, b: int) -> int:
-    await asyncio.sleep(0)
-    return a + b + ctx.attempt
-
-
-def total(order: Order) -> Total:
-    return Total(price=sum(item.price for item in order.items), count=len(order.items))
-
-
-def echo(text: str) -> str:
-    return text
-
-
-def unwritable() -> Any:
-    return object()
-
-
-def about(ctx: Context) -> dict[str, Any]:
-    return {"id": ctx.id, "attempt": ctx.attempt, "cause": [ctx.cause_type, ctx.cause], "workflow": ctx.workflow}
-
-
-def with_losses(ctx: Context) -> int:
-    ctx.failed_item({"row": 3}, ValueError("no price"))
-    return 2
-
-
-def process_id() -> int:
-    return os.getpid()
-
-
-class TaskHandleLike:
-    """Stands at the function's name as a decorator leaves it."""
-
-    __name__ = "decorated"
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self) -> Any:
-        return self.function()
-
-
-@TaskHandleLike
-def decorated() -> int:
-    return 5
-
-
 async def test_gives_the_result(run: Run) -> None:
-    assert await run(add, a=2, b=3) == Done(5)
-    assert await run(add, a=2) == Done(3)
+    assert await run(handlers.add, a=2, b=3) == Done(5)
+    assert await run(handlers.add, a=2) == Done(3)
 
 
 async def test_runs_async_handlers(run: Run) -> None:
-    assert await run(add_slowly, a=2, b=3) == Done(7)
+    assert await run(handlers.add_slowly, a=2, b=3) == Done(7)
 
 
 async def test_takes_and_gives_models(run: Run) -> None:
-    order = Order(items=[Item(name="tea", price=2.5), Item(name="cup", price=4)])
-    assert await run(total, order=order) == Done({"price": 6.5, "count": 2})
+    order = handlers.Order(items=[handlers.Item(name="tea", price=2.5), handlers.Item(name="cup", price=4)])
+    assert await run(handlers.total, order=order) == Done({"price": 6.5, "count": 2})
 
 
 async def test_takes_and_gives_what_no_pipe_holds_at_once(run: Run) -> None:
     text = "é" * 3_000_000
-    assert await run(echo, text=text) == Done(text)
+    assert await run(handlers.echo, text=text) == Done(text)
 
 
 async def test_finds_the_function_within_a_task_handle(run: Run) -> None:
-    assert await run(decorated) == Done(5)
+    assert await run(handlers.decorated) == Done(5)
 
 
 async def test_tells_the_handler_about_its_task(run: Run) -> None:
-    report = await run(about)
+    report = await run(handlers.about)
     assert isinstance(report, Done)
     assert report.value == {
         "id": "7",
@@ -206,59 +142,38 @@ async def test_tells_the_handler_about_its_task(run: Run) -> None:
 
 
 async def test_brings_back_the_warnings(run: Run) -> None:
-    assert await run(with_losses) == Done(2, ({"item": {"row": 3}, "error": "no price"},))
+    assert await run(handlers.with_losses) == Done(2, ({"item": {"row": 3}, "error": "no price"},))
 
 
 async def test_refuses_a_result_that_is_no_json(run: Run) -> None:
-    report = await run(unwritable)
+    report = await run(handlers.unwritable)
     assert isinstance(report, Failed)
     assert report.error.code == "OUTPUT_VALIDATION_ERROR"
 
 
 async def test_uses_a_process_again(run: Run) -> None:
-    assert len({(await run(process_id)).value for _ in range(20)}) == 1  # type: ignore[union-attr]
+    assert len({(await run(handlers.process_id)).value for _ in range(20)}) == 1  # type: ignore[union-attr]
 
 
 async def test_runs_no_more_processes_than_slots(run: Run) -> None:
-    reports = await asyncio.gather(*(run(process_id) for _ in range(50)))
+    reports = await asyncio.gather(*(run(handlers.process_id) for _ in range(50)))
     assert len({report.value for report in reports}) <= 2  # type: ignore[union-attr]
 
 
 async def test_a_warm_round_trip_takes_less_than_a_millisecond(run: Run) -> None:
-    await run(process_id)
+    await run(handlers.process_id)
     fastest = float("inf")
     for _ in range(50):
         began = time.perf_counter()
-        await run(process_id)
+        await run(handlers.process_id)
         fastest = min(fastest, time.perf_counter() - began)
     assert fastest < 0.001
 
 
 # ---- logs and progress
-def chatty(ctx: Context) -> None:
-    ctx.log.info("one")
-    ctx.progress(1, 3, "first")
-    ctx.log.warning("two")
-    ctx.progress(2, 3, "second")
-    ctx.log("error", "three")
-    ctx.progress(3, 3, "third")
-
-
-def hurried(ctx: Context) -> None:
-    for current in range(1, 2001):
-        ctx.progress(current, 2000)
-
-
-def pausing(ctx: Context) -> None:
-    ctx.progress(1)
-    ctx.progress(2)
-    while not ctx.canceled:
-        time.sleep(0.01)
-
-
 async def test_logs_and_progress_arrive_in_order(pool: ProcessPool) -> None:
     attempt = Attempt()
-    await attempt.begin(pool, chatty)
+    await attempt.begin(pool, handlers.chatty)
     assert attempt.heard == [
         ("info", "one"),
         (1, 3, "first"),
@@ -272,43 +187,22 @@ async def test_logs_and_progress_arrive_in_order(pool: ProcessPool) -> None:
 async def test_progress_is_thinned_out_but_for_the_last(pool: ProcessPool) -> None:
     attempt = Attempt()
     began = time.monotonic()
-    await attempt.begin(pool, hurried)
+    await attempt.begin(pool, handlers.hurried)
     assert attempt.heard[-1] == (2000, 2000, None)
     assert len(attempt.heard) <= 2 + (time.monotonic() - began) / 0.02
 
 
 async def test_progress_that_was_held_back_follows_while_the_handler_goes_on(pool: ProcessPool) -> None:
     attempt = Attempt()
-    attempt.begin(pool, pausing)
+    attempt.begin(pool, handlers.pausing)
     while attempt.heard[-1:] != [(2, None, None)]:
         await attempt.line()
     attempt.stop("timeout")
 
 
 # ---- failures
-def fails_in_its_own_way() -> None:
-    raise TaskFailed("no stock", code="OUT_OF_STOCK", details={"left": 0}, retryable=False, delay=30)
-
-
-def fails_plainly() -> None:
-    raise ValueError("not a number")
-
-
-def leaves() -> None:
-    sys.exit(3)
-
-
-def crashes(ctx: Context) -> None:
-    ctx.log.info("about to crash")
-    os._exit(3)
-
-
-def is_killed() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 async def test_a_failure_comes_back_with_all_it_says(run: Run) -> None:
-    report = await run(fails_in_its_own_way)
+    report = await run(handlers.fails_in_its_own_way)
     assert isinstance(report, Failed)
     assert (report.error.code, report.error.message, report.error.details) == ("OUT_OF_STOCK", "no stock", {"left": 0})
     assert (report.error.retryable, report.delay) == (False, 30)
@@ -316,23 +210,23 @@ async def test_a_failure_comes_back_with_all_it_says(run: Run) -> None:
 
 
 async def test_any_exception_is_an_execution_error(run: Run) -> None:
-    report = await run(fails_plainly)
+    report = await run(handlers.fails_plainly)
     assert isinstance(report, Failed)
     assert (report.error.code, report.error.message) == ("EXECUTION_ERROR", "ValueError: not a number")
     assert report.error.retryable is None
 
 
 async def test_exiting_is_a_failure_and_leaves_the_process_be(run: Run) -> None:
-    before = await run(process_id)
-    report = await run(leaves)
+    before = await run(handlers.process_id)
+    report = await run(handlers.leaves)
     assert isinstance(report, Failed)
     assert "sys.exit(3)" in report.error.message
-    assert await run(process_id) == before
+    assert await run(handlers.process_id) == before
 
 
 async def test_a_crash_fails_the_run_and_keeps_what_was_said(pool: ProcessPool) -> None:
     attempt = Attempt()
-    report = await attempt.begin(pool, crashes)
+    report = await attempt.begin(pool, handlers.crashes)
     assert isinstance(report, Failed)
     assert report.error.code == "EXECUTION_ERROR"
     assert report.error.message == "the handler's process ended with exit code 3"
@@ -341,13 +235,13 @@ async def test_a_crash_fails_the_run_and_keeps_what_was_said(pool: ProcessPool) 
 
 async def test_a_crash_harms_nobody_else(pool: ProcessPool, run: Run) -> None:
     bystander = Attempt()
-    bystanding = bystander.begin(pool, waits_for_stop)
+    bystanding = bystander.begin(pool, handlers.waits_for_stop)
     await bystander.line()
     for _ in range(3):
-        report = await run(is_killed)
+        report = await run(handlers.is_killed)
         assert isinstance(report, Failed)
         assert report.error.message.startswith("the handler's process ended with signal 9")
-        assert await run(add, a=1) == Done(2)
+        assert await run(handlers.add, a=1) == Done(2)
     assert not bystanding.done()
     bystander.stop("timeout")
 
@@ -363,53 +257,13 @@ async def test_a_function_that_has_no_name_is_refused_with_the_mend(run: Run, ki
 
 
 async def test_an_argument_that_cannot_be_sent_is_refused(run: Run) -> None:
-    report = await run(echo, text=threading.Lock())
+    report = await run(handlers.echo, text=threading.Lock())
     assert isinstance(report, Failed)
     assert "cannot be sent to a process" in report.error.message
 
 
 # ---- stopping
-def waits_for_stop(ctx: Context) -> None:
-    ctx.log.info(str(os.getpid()))
-    while True:
-        ctx.raise_if_canceled()
-        time.sleep(0.005)
-
-
-async def sleeps(ctx: Context) -> None:
-    try:
-        ctx.log.info(str(os.getpid()))
-        await asyncio.Event().wait()
-    finally:
-        ctx.log.info("tidied up")
-
-
-def loops(ctx: Context) -> None:
-    try:
-        ctx.log.info(str(os.getpid()))
-        while True:
-            pass
-    finally:
-        ctx.log.info("tidied up")
-
-
-def never_gives_in(ctx: Context) -> None:
-    ctx.log.info(str(os.getpid()))
-    while True:
-        try:
-            while True:
-                pass
-        except BaseException:  # noqa: BLE001, S112 - as stubborn as can be
-            continue
-
-
-def has_a_helper(ctx: Context) -> None:
-    helper = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
-    ctx.log.info(str(helper.pid))
-    helper.wait()
-
-
-@pytest.mark.parametrize("function", [waits_for_stop, sleeps])
+@pytest.mark.parametrize("function", [handlers.waits_for_stop, handlers.sleeps])
 async def test_a_handler_that_stops_when_told_leaves_its_process_warm(
     pool: ProcessPool, run: Run, function: Callable[..., Any]
 ) -> None:
@@ -419,19 +273,19 @@ async def test_a_handler_that_stops_when_told_leaves_its_process_warm(
     attempt.stop("canceled")
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert await run(process_id) == Done(pid)
+    assert await run(handlers.process_id) == Done(pid)
 
 
 async def test_an_async_handler_is_cancelled(pool: ProcessPool) -> None:
     attempt = Attempt()
-    running = attempt.begin(pool, sleeps)
+    running = attempt.begin(pool, handlers.sleeps)
     await attempt.line()
     attempt.stop("canceled")
     await asyncio.wait([running])
     assert attempt.heard[-1] == ("info", "tidied up")
 
 
-@pytest.mark.parametrize("function", [loops, never_gives_in, has_a_helper])
+@pytest.mark.parametrize("function", [handlers.loops, handlers.never_gives_in, handlers.has_a_helper])
 async def test_cancel_ends_what_does_not_listen_and_then_returns(
     pool: ProcessPool, run: Run, ends: Callable[[int], Callable[[], bool]], function: Callable[..., Any]
 ) -> None:
@@ -444,12 +298,12 @@ async def test_cancel_ends_what_does_not_listen_and_then_returns(
         await running
     assert time.monotonic() - began < 3
     assert has_ended()
-    assert await run(add, a=1) == Done(2)
+    assert await run(handlers.add, a=1) == Done(2)
 
 
 async def test_a_busy_loop_may_tidy_up(pool: ProcessPool) -> None:
     attempt = Attempt()
-    running = attempt.begin(pool, loops)
+    running = attempt.begin(pool, handlers.loops)
     await attempt.line()
     attempt.stop("canceled")
     await asyncio.wait([running])
@@ -460,7 +314,7 @@ async def test_a_timeout_does_not_wait_for_the_process(
     pool: ProcessPool, ends: Callable[[int], Callable[[], bool]]
 ) -> None:
     attempt = Attempt()
-    running = attempt.begin(pool, never_gives_in)
+    running = attempt.begin(pool, handlers.never_gives_in)
     has_ended = ends(int(await attempt.line()))
     attempt.stop("timeout")
     began = time.monotonic()
@@ -473,7 +327,7 @@ async def test_a_timeout_does_not_wait_for_the_process(
 
 async def test_a_run_that_is_only_told_ends_released(pool: ProcessPool) -> None:
     attempt = Attempt()
-    running = attempt.begin(pool, loops)
+    running = attempt.begin(pool, handlers.loops)
     await attempt.line()
     for callback in attempt._callbacks:
         callback("shutdown")
@@ -483,36 +337,30 @@ async def test_a_run_that_is_only_told_ends_released(pool: ProcessPool) -> None:
 async def test_cancelling_while_waiting_for_a_slot_takes_none(pool: ProcessPool, run: Run) -> None:
     holders = [Attempt(), Attempt()]
     for holder in holders:
-        holder.begin(pool, waits_for_stop)
+        holder.begin(pool, handlers.waits_for_stop)
         await holder.line()
     late = Attempt()
-    waiting = late.begin(pool, process_id)
+    waiting = late.begin(pool, handlers.process_id)
     await asyncio.sleep(0)
     late.stop("canceled")
     with pytest.raises(asyncio.CancelledError):
         await waiting
     for holder in holders:
         holder.stop("canceled")
-    assert {type(report) for report in await asyncio.gather(run(process_id), run(process_id))} == {Done}
+    assert {type(report) for report in await asyncio.gather(run(handlers.process_id), run(handlers.process_id))} == {
+        Done
+    }
 
 
-async def test_only_the_parent_can_ask_it_to_end(pool: ProcessPool, run: Run) -> None:
+async def test_only_the_parent_can_ask_it_to_end(run: Run) -> None:
     """A service manager signals all processes at once; the worker decides what becomes of the handlers."""
-    attempt = Attempt()
-    attempt.begin(pool, waits_for_stop)
-    pid = int(await attempt.line())
-    os.kill(pid, signal.SIGTERM)
-    os.kill(pid, signal.SIGINT)
-    attempt.stop("canceled")
-    assert attempt.task is not None
-    await asyncio.wait([attempt.task])
-    assert await run(process_id) == Done(pid)
+    assert type(await run(handlers.signals_itself)) is Done
 
 
 async def test_stopping_the_pool_ends_the_idle_processes(
     pool: ProcessPool, run: Run, ends: Callable[[int], Callable[[], bool]]
 ) -> None:
-    report = await run(process_id)
+    report = await run(handlers.process_id)
     assert isinstance(report, Done)
     has_ended = ends(report.value)
     await pool.stop()
@@ -520,28 +368,15 @@ async def test_stopping_the_pool_ends_the_idle_processes(
 
 
 # ---- the process itself
-variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable", default=0)
-
-
-def counts_up() -> int:
-    variable.set(variable.get() + 1)
-    return variable.get()
-
-
-def open_sockets() -> list[str]:
-    descriptors = [entry for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
-    return [str(entry.readlink()) for entry in descriptors if entry.exists() or entry.is_symlink()]
-
-
 async def test_runs_do_not_see_each_others_context_variables(run: Run) -> None:
-    assert [await run(counts_up), await run(counts_up)] == [Done(1), Done(1)]
+    assert [await run(handlers.counts_up), await run(handlers.counts_up)] == [Done(1), Done(1)]
 
 
 async def test_inherits_no_sockets(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.set_inheritable(True)
         inode = os.fstat(server.fileno()).st_ino
-        report = await run(open_sockets)
+        report = await run(handlers.open_sockets)
     assert isinstance(report, Done)
     assert f"socket:[{inode}]" not in report.value
 
@@ -575,7 +410,7 @@ if __name__ == "__main__":
 """
 
 
-async def test_a_script_s_handlers_are_found_and_end_with_it(
+def test_a_script_s_handlers_are_found_and_end_with_it(
     tmp_path: Path, ends: Callable[[int], Callable[[], bool]]
 ) -> None:
     script = tmp_path / "shop.py"
@@ -588,7 +423,7 @@ async def test_a_script_s_handlers_are_found_and_end_with_it(
         assert has_ended()
 
 
-async def test_a_script_that_would_start_itself_again_is_told_the_mend(tmp_path: Path) -> None:
+def test_a_script_that_would_start_itself_again_is_told_the_mend(tmp_path: Path) -> None:
     script = tmp_path / "shop.py"
     script.write_text(SCRIPT.replace('if __name__ == "__main__":', "if True:"))
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False)

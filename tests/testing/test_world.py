@@ -46,7 +46,7 @@ async def parent(ctx: Context, number: int) -> int:
     return await ctx.run(late_child, {"number": number}) + 1
 
 
-@yard.task(retry={"maxRetries": 1, "initialDelay": 600, "jitter": 0})
+@yard.task(retry={"maxRetries": 1, "initialDelay": 300, "jitter": 0})
 async def late_child(ctx: Context, number: int) -> int:
     if ctx.attempt == 1:
         raise RuntimeError("once more")
@@ -143,9 +143,9 @@ async def test_a_parent_waits_while_time_passes_for_its_child(world: World) -> N
 
 async def test_a_worker_outlives_any_leap_of_time(world: World) -> None:
     run = await parent.start(number=1)
-    await world.advance(599)
+    await world.advance(299.9)
     assert await run.refresh() and run.status == "RUNNING"
-    await world.advance(1)
+    await world.advance(0.1)
     assert await run.refresh() and run.status == "COMPLETED" and run.task.attempt == 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -30,7 +30,7 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
     return b"".join([chunk async for chunk in stream_body(headers, receive, limit)])
 
 
-async def stream_body(headers: Headers, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+async def stream_body(headers: Headers, receive: Receive, limit: int) -> AsyncGenerator[bytes, None]:
     """A body's chunks, broken off beyond `limit` bytes. Raises Malformed, PayloadTooLarge, ClientGone."""
     if headers.get("content-encoding", "identity") != "identity":
         raise Malformed("Bodies are taken uncompressed; send this one without Content-Encoding.")

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
+from taskyard.api.access import Access
 from taskyard.api.bodies import read_json
 from taskyard.api.errors import ClientGone
 from taskyard.api.services import ApiServices
@@ -33,9 +34,10 @@ _STOPPING_RETRY_AFTER = 1.0
 class Call:
     """A request that was let in. Bodies and queries are read when they are asked for, after what comes before them."""
 
-    def __init__(self, services: ApiServices, caller: Caller, scope: Scope, receive: Receive) -> None:
+    def __init__(self, services: ApiServices, caller: Caller, access: Access, scope: Scope, receive: Receive) -> None:
         self.services = services
         self.caller = caller
+        self.access = access
         self.scope = scope
         self._receive = receive
 
@@ -50,6 +52,11 @@ class Call:
         return Headers(scope=self.scope)
 
     # ---- the address
+    @property
+    def root(self) -> str:
+        """The path below which this application is mounted."""
+        return str(self.scope.get("root_path", ""))
+
     def param(self, name: str) -> str:
         """A part of the path. Raises NotFound for text that names nothing in any store."""
         text = str(self.scope["path_params"][name])
@@ -149,5 +156,3 @@ def _read_text(text: str, type_: str | None) -> Any:
         return _NUMBERS[type_](text) if type_ in _NUMBERS and text.isascii() else text
     except ValueError:
         return text
-
-

@@ -83,7 +83,7 @@ async def requeue_dead_letters(call: Call) -> Response:
     moved = await requeue(call.engine, ids[:now], by, reason, body.input)
     later = ids[now:]
     response = answer({"taskIds": [str(id_) for id_ in moved], "pending": len(later)}, 202 if later else 200)
-    if later:
+    if later and rate is not None:
         response.background = BackgroundTask(_requeue_later, call.engine, later, by, body, rate)
     return response
 

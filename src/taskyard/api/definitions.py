@@ -61,9 +61,7 @@ async def retire_definition(call: Call) -> Response:
     return Response(status_code=204)
 
 
-@routes.add(
-    "GET /api/v1/definitions/{key}/versions", query=schemas.PAGE_QUERY, answers={200: schemas.DefinitionPage}
-)
+@routes.add("GET /api/v1/definitions/{key}/versions", query=schemas.PAGE_QUERY, answers={200: schemas.DefinitionPage})
 async def read_versions(call: Call) -> Response:
     """A definition's versions, newest first."""
     kinds = await list_versions(call.engine, call.param("key"))

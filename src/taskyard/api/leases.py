@@ -16,9 +16,7 @@ from taskyard.errors import NotFound
 routes = Routes("Internal: queues")
 
 
-@routes.add(
-    "POST /api/internal/queues/{queue}/dequeue", body=schemas.DEQUEUE, answers={200: schemas.Messages}
-)
+@routes.add("POST /api/internal/queues/{queue}/dequeue", body=schemas.DEQUEUE, answers={200: schemas.Messages})
 async def dequeue(call: Call) -> Response:
     """Lease tasks, waiting for the first up to `waitTime` seconds."""
     queue = queue_named(call.param("queue"))
@@ -44,9 +42,7 @@ async def complete(call: Call) -> Response:
     task_id = call.task_id()
     body = await call.body_about(task_id, schemas.SETTLED)
     return answer_task(
-        await lease.complete(
-            call.engine, call.services.leases, call.caller, task_id, body.lease_token, body.output
-        )
+        await lease.complete(call.engine, call.services.leases, call.caller, task_id, body.lease_token, body.output)
     )
 
 

@@ -111,7 +111,7 @@ class _Endpoint:
             await Response(status_code=405, headers={"Allow": self._allow})(scope, receive, send)
             return
         handler, access = found
-        call = Call(self._services, _admitted(scope, access), scope, receive)
+        call = Call(self._services, _admitted(scope, access), access, scope, receive)
         response = await handler(call)
         await response(scope, receive, send)
 
@@ -125,7 +125,7 @@ class _SocketEndpoint:
         self._access = operation.access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(self._services, _admitted(scope, self._access), scope, receive)
+        call = Call(self._services, _admitted(scope, self._access), self._access, scope, receive)
         await self._handler(WebSocket(scope, receive, send), call)
 
 

@@ -73,6 +73,12 @@ class Postponement(Strict):
     error: TaskError | None = None
 
 
+class FileForm(Strict):
+    """A form with one file."""
+
+    file: bytes
+
+
 class Output(Strict):
     """The result a person gives."""
 
@@ -108,6 +114,7 @@ HEARTBEAT = Shape[HeartbeatRequest](
 SETTLED = Shape[Settled](Settled)
 FAILURE = Shape[Failure](Failure)
 POSTPONEMENT = Shape[Postponement](Postponement)
+FILE = Shape[FileForm](FileForm)
 OUTPUT = Shape[Output](Output)
 PAGE_QUERY = Shape[PageQuery](PageQuery)
 
@@ -322,6 +329,12 @@ class UploadAnswer(Answer):
     name: str
     size: int
     sha256: str
+
+
+class Health(Answer):
+    """How it is."""
+
+    status: str
 
 
 class Me(Answer):

@@ -147,7 +147,7 @@ async def _list_theirs(call: Call, wanted: Filter, limit: int, after: int | None
 
 async def kind_ids(engine: Engine, keys: list[str]) -> tuple[int, ...]:
     """The versions of these definitions; of one there is not, none."""
-    return tuple(kind.id for key in keys for kind in await engine.store.versions(key))
+    return tuple([kind.id for key in keys for kind in await engine.store.versions(key)])
 
 
 async def _search(engine: Engine, text: str | None) -> dict[str, Any]:

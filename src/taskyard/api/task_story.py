@@ -41,9 +41,7 @@ LOG_QUERY = Shape[LogQuery](LogQuery)
 OUTPUT_QUERY = Shape[OutputQuery](OutputQuery)
 
 
-@routes.add(
-    "GET /api/v1/tasks/{taskId}/attempts", query=schemas.PAGE_QUERY, answers={200: schemas.AttemptPage}
-)
+@routes.add("GET /api/v1/tasks/{taskId}/attempts", query=schemas.PAGE_QUERY, answers={200: schemas.AttemptPage})
 async def read_attempts(call: Call) -> Response:
     """A task's ended attempts, oldest first."""
     task_id = await _seen(call)

@@ -69,9 +69,7 @@ async def change_status(call: Call) -> Response:
     return answer_task(await set_status(call.engine, call.services.leases, call.caller, task_id, change))
 
 
-@internal.add(
-    "POST /api/internal/tasks/{taskId}/cancel", body=schemas.REASON, body_optional=True, answers={200: Task}
-)
+@internal.add("POST /api/internal/tasks/{taskId}/cancel", body=schemas.REASON, body_optional=True, answers={200: Task})
 @routes.add("POST /api/v1/tasks/{taskId}/cancel", body=schemas.REASON, body_optional=True, answers={200: Task})
 async def cancel_task(call: Call) -> Response:
     """Cancel a task; a running handler is told at once."""

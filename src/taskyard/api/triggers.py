@@ -45,9 +45,7 @@ EVENT = Shape[IncomingEvent](IncomingEvent)
 ENVELOPE = Shape[IncomingEnvelope](IncomingEnvelope)
 
 
-@routes.add(
-    "POST /api/v1/triggers/{name}", body=ANYTHING, body_optional=True, answers={201: schemas.TriggeredTask}
-)
+@routes.add("POST /api/v1/triggers/{name}", body=ANYTHING, body_optional=True, answers={201: schemas.TriggeredTask})
 async def trigger(call: Call) -> Response:
     """Start what declared this trigger, with the body as its input; answers the first task of several."""
     name, properties = call.param("name"), await call.json(optional=True)

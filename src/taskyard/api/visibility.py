@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from taskyard.api.access import READ
 from taskyard.domain.task import Task, detail_of, tell
-from taskyard.engine.query import Known, know_one
 from taskyard.engine.engine import Engine
+from taskyard.engine.query import Known, know_one
 from taskyard.errors import NotFound
 from taskyard.security.caller import Caller
 

@@ -12,8 +12,10 @@ _MASK = "********"
 
 def masked(setting: Setting, value: Any) -> Any:
     """The setting's value as it may be shown: of an address all but its password, of other secrets nothing."""
-    if not setting.secret or value in ("", None):
+    if not setting.secret:
         return list(value) if isinstance(value, tuple) else value
+    if not value:
+        return ""
     text = str(value)
     return mask_password(text) if "://" in text else _MASK
 

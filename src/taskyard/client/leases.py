@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from taskyard.client.talk import INTERNAL, JsonObject, Talk, fetch, given, part
+from taskyard.client.tasks import read_task
+from taskyard.domain.task import Task
 
 AUTOMATED = "task-execution-automated"
 
@@ -70,9 +72,9 @@ def heartbeat(
     return bool(answer["cancelRequested"])
 
 
-def complete_message(message: QueueMessage, output: Any = None) -> Talk[JsonObject]:
+def complete_message(message: QueueMessage, output: Any = None) -> Talk[Task]:
     """The work is done. Raises StaleLease."""
-    return (yield from _say(message, "complete", {"output": output}))
+    return read_task((yield from _say(message, "complete", {"output": output})))
 
 
 def fail_message(
@@ -83,21 +85,21 @@ def fail_message(
     details: Any = None,
     stack_trace: str | None = None,
     retryable: bool | None = None,
-) -> Talk[JsonObject]:
+) -> Talk[Task]:
     """The attempt failed, and the retry policy decides what follows. Raises StaleLease."""
     told = given(code=code, message=error, details=details, stack_trace=stack_trace, retryable=retryable)
-    return (yield from _say(message, "fail", {"error": told}))
+    return read_task((yield from _say(message, "fail", {"error": told})))
 
 
 def retry_message(
     message: QueueMessage, *, delay: float | None = None, error: str | None = None, code: str = "EXECUTION_ERROR"
-) -> Talk[JsonObject]:
+) -> Talk[Task]:
     """Have it tried again after `delay` seconds (None: the policy's); without `error` no retry is used up.
 
     Raises StaleLease.
     """
     told = None if error is None else {"code": code, "message": error}
-    return (yield from _say(message, "retry", given(delay=delay, error=told)))
+    return read_task((yield from _say(message, "retry", given(delay=delay, error=told))))
 
 
 def _say(message: QueueMessage, verb: str, body: JsonObject) -> Talk[JsonObject]:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from taskyard.client.errors import SocketLost, SocketRefused
-from taskyard.client.talk import API, Emit, JsonObject, Open, Pause, Read, Stream, Talk, fetch, part
+from taskyard.client.talk import API, MOST, Emit, JsonObject, Open, Pause, Read, Stream, Talk, fetch, part
 from taskyard.client.tasks import get_task, output_of
 from taskyard.domain import sequence
 from taskyard.domain.event import NAMES
@@ -24,7 +24,6 @@ _SOCKET_TRIES = 4
 _ASK_TRIES = 8
 _ASK_EVERY = 0.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-_LINES_AT_ONCE = 200
 
 _STATUS_OF = {
     NAMES[move.events[0]].type: move.target.value
@@ -173,11 +172,11 @@ class _Look(msgspec.Struct):
 def _look(task_id: str, after: int) -> Talk[_Look]:
     path = f"{API}/tasks/{part(task_id)}"
     task = yield from fetch("GET", path)
-    lines = yield from fetch("GET", f"{path}/logs", query={"after": after, "limit": _LINES_AT_ONCE})
+    lines = yield from fetch("GET", f"{path}/logs", query={"after": after, "limit": MOST})
     events: list[JsonObject] = []
     cursor = None
     while True:
-        page = yield from fetch("GET", f"{path}/events", query={"cursor": cursor})
+        page = yield from fetch("GET", f"{path}/events", query={"limit": MOST, "cursor": cursor})
         events += page["items"]
         cursor = page.get("nextCursor")
         if cursor is None:

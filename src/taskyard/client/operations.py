@@ -45,19 +45,21 @@ def queues() -> Stream[JsonObject]:
     yield from pages(f"{API}/queues")
 
 
-def pause(queue: str) -> Talk[None]:
-    """Let nothing be dequeued from a queue, such as `task-execution-automated`. Raises NotFound."""
-    yield from fetch("POST", f"{API}/queues/{part(queue)}/pause", repeatable=True)
+def pause(queue: str) -> Talk[JsonObject]:
+    """Let nothing be dequeued from a queue, such as `task-execution-automated`; its figures. Raises NotFound."""
+    answer: JsonObject = yield from fetch("POST", f"{API}/queues/{part(queue)}/pause", repeatable=True)
+    return answer
 
 
-def resume(queue: str) -> Talk[None]:
-    """Let a paused queue go on. Raises NotFound."""
-    yield from fetch("POST", f"{API}/queues/{part(queue)}/resume", repeatable=True)
+def resume(queue: str) -> Talk[JsonObject]:
+    """Let a paused queue go on; its figures. Raises NotFound."""
+    answer: JsonObject = yield from fetch("POST", f"{API}/queues/{part(queue)}/resume", repeatable=True)
+    return answer
 
 
-def dead_letters() -> Stream[Task]:
-    """The tasks in the dead letter queue, newest first."""
-    yield from pages(_DEAD, read=read_task)
+def dead_letters(definition: str | None = None) -> Stream[Task]:
+    """The tasks in the dead letter queue, newest first; those of one definition where it is named."""
+    yield from pages(_DEAD, given(definition=definition), read_task)
 
 
 def requeue(
@@ -66,21 +68,26 @@ def requeue(
     filter: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
     input: Any = None,  # noqa: A002 - the public name
     rate_per_second: float | None = None,
-) -> Talk[JsonObject]:
-    """Have dead letters run again with fresh budgets: those with these ids, or all that fit a filter.
+    reason: str | None = None,
+) -> Talk[list[str]]:
+    """Have dead letters run again with fresh budgets; the ids of those moved by now.
 
-    `input` replaces the input of each, and is validated first; `rate_per_second` spreads them out.
+    They are named by their ids, or by a filter such as `{"definition": "backup"}`. `input` replaces the input of
+    each, and is validated first; with `rate_per_second` those beyond the first second follow later.
     """
-    body = given(task_ids=task_ids, filter=filter, input=input, rate_per_second=rate_per_second)
-    answer: JsonObject = yield from fetch("POST", f"{INTERNAL}/deadletters/requeue", body=body)
-    return answer
+    body = given(task_ids=task_ids, filter=filter, input=input, rate_per_second=rate_per_second, reason=reason)
+    return list((yield from fetch("POST", f"{INTERNAL}/deadletters/requeue", body=body))["taskIds"])
 
 
-def discard(task_ids: Sequence[str] | None = None, *, filter: Mapping[str, Any] | None = None) -> Talk[JsonObject]:  # noqa: A002
-    """Give dead letters up for good: those with these ids, or all that fit a filter; they stay FAILED."""
-    body = given(task_ids=task_ids, filter=filter)
-    answer: JsonObject = yield from fetch("POST", f"{INTERNAL}/deadletters/discard", body=body)
-    return answer
+def discard(
+    task_ids: Sequence[str] | None = None,
+    *,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+    reason: str | None = None,
+) -> Talk[list[str]]:
+    """Give dead letters up for good, named as for `requeue`; they stay FAILED. The ids of those given up."""
+    body = given(task_ids=task_ids, filter=filter, reason=reason)
+    return list((yield from fetch("POST", f"{INTERNAL}/deadletters/discard", body=body))["taskIds"])
 
 
 def workers() -> Stream[JsonObject]:

@@ -21,6 +21,8 @@ JsonObject: TypeAlias = dict[str, Any]
 
 API = "/api/v1"
 INTERNAL = "/api/internal"
+MOST = 200
+"""The most items a page may have."""
 
 _TRIES = 4
 _LONGEST_PAUSE = 30.0

@@ -12,6 +12,7 @@ import msgspec
 from taskyard.client.talk import (
     API,
     INTERNAL,
+    MOST,
     JsonObject,
     Request,
     Stream,
@@ -56,8 +57,12 @@ def start_many(key: str, inputs: Sequence[Mapping[str, Any]], options: Mapping[s
 
 def trigger(name: str, properties: Mapping[str, Any] | None) -> Talk[list[Started]]:
     """Start what declared a trigger."""
-    answer = yield from fetch("POST", f"{API}/triggers/{part(name)}", body=dict(properties or {}))
-    return [_started(item) for item in answer["items"]]
+    first = yield from fetch("POST", f"{API}/triggers/{part(name)}", body=dict(properties or {}))
+    started = [_started(first)]
+    for task_id in first["otherTaskIds"]:
+        task = yield from get_task(task_id)
+        started.append(Started(task, reused=False))
+    return started
 
 
 def action(name: str, properties: Mapping[str, Any] | None) -> Talk[Started]:
@@ -104,9 +109,9 @@ def cancel(task_id: str, reason: str | None = None) -> Talk[Task]:
     return read_task((yield from fetch("POST", f"{_path(task_id)}/cancel", body=given(reason=reason))))
 
 
-def retry(task_id: str) -> Talk[Task]:
+def retry(task_id: str, reason: str | None = None) -> Talk[Task]:
     """Have a FAILED task run again, or one that waits for its retry run now. Raises IllegalTransition."""
-    return read_task((yield from fetch("POST", f"{_path(task_id)}/retry", body={})))
+    return read_task((yield from fetch("POST", f"{_path(task_id)}/retry", body=given(reason=reason))))
 
 
 def reassign(task_id: str, assignee_type: str, assignee_id: str, reason: str | None = None) -> Talk[Task]:
@@ -115,13 +120,13 @@ def reassign(task_id: str, assignee_type: str, assignee_id: str, reason: str | N
     return read_task((yield from fetch("POST", f"{_path(task_id)}/reassign", body=body)))
 
 
-def complete(
-    task_id: str, output: Any = None, *, outcome: str | None = None, comment: str | None = None
-) -> Talk[JsonObject]:
-    """End a manual task with its result: `{task, next}`. Raises ValidationFailed, IllegalTransition, Forbidden."""
-    body = {"output": output, **given(outcome=outcome, comment=comment)}
-    answer: JsonObject = yield from fetch("POST", f"{_path(task_id)}/complete", body=body)
-    return answer
+def complete(task_id: str, output: Any = None, *, version: int | None = None) -> Talk[Task]:
+    """End a manual task with its result; `version` guards against changes that were not seen.
+
+    Raises ValidationFailed, IllegalTransition, Forbidden, Conflict.
+    """
+    body = {"output": output, **given(version=version)}
+    return read_task((yield from fetch("POST", f"{_path(task_id)}/complete", body=body)))
 
 
 def why(task_id: str) -> Talk[JsonObject]:
@@ -132,17 +137,17 @@ def why(task_id: str) -> Talk[JsonObject]:
 
 def attempts(task_id: str) -> Stream[JsonObject]:
     """The ended attempts, oldest first."""
-    yield from pages(f"{_path(task_id)}/attempts")
+    yield from pages(f"{_path(task_id)}/attempts", {"limit": MOST})
 
 
 def events(task_id: str) -> Stream[JsonObject]:
     """The task's events (envelopes), oldest first: its audit trail."""
-    yield from pages(f"{_path(task_id)}/events")
+    yield from pages(f"{_path(task_id)}/events", {"limit": MOST})
 
 
 def logs(task_id: str, after: int = 0) -> Stream[JsonObject]:
     """The lines `{sequence, at, level, text}` that the task logged after a sequence, oldest first."""
-    yield from pages(f"{_path(task_id)}/logs", {"after": after})
+    yield from pages(f"{_path(task_id)}/logs", {"after": after, "limit": MOST})
 
 
 def output(task_id: str, format: OutputFormat = "json") -> Talk[str]:  # noqa: A002 - the public name

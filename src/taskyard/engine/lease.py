@@ -92,7 +92,8 @@ async def dequeue(
             if lease is not None or left <= 0:
                 break
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), min(left, _POLL))
+                async with asyncio.timeout(min(left, _POLL)):
+                    await woken.wait()
     finally:
         stop_listening()
     return [] if lease is None else await _messages(engine, signer, caller, lease, request.visibility_timeout)

@@ -92,7 +92,8 @@ class Claimer:
     async def _wait(self, seconds: float) -> bool:
         """Wait until there may be more to do; False when only time has passed."""
         try:
-            await asyncio.wait_for(self._desk.hungry.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._desk.hungry.wait()
         except TimeoutError:
             return False
         self._desk.hungry.clear()

@@ -58,7 +58,8 @@ async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0)
                 yield {"type": "end", "sequence": after, "at": iso(await engine.store.now())}
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), _LOOK_AGAIN)
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await changed.wait()
 
 
 async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
@@ -70,7 +71,8 @@ async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
             if task.status in FINAL:
                 return task
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), _LOOK_AGAIN)
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await changed.wait()
 
 
 async def _look(engine: Engine, task_id: int, after: int) -> _Look:

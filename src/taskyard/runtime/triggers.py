@@ -79,7 +79,8 @@ class Triggers:
                 if await self._step():
                     continue
                 try:
-                    await asyncio.wait_for(woken.wait(), _LOOK_EVERY)
+                    async with asyncio.timeout(_LOOK_EVERY):
+                        await woken.wait()
                 except TimeoutError:
                     continue
         finally:

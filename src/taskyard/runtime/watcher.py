@@ -67,7 +67,8 @@ class Watcher:
             except TaskyardError as error:
                 log.warning("followers wait for the store", reason=error.message)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._woken.wait()
             self._woken.clear()
 
     async def _look(self) -> None:

@@ -65,7 +65,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._heart: Heart | None = None
         self._cells = options.cells or Cells(options.slots)
-        self._usage = (time.monotonic(), 0.0)
+        self._usage = _cpu_now()
         self.id = 0
         self.name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
 
@@ -169,7 +169,8 @@ class Worker:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wanted.wait(), BEAT_SECONDS)
+                    async with asyncio.timeout(BEAT_SECONDS):
+                        await wanted.wait()
                 wanted.clear()
                 if self._desk.running or self._desk.waiting:
                     await self._stop_revoked()
@@ -216,20 +217,24 @@ class Worker:
 
     def _stats(self) -> dict[str, Any]:
         """What a worker says of itself: CPU share since the last time, memory in MiB, what it can run."""
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        now, cpu = time.monotonic(), used.ru_utime + used.ru_stime
         before, cpu_before = self._usage
-        self._usage = (now, cpu)
-        share = (cpu - cpu_before) / max(now - before, 1e-9)
+        now, cpu = self._usage = _cpu_now()
+        share = (cpu - cpu_before) / max(now - before, 1e-3)
         return {
             "cpu": round(share, 3),
-            "memoryMb": round(used.ru_maxrss / 1024, 1),
+            "memoryMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             "definitions": self._claimer.definitions,
         }
 
 
 def _released(failures: int, losses: int) -> Decision:
     return Decision(Outcome.RELEASED, Budgets(failures, losses))
+
+
+def _cpu_now() -> tuple[float, float]:
+    """The moment and the CPU this process has used until then, both in seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return time.monotonic(), used.ru_utime + used.ru_stime
 
 
 def _heard(task: asyncio.Task[None]) -> None:

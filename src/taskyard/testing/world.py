@@ -141,7 +141,7 @@ class World:
 
     async def _settle(self) -> Scene:
         """The scene once nothing moves. Raises TimeoutError naming what still runs when patience is at its end."""
-        moved = asyncio.Event()
+        moved = self._told.moved
         stop_listening = self._engine.store.listen(Topic.FEED, moved.set)
         scene = None
         try:
@@ -170,12 +170,13 @@ class World:
 
 
 class _Told(Listeners):
-    """A yard's listeners, counting the events that they have been told."""
+    """A yard's listeners, counting the events that they have been told; `moved` is set at each."""
 
     def __init__(self, listeners: Listeners) -> None:
         super().__init__()
         self._inner = listeners
         self.count = 0
+        self.moved = asyncio.Event()
 
     def __bool__(self) -> bool:
         return True
@@ -185,6 +186,7 @@ class _Told(Listeners):
         await self._inner.call(names, subject)
         if isinstance(subject, TaskEvent):
             self.count += 1
+            self.moved.set()
 
 
 def _settings(yard: Taskyard, folder: str) -> Settings:

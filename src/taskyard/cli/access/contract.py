@@ -26,8 +26,8 @@ class Access(Protocol):
     async def task(self, task_id: str) -> Json:
         """One task."""
 
-    async def tasks(self, query: Mapping[str, str]) -> Json:
-        """A page of tasks; `query` as the parameters of `GET /api/v1/tasks`."""
+    async def tasks(self, query: Mapping[str, Any]) -> Json:
+        """A page of tasks; `query` as the parameters of `GET /api/v1/tasks`, several values as a list."""
 
     async def attempts(self, task_id: str) -> list[Json]:
         """A task's ended attempts, oldest first."""
@@ -56,11 +56,11 @@ class Access(Protocol):
     async def dead_letters(self, limit: int, cursor: str | None) -> Json:
         """A page of the dead letters."""
 
-    async def requeue(self, body: Json) -> list[str]:
-        """Requeue dead letters (`{taskIds | filter, input?, ratePerSecond?}`); the ids of those moved."""
+    async def requeue(self, body: Json) -> Json:
+        """Requeue dead letters (`{taskIds | filter, input?, ratePerSecond?}`): `{taskIds, pending}`."""
 
-    async def discard(self, body: Json) -> list[str]:
-        """Give dead letters up (`{taskIds | filter}`); the ids of those discarded."""
+    async def discard(self, body: Json) -> Json:
+        """Give dead letters up (`{taskIds | filter}`): `{taskIds}`."""
 
     async def definitions(self) -> list[Json]:
         """The definitions that can be run, by key."""

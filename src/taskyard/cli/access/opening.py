@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from taskyard.cli.access.contract import Access
-from taskyard.settings import Settings, load
+from taskyard.cli.quiet import configure_quiet_logs
+from taskyard.settings import load
 
 
 @contextlib.asynccontextmanager
@@ -16,14 +17,14 @@ async def open_access(target: str | None = None, *, work: bool = False) -> Async
     With `work`, the tasks of a `target` are executed here meanwhile; other access leaves that to workers.
     """
     settings = load()
-    quiet(settings)
+    configure_quiet_logs(settings)
     if target is None and settings["TASKYARD_URL"]:
-        async with _remote(settings) as access:
-            yield access
-        return
-    from taskyard.cli.access.local import LocalAccess
-    from taskyard.loading import load_yard
+        from taskyard.cli.access.remote import open_remote
 
-    app = load_yard(target).app
-    async with app.working() if target is not None and work else _opened(app):
-        yield LocalAccess(app)
+        async with open_remote(settings["TASKYARD_URL"], settings["TASKYARD_TOKEN"]) as remote:
+            yield remote
+    else:
+        from taskyard.cli.access.local import open_local
+
+        async with open_local(target, work=work) as local:
+            yield local

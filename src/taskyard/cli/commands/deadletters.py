@@ -97,8 +97,10 @@ def _move(verb: str, body: dict[str, Any], app: str | None, as_json: bool) -> No
         async with open_access(app) as access:
             moved = await (access.requeue(body) if verb == "requeue" else access.discard(body))
         if as_json:
-            print_json({"taskIds": moved})
-        else:
-            print_line(f"{len(moved)} {'task' if len(moved) == 1 else 'tasks'} {verb.removesuffix('e')}ed")
+            print_json(moved)
+            return
+        count, pending = len(moved["taskIds"]), moved.get("pending", 0)
+        more = f", {pending} more follow" if pending else ""
+        print_line(f"{count} {'task' if count == 1 else 'tasks'} {verb.removesuffix('e')}ed{more}")
 
     execute(ask())

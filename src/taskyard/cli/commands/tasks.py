@@ -27,7 +27,7 @@ def tasks(
     status: Annotated[
         list[str] | None, typer.Option(help="PENDING, RUNNING, RETRYING, …; may be repeated.")
     ] = None,
-    task_type: Annotated[str | None, typer.Option(help="AUTOMATED, INTEGRATION or MANUAL.")] = None,
+    task_type: Annotated[list[str] | None, typer.Option(help="AUTOMATED, INTEGRATION or MANUAL.")] = None,
     definition: Annotated[str | None, typer.Option(metavar="KEY")] = None,
     workflow_id: _Text = None,
     cause_type: _Text = None,
@@ -54,11 +54,11 @@ def tasks(
     from taskyard.cli.running import execute
 
     query = {
-        "status": ",".join(status or ()), "taskType": task_type, "definition": definition, "workflowId": workflow_id,
+        "status": _parts(status), "taskType": _parts(task_type), "definition": definition, "workflowId": workflow_id,
         "causeType": cause_type, "cause": cause, "parentTaskId": parent_task_id, "hash": hash_,
         "correlationId": correlation_id, "assignee": assignee, "tag": tag, "q": q, "createdAfter": created_after,
         "createdBefore": created_before, "startedAfter": started_after, "startedBefore": started_before,
-        "sort": sort, "limit": str(limit), "cursor": cursor,
+        "sort": sort, "limit": limit, "cursor": cursor,
     }  # fmt: skip
 
     async def ask() -> None:
@@ -70,6 +70,11 @@ def tasks(
             _print(page)
 
     execute(ask())
+
+
+def _parts(texts: list[str] | None) -> list[str]:
+    """Names that were given one by one, or separated by commas."""
+    return [name.strip().upper() for text in texts or () for name in text.split(",")]
 
 
 def _print(page: dict[str, Any]) -> None:

@@ -142,6 +142,16 @@ class Pool:
             async with self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection, connection.transaction():
                 yield connection
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection that sees one moment only."""
+        with answering():
+            async with (
+                self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
+
     async def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[asyncpg.Record]:
         with answering():
             async with self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection:

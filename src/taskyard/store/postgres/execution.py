@@ -47,6 +47,7 @@ _SETTLE = statement("settle")
 _REVOKED = statement("revoked")
 _GIVE_UP = statement("give_up")
 _LOST = statement("lost")
+_LAST_SAID = statement("last_said")
 _RECORD_LINES = statement("record_lines")
 _RECORD_PROGRESS = statement("record_progress")
 
@@ -141,6 +142,10 @@ class Execution(Base):
         moment = self.clock.moment
         await self.db.durable.fetch(_GIVE_UP, moment, WORKER_TTL_US, LEADER_GAP_US)
         return [LostTask(*row) for row in await self.db.relaxed.fetch(_LOST, moment, limit)]
+
+    async def last_said(self, task_id: int) -> int:
+        """See the contract."""
+        return int(await self.db.relaxed.value(_LAST_SAID, task_id))
 
     async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
         """See the contract. Characters that PostgreSQL cannot keep are replaced."""

@@ -8,6 +8,7 @@ from taskyard.store.postgres.statements import statement
 
 _QUEUES = statement("queues")
 _PAUSE = "UPDATE taskyard.queue SET paused = $2 WHERE id = $1"
+_RATES = statement("rates")
 _AHEAD_OF = statement("ahead_of")
 _SLOT_HOLDERS = statement("slot_holders")
 
@@ -18,6 +19,11 @@ class Queues(Base):
     async def queues(self) -> list[QueueRow]:
         """See the contract."""
         return [QueueRow(*row) for row in await self.db.reading.fetch(_QUEUES, self.clock.moment)]
+
+    async def rates(self, seconds: int) -> dict[int, tuple[int, int]]:
+        """See the contract."""
+        rows = await self.db.reading.fetch(_RATES, self.clock.moment, seconds)
+        return {row[0]: (row[1], row[2]) for row in rows}
 
     async def pause(self, queue: int, paused: bool) -> None:
         """See the contract."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from taskyard.contracts.records import FeedRow, Filter, Page
+from taskyard.contracts.records import FeedRow, Filter, Page, Story
 from taskyard.domain.facts import AttemptFact, Body, Facts, Line, Note, Place, PlaceKind, Progress
 from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType, Outcome, State
@@ -26,6 +26,7 @@ _LATEST = statement("latest")
 _FEED = statement("feed")
 _FEED_END = "SELECT pos FROM taskyard.sequencer"
 _COUNTS = statement("counts")
+_RUN_TIMES = statement("run_times")
 
 _END_OF_IDS: Final = (1 << 63) - 1
 
@@ -36,6 +37,22 @@ class Reading(Base):
     async def facts(self, task_ids: Sequence[int]) -> list[Facts]:
         """See the contract."""
         return await facts_of(self.db.relaxed, task_ids)
+
+    async def story(self, task_id: int, after: int, limit: int) -> Story | None:
+        """See the contract."""
+        async with self.db.reading.snapshot() as connection:
+            facts = await connection.fetch(_FACTS, [task_id])
+            if not facts:
+                return None
+            attempts = await connection.fetch(_ATTEMPTS, task_id)
+            notes = await connection.fetch(_NOTES, [task_id])
+            lines = await connection.fetch(_LINES, task_id, after, limit) if limit else []
+        return Story(
+            _facts(tuple(facts[0])),
+            [_attempt(a) for a in attempts],
+            [_note(n) for n in notes],
+            [Line(*r) for r in lines],
+        )
 
     async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
         """See the contract."""
@@ -69,8 +86,7 @@ class Reading(Base):
 
     async def notes(self, task_ids: Sequence[int]) -> list[Note]:
         """See the contract."""
-        rows: list[Any] = await self.db.relaxed.fetch(_NOTES, list(task_ids))
-        return [Note(id_, sequence, at, EventType(type_), decode(body)) for id_, sequence, at, type_, body in rows]
+        return [_note(row) for row in await self.db.relaxed.fetch(_NOTES, list(task_ids))]
 
     async def lines(self, task_id: int, after: int, limit: int) -> list[Line]:
         """See the contract."""
@@ -88,6 +104,10 @@ class Reading(Base):
     async def feed_end(self) -> int:
         """See the contract."""
         return int(await self.db.relaxed.value(_FEED_END))
+
+    async def run_times(self, since: int) -> list[tuple[int, int]]:
+        """See the contract."""
+        return [tuple(row) for row in await self.db.reading.fetch(_RUN_TIMES, since)]
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """See the contract."""
@@ -117,6 +137,10 @@ def _facts(row: tuple[Any, ...]) -> Facts:
 
 def _attempt(row: Any) -> AttemptFact:
     return AttemptFact(row[0], row[1], Outcome(row[2]), *row[3:])
+
+
+def _note(row: Any) -> Note:
+    return Note(row[0], row[1], row[2], EventType(row[3]), decode(row[4]))
 
 
 def _page(ids: list[int], limit: int) -> Page:

@@ -1,0 +1,76 @@
+"""What a follower has not been sent yet: bounded, so that a slow client costs little and slows nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any
+
+Message = dict[str, Any]
+
+PATIENCE = 1.0
+"""Seconds a full buffer waits for its client before it skips lines."""
+
+_MAY_BE_SKIPPED = frozenset({"log", "progress"})
+
+
+class Buffer:
+    """At most `size` messages between a source and a client.
+
+    While the client takes messages the source waits for it; once it has taken none for `patience` seconds,
+    the oldest lines make room for new ones, and the client is told how many it missed. What is told of states
+    and results is never skipped.
+    """
+
+    def __init__(self, size: int, patience: float = PATIENCE) -> None:
+        self._size = size
+        self._patience = patience
+        self._messages: deque[Message] = deque()
+        self._gap: Message | None = None
+        self._ended = False
+        self._is_slow = False
+        self._filled = asyncio.Event()
+        self._drained = asyncio.Event()
+
+    async def put(self, message: Message) -> None:
+        """Add a message, waiting for room as far as the client deserves it."""
+        if len(self._messages) >= self._size and not self._is_slow:
+            self._drained.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), self._patience)
+            self._is_slow = len(self._messages) >= self._size
+        if len(self._messages) >= self._size:
+            self._skip()
+        self._messages.append(message)
+        self._filled.set()
+
+    def end(self) -> None:
+        """Nothing more will be put."""
+        self._ended = True
+        self._filled.set()
+
+    async def take(self) -> Message | None:
+        """The next message; None after the last."""
+        while not self._messages:
+            if self._ended:
+                return None
+            self._filled.clear()
+            await self._filled.wait()
+        self._is_slow = False
+        self._drained.set()
+        gap = self._gap
+        if gap is not None and self._messages[0]["sequence"] > gap["sequence"]:
+            self._gap = None
+            return gap
+        return self._messages.popleft()
+
+    def _skip(self) -> None:
+        """Drop the oldest line, and tell of it where it would have stood."""
+        oldest = next((m for m in self._messages if m["type"] in _MAY_BE_SKIPPED), None)
+        if oldest is None:
+            return
+        self._messages.remove(oldest)
+        if oldest["type"] == "log":
+            skipped = 1 if self._gap is None else self._gap["skipped"] + 1
+            self._gap = {"type": "gap", "sequence": oldest["sequence"], "at": oldest["at"], "skipped": skipped}

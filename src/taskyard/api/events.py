@@ -1,0 +1,117 @@
+"""The feed of all tasks' events: as pages, and as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.responses import Response
+
+from taskyard.api import schemas
+from taskyard.api.answers import answer_page
+from taskyard.api.call import Call
+from taskyard.api.routing import Routes
+from taskyard.api.shapes import Shape
+from taskyard.api.sse import EVENT_STREAM, KEEP_ALIVE, EventStream, sse_event
+from taskyard.api.standing import Standing
+from taskyard.contracts.records import Topic
+from taskyard.domain.json import detail, refusal
+from taskyard.engine.engine import Engine
+from taskyard.engine.events import FeedEvent, read_feed
+from taskyard.engine.query import know
+
+routes = Routes("Triggers and events")
+
+_AT_ONCE = 200
+_LOOK_EVERY = 0.5
+_SILENCE = 15.0
+
+
+class FeedQuery(schemas.Strict, rename="camel"):
+    """Events after a position of the feed, of the tasks with a cause if one is named."""
+
+    after: schemas.Sequence | None = None
+    cause_type: str | None = None
+    cause: str | None = None
+    limit: schemas.Limit = 50
+    cursor: str | None = None
+
+
+FEED_QUERY = Shape[FeedQuery](FeedQuery)
+
+
+@routes.add(
+    "GET /api/v1/events",
+    query=FEED_QUERY,
+    answers={
+        200: {
+            "application/json": schemas.FeedPage,
+            EVENT_STREAM: {"schema": {"type": "string"}},
+        }
+    },
+)
+async def read_events(call: Call) -> Response:
+    """The events of all tasks, oldest first; with `Accept: text/event-stream` those to come as well."""
+    query = call.query(FEED_QUERY)
+    if EVENT_STREAM in call.headers.get("accept", ""):
+        return EventStream(_stream(call, query, await _beginning(call, query)))
+    cursors = call.services.cursors
+    after = cursors.read_number("events", query.cursor)
+    after = (query.after or 0) if after is None else after
+    events = await read_feed(call.engine, after, query.limit)
+    position = events[-1].pos if events else after
+    more = bool(events) and position < await call.engine.store.feed_end()
+    items = [each.event.envelope() for each in await _caused(call.engine, events, query)]
+    return answer_page(items, cursors.make("events", position if more else None), position=str(position))
+
+
+async def _beginning(call: Call, query: FeedQuery) -> int:
+    """Where a stream begins: where the client was before, or now. Raises ValidationFailed."""
+    last = call.headers.get("last-event-id")
+    if last is not None:
+        if not (last.isascii() and last.isdecimal() and len(last) < 19):
+            raise refusal([detail("/Last-Event-ID", "is not the id of an event of this stream", "pattern")])
+        return int(last)
+    return await call.engine.store.feed_end() if query.after is None else query.after
+
+
+async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[bytes]:
+    """Events as they come, until the client's right to see them or the server ends."""
+    woken = asyncio.Event()
+    stop_listening = call.engine.store.listen(Topic.FEED, woken.set)
+    standing = Standing(call)
+    loop = asyncio.get_running_loop()
+    spoken = loop.time()
+    yield KEEP_ALIVE
+    try:
+        while await standing.holds():
+            woken.clear()
+            events = await read_feed(call.engine, after, _AT_ONCE)
+            for each in await _caused(call.engine, events, query):
+                yield sse_event(str(each.pos), each.event.key, msgspec.json.encode(each.event.envelope()))
+                spoken = loop.time()
+            if events:
+                after = events[-1].pos
+                continue
+            if loop.time() - spoken >= _SILENCE:
+                yield KEEP_ALIVE
+                spoken = loop.time()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), _LOOK_EVERY)
+    finally:
+        stop_listening()
+
+
+async def _caused(engine: Engine, events: list[FeedEvent], query: FeedQuery) -> list[FeedEvent]:
+    """Those of the events whose task has the cause that is asked for."""
+    if query.cause_type is None and query.cause is None:
+        return events
+    bodies = [known.facts.body for known in await know(engine, sorted({int(e.event.data["taskId"]) for e in events}))]
+    wanted = {
+        str(body.id)
+        for body in bodies
+        if query.cause_type in (None, body.cause_type) and query.cause in (None, body.cause)
+    }
+    return [each for each in events if each.event.data["taskId"] in wanted]

@@ -1,0 +1,95 @@
+"""The application: all routes behind the guard, and nothing else."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskyard.api import (
+    admin,
+    dead_letters,
+    definitions,
+    docs,
+    events,
+    leases,
+    live,
+    login,
+    operations,
+    queues,
+    task_lists,
+    task_story,
+    tasks,
+    triggers,
+    uploads,
+)
+from taskyard.api.auth import Guard
+from taskyard.api.errors import ErrorBoundary
+from taskyard.api.openapi import make_document
+from taskyard.api.routing import Operation, build_routes, not_found
+from taskyard.api.services import ApiServices
+from taskyard.api.shapes import JsonObject
+
+_RESOURCES = (
+    tasks.internal, leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
+    tasks.routes, task_lists.routes, task_story.routes, definitions.routes, queues.routes, triggers.routes,
+    events.routes, uploads.routes, admin.routes, login.routes, live.routes, operations.routes, docs.routes,
+)  # fmt: skip
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+def all_operations() -> list[Operation]:
+    """Every operation there is."""
+    return [operation for resource in _RESOURCES for operation in resource.operations]
+
+
+def create_api(services: ApiServices) -> FastAPI:
+    """The application that serves everything in the access table.
+
+    Raises ConfigurationError when a route has no row there, or a row no route.
+    """
+    operations_ = all_operations()
+    app = _Application(operations_, services.version)
+    app.router.routes[:] = build_routes(services, operations_)
+    app.router.default = not_found
+    app.add_middleware(Guard, services=services)
+    app.add_middleware(ErrorBoundary)
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+class _Application(FastAPI):
+    """FastAPI as a shell: its own routes and documents are off, ours are told from the operations."""
+
+    def __init__(self, operations_: list[Operation], version: str) -> None:
+        super().__init__(
+            title="Taskyard", version=version, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+        )
+        self._document = make_document(operations_, version)
+
+    def openapi(self) -> JsonObject:
+        """The OpenAPI document."""
+        return self._document
+
+
+class SafeHeaders:
+    """Adds to every answer the headers that keep browsers from misusing it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+
+        async def send_safely(message: Message) -> None:
+            if message["type"].endswith("response.start"):
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in _HEADERS if h[0] not in given)]
+            await send(message)
+
+        await self._app(scope, receive, send_safely)

@@ -1,0 +1,49 @@
+"""Files that tasks take as input."""
+
+from __future__ import annotations
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.responses import Response
+
+from taskyard.api import schemas
+from taskyard.api.answers import answer
+from taskyard.api.bodies import check_media_type, stream_body
+from taskyard.api.call import Call
+from taskyard.api.routing import Routes
+from taskyard.engine.upload import save_upload
+from taskyard.errors import Malformed, ValidationFailed
+
+routes = Routes("Uploads")
+
+MULTIPART = "multipart/form-data"
+_MOST_FIELDS = 10
+_LONGEST_FIELD = 4096
+
+
+@routes.add("POST /api/v1/uploads", media=MULTIPART, body=schemas.FILE, answers={201: schemas.UploadAnswer})
+async def upload_file(call: Call) -> Response:
+    """Take one file."""
+    name, content = await _read_file(call)
+    upload = await save_upload(call.engine, name, content)
+    return answer({"uploadId": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256}, 201)
+
+
+async def _read_file(call: Call) -> tuple[str, bytes]:
+    """The one file's name and content. Raises Malformed, ValidationFailed, PayloadTooLarge."""
+    check_media_type(call.headers, MULTIPART)
+    stream = stream_body(call.headers, call.receive, call.services.max_large_body)
+    parser = MultiPartParser(call.headers, stream, max_files=1, max_fields=_MOST_FIELDS, max_part_size=_LONGEST_FIELD)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        raise Malformed(f"The form cannot be read: {error}.") from None
+    try:
+        for _, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                return value.filename or "", await value.read()
+    finally:
+        await form.close()
+    raise ValidationFailed(
+        "The form has no file.", details=[{"path": "/file", "message": "is required", "keyword": "required"}]
+    )

@@ -1,0 +1,181 @@
+"""Access in this process: the engine on the store itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from taskyard.api.definitions import definition_json
+from taskyard.api.task_lists import TASK_QUERY, filter_of
+from taskyard.api.task_story import attempt_json
+from taskyard.app import App
+from taskyard.cli.access.contract import Access, Json, Message, Started
+from taskyard.domain.ids import parse_id
+from taskyard.domain.queue import Queue
+from taskyard.domain.task import to_json
+from taskyard.engine import requeue
+from taskyard.engine.cancel import cancel
+from taskyard.engine.define import define, get_definition, list_definitions, list_versions, parse_definition
+from taskyard.engine.metrics import queue_figures
+from taskyard.engine.query import get_task, list_attempts, list_dead, list_tasks
+from taskyard.engine.request import parse_request
+from taskyard.engine.submit import submit
+from taskyard.engine.upload import save_upload
+from taskyard.engine.why import why
+from taskyard.errors import NotFound, ValidationFailed
+from taskyard.loading import load_yard
+from taskyard.runtime.follow import follow
+from taskyard.security.caller import LOCAL
+
+_DEAD_AT_ONCE = 200
+_REASON = "by hand"
+
+
+@contextlib.asynccontextmanager
+async def open_local(target: str | None, *, work: bool) -> AsyncIterator[Access]:
+    """Access to the store of the yard that `target` names, or of the settings; a `target` may work meanwhile."""
+    yard = load_yard(target)
+    async with yard.worker() if target is not None and work else yard:
+        yield LocalAccess(yard.app)
+
+
+class LocalAccess:
+    """The verbs on an open app; see the contract."""
+
+    def __init__(self, app: App) -> None:
+        self._engine = app.engine
+        self._watcher = app.watcher
+
+    # ---- tasks
+    async def start(self, body: Json) -> Started:
+        """See the contract."""
+        submitted = await submit(self._engine, parse_request(body), LOCAL)
+        return Started(to_json(submitted.task), submitted.reused)
+
+    async def task(self, task_id: str) -> Json:
+        """See the contract."""
+        return to_json(await get_task(self._engine, _id(task_id)))
+
+    async def tasks(self, query: Mapping[str, Any]) -> Json:
+        """See the contract."""
+        wanted = TASK_QUERY.parse(dict(query))
+        page = await list_tasks(
+            self._engine,
+            await filter_of(self._engine, wanted),
+            wanted.limit,
+            _position(wanted.cursor),
+            by_start=wanted.sort == "started",
+        )
+        return _page(page.items, page.next)
+
+    async def attempts(self, task_id: str) -> list[Json]:
+        """See the contract."""
+        return [attempt_json(one) for one in await list_attempts(self._engine, _id(task_id))]
+
+    def follow(self, task_id: str, after: int = 0) -> AsyncIterator[Message]:
+        """See the contract."""
+        return follow(self._engine, self._watcher, _id(task_id), after)
+
+    async def cancel(self, task_id: str, reason: str | None) -> Json:
+        """See the contract."""
+        return to_json(await cancel(self._engine, _id(task_id), LOCAL.subject, reason))
+
+    async def retry(self, task_id: str) -> Json:
+        """See the contract."""
+        return to_json(await requeue.retry(self._engine, _id(task_id), LOCAL.subject))
+
+    async def why(self, task_id: str) -> Json:
+        """See the contract."""
+        return await why(self._engine, _id(task_id))
+
+    async def upload(self, path: Path) -> str:
+        """See the contract."""
+        return (await save_upload(self._engine, path.name, await asyncio.to_thread(path.read_bytes))).id
+
+    # ---- queues
+    async def queues(self) -> list[Json]:
+        """See the contract."""
+        return await queue_figures(self._engine)
+
+    async def pause(self, queue: str, *, paused: bool) -> Json:
+        """See the contract."""
+        found = Queue.titled(queue)
+        if found is None:
+            raise NotFound(f"there is no queue {queue!r}; `taskyard queues` lists them")
+        await self._engine.store.pause(found, paused)
+        return next(one for one in await self.queues() if one["name"] == queue)
+
+    async def dead_letters(self, limit: int, cursor: str | None) -> Json:
+        """See the contract."""
+        page = await list_dead(self._engine, limit, _position(cursor))
+        return _page(page.items, page.next)
+
+    async def requeue(self, body: Json) -> Json:
+        """See the contract."""
+        ids = await self._chosen(body)
+        rate = body.get("ratePerSecond")
+        moved = await requeue.requeue(self._engine, ids, LOCAL.subject, _REASON, body.get("input"), rate)
+        return {"taskIds": _ids(moved), "pending": 0}
+
+    async def discard(self, body: Json) -> Json:
+        """See the contract."""
+        moved = await requeue.discard(self._engine, await self._chosen(body), LOCAL.subject, _REASON)
+        return {"taskIds": _ids(moved)}
+
+    async def _chosen(self, body: Json) -> list[int]:
+        """The dead letters that ids or a filter name."""
+        if "taskIds" in body:
+            return [_id(text) for text in body["taskIds"]]
+        key = body["filter"].get("definition")
+        kinds = None if key is None else [kind.id for kind in await list_versions(self._engine, key)]
+        ids: list[int] = []
+        after: int | None = None
+        while True:
+            page = await self._engine.store.dead(_DEAD_AT_ONCE, after, kinds)
+            ids += page.ids
+            after = page.next
+            if after is None:
+                return ids
+
+    # ---- definitions
+    async def definitions(self) -> list[Json]:
+        """See the contract."""
+        return [definition_json(kind) for kind in await list_definitions(self._engine)]
+
+    async def definition(self, key: str) -> Json:
+        """See the contract."""
+        return definition_json(await get_definition(self._engine, key))
+
+    async def versions(self, key: str) -> list[Json]:
+        """See the contract."""
+        return [definition_json(kind) for kind in await list_versions(self._engine, key)]
+
+    async def push(self, definition: Json) -> Json:
+        """See the contract."""
+        return definition_json((await define(self._engine, [parse_definition(definition)]))[0])
+
+
+def _id(text: str) -> int:
+    number = parse_id(text)
+    if number is None:
+        raise NotFound(f"there is no task {text!r}; an id is a number such as `taskyard tasks` shows")
+    return number
+
+
+def _ids(numbers: list[int]) -> list[str]:
+    return [str(number) for number in numbers]
+
+
+def _position(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not cursor.isdecimal():
+        raise ValidationFailed("this is no cursor of this list; begin without one")
+    return int(cursor)
+
+
+def _page(tasks: list[Any], next_: int | None) -> Json:
+    return {"items": [to_json(task) for task in tasks], "nextCursor": None if next_ is None else str(next_)}

@@ -1,0 +1,31 @@
+"""`taskyard demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from taskyard.cli.options import AsJson
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop when the work is done.")] = False,
+    folder: Annotated[Path, typer.Option(help="Where sample data and the demo's database are kept.")] = Path(
+        ".taskyard/demo"
+    ),
+    host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port; default 8420, or any when that is taken.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve sample tasks on sample data, run them before your eyes, and go on serving until Ctrl-C."""
+    from taskyard.cli.demonstration import Demonstration
+    from taskyard.cli.exits import Exit
+    from taskyard.cli.running import execute
+
+    demonstration = Demonstration(folder, host, port, once=once, as_json=as_json)
+    if not execute(demonstration.run(), interrupted=Exit.DONE):
+        raise typer.Exit(Exit.FAILED)

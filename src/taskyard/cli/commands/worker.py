@@ -1,0 +1,32 @@
+"""`taskyard worker [MODULE:YARD]`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from taskyard.cli.options import Yard
+
+
+def worker(
+    yard: Yard = None,
+    queues: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these, such as automated or task-execution-manual; commas separate."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
+) -> None:
+    """Execute tasks until SIGTERM or SIGINT; a worker process that ends is started again."""
+    from taskyard.cli.exits import Exit
+    from taskyard.cli.output import hint
+    from taskyard.cli.running import execute
+    from taskyard.cli.workers import queue_titles, work
+    from taskyard.loading import load_yard
+    from taskyard.logs import configure_logs
+
+    titles = queue_titles(queues or [])
+    app = load_yard(yard).app
+    configure_logs(app.settings)
+    hint(f"{processes} worker {'process' if processes == 1 else 'processes'}; Ctrl-C stops")
+    execute(work(app, yard, titles, processes), interrupted=Exit.DONE)

@@ -1,0 +1,97 @@
+"""The demo: an embedded server with a worker, real work on sample data, and a show of it in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from pathlib import Path
+
+from taskyard.cli.quiet import configure_quiet_logs
+from taskyard.cli.output import err, out, print_json, print_line
+from taskyard.demo import workspace
+from taskyard.demo.plan import STEPS
+from taskyard.demo.show import show
+from taskyard.server import Address, serve
+from taskyard.yard import Run, Taskyard
+
+_TARGET = "taskyard.cli.sample_yard:yard"
+_USUAL_PORT = 8420
+
+
+class Demonstration:
+    """One run of the demo in `folder`, which becomes the working directory of this process and its workers."""
+
+    def __init__(self, folder: Path, host: str, port: int | None, *, once: bool, as_json: bool) -> None:
+        self._folder = folder.absolute()
+        self._host = host
+        self._port = port
+        self._once = once
+        self._as_json = as_json
+        self._stop = asyncio.Event()
+
+    async def run(self) -> bool:
+        """Serve, run the samples, and go on serving unless `once`; whether every sample ended as planned."""
+        yard = self._prepare()
+        ready: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+        port = _free_port(self._host) if self._port is None else self._port
+        serving = asyncio.create_task(
+            serve(yard.app, host=self._host, port=port, target=_TARGET, ready=ready.set_result, stop=self._stop)
+        )
+        working = asyncio.create_task(self._work(yard, ready))
+        try:
+            await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and not self._once and not working.exception():
+                await serving
+        finally:
+            self._stop.set()
+            if not working.done():
+                working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            await serving
+        # Interrupted before the samples have ended, it has stopped as it was asked to.
+        return working.cancelled() or working.result()
+
+    def _prepare(self) -> Taskyard:
+        """Sample data, and settings that worker processes inherit: the demo's own store and nothing else's."""
+        workspace.prepare(self._folder)
+        os.chdir(self._folder)
+        os.environ["TASKYARD_DATABASE_URL"] = f"sqlite:///{self._folder / 'taskyard.db'}"
+        os.environ["TASKYARD_DATA_DIR"] = str(self._folder / ".taskyard")
+        os.environ.setdefault("TASK_LOG_LEVEL", "ERROR")
+        from taskyard.cli.sample_yard import yard
+
+        configure_quiet_logs(yard.app.settings)
+        return yard
+
+    async def _work(self, yard: Taskyard, ready: asyncio.Future[Address]) -> bool:
+        address = await ready
+        if not self._as_json:
+            self._introduce(address)
+        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in STEPS]
+        as_planned = await show(runs, err() if self._as_json else out())
+        if self._as_json:
+            print_json({"url": address.url, "loginLink": address.login_link, "runs": [_told(run) for _, run in runs]})
+        elif not self._once:
+            print_line(f"Taskyard goes on serving {address.url} until Ctrl-C")
+            if address.login_link:
+                print_line(f"log in with {address.login_link}")
+        return as_planned
+
+    def _introduce(self, address: Address) -> None:
+        print_line(f"Taskyard serves {address.url}; its database and sample data are in {self._folder}")
+        print_line(f"{len(STEPS)} sample tasks run now; one of them is meant to fail")
+
+
+def _told(run: Run[object]) -> dict[str, object]:
+    return {"taskId": run.id, "taskDefinitionId": run.task.task_definition_id}
+
+
+def _free_port(host: str) -> int:
+    """The usual port, or 0 for any when that is taken."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, _USUAL_PORT))
+        return _USUAL_PORT
+    return 0

@@ -1,0 +1,1 @@
+"""The HTTP door, in process and over real sockets."""

@@ -1,0 +1,170 @@
+"""The yard the API is tested with, and the callers who test it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from taskyard import Context, Taskyard
+from taskyard.api.authenticate import Authenticator
+from taskyard.api.cursors import Cursors
+from taskyard.api.server import create_api
+from taskyard.api.services import ApiServices
+from taskyard.domain.definition import Definition
+from taskyard.domain.queue import TaskType
+from taskyard.engine.define import define
+from taskyard.security.lease import LeaseSigner
+from taskyard.security.origin import loopback_origins
+from taskyard.security.session import LoginLinks, SessionSigner
+from taskyard.security.tokens import mint, new_api_token
+from taskyard.settings import load
+
+SECRET = "a test secret of thirty-two bytes or more"
+ADMIN_TOKEN = new_api_token().shown
+PORT = 8420
+BASE = f"http://127.0.0.1:{PORT}"
+
+SUM_SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+    "required": ["a", "b"],
+    "additionalProperties": False,
+}
+
+
+class Total(BaseModel):
+    """A sum."""
+
+    total: int
+
+
+def make_yard(folder: Path) -> Taskyard:
+    """A yard on a store in memory with tasks of every temper."""
+    settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder))
+    yard = Taskyard("sqlite:///:memory:", settings=settings)
+
+    @yard.task(trigger="added-up", action="add-up")
+    async def add(a: int, b: int) -> Total:
+        return Total(total=a + b)
+
+    @yard.task
+    async def chatty(ctx: Context, lines: int) -> int:
+        for number in range(lines):
+            ctx.log.info(f"line {number}")
+        ctx.progress(1, 1, "said")
+        return lines
+
+    @yard.task(retry=0)
+    async def broken() -> None:
+        raise ValueError("it is broken")
+
+    @yard.task
+    async def patient(ctx: Context) -> None:
+        await asyncio.Event().wait()
+
+    return yard
+
+
+def token(scopes: Iterable[str], *, subject: str = "ada", groups: Iterable[str] = (), ttl: float = 600) -> str:
+    """A signed token with these scopes."""
+    return mint(SECRET.encode(), subject, scopes, groups, ttl, time.time())
+
+
+def bearer(*scopes: str, subject: str = "ada", groups: Iterable[str] = ()) -> dict[str, str]:
+    """The header with such a token."""
+    return {"Authorization": f"Bearer {token(scopes, subject=subject, groups=groups)}"}
+
+
+def make_services(yard: Taskyard, origins: frozenset[str] = loopback_origins(PORT), **changes: Any) -> ApiServices:
+    """The services, wired as the composition root does."""
+    authenticator = Authenticator(yard.engine.store, admin_token=ADMIN_TOKEN, jwt_secret=SECRET)
+    return ApiServices(
+        engine=yard.engine,
+        watcher=yard.app.watcher,
+        authenticator=authenticator,
+        leases=LeaseSigner(b"l" * 32),
+        sessions=SessionSigner(b"s" * 32),
+        login_links=LoginLinks(),
+        cursors=Cursors(b"c" * 32),
+        allowed_origins=origins,
+        version="1.2.3",
+        **changes,
+    )
+
+
+async def define_more(yard: Taskyard) -> None:
+    """Definitions that workers of other languages and people carry out."""
+    external = {"kind": "external", "topic": "sums"}
+    await define(
+        yard.engine,
+        [
+            Definition(key="sums", implementation=external, input_schema=SUM_SCHEMA, output_schema={"type": "integer"}),
+            Definition(key="approve", task_type=TaskType.MANUAL, implementation={"kind": "manual"}),
+        ],
+    )
+
+
+class Client(httpx.AsyncClient):
+    """An admin in process, with the services behind."""
+
+    def __init__(self, app: FastAPI, services: ApiServices, **options: Any) -> None:
+        options.setdefault("headers", {"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        super().__init__(transport=httpx.ASGITransport(app), base_url=BASE, **options)
+        self.app = app
+        self.services = services
+
+    async def create(self, key: str, input_: Any = None, **more: Any) -> str:
+        """Create a task; its id."""
+        body = {"taskDefinitionId": key, "input": input_, **more}
+        answer = await self.post("/api/internal/tasks", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["taskId"])
+
+    async def until(self, task_id: str, *statuses: str) -> dict[str, Any]:
+        """The task, once it is in one of these states."""
+        async with asyncio.timeout(20):
+            while True:
+                task = (await self.get(f"/api/v1/tasks/{task_id}")).json()
+                if task["status"] in statuses:
+                    return dict(task)
+                await asyncio.sleep(0.01)
+
+    async def lease(self, queue: str = "task-execution-automated", **more: Any) -> dict[str, Any]:
+        """Lease one task; its message."""
+        body = {"workerId": "w1", **more}
+        answer = await self.post(f"/api/internal/queues/{queue}/dequeue", json=body)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json()["messages"][0])
+
+
+@contextlib.asynccontextmanager
+async def serving(yard: Taskyard, **changes: Any) -> AsyncIterator[tuple[int, ApiServices]]:
+    """A real server on a free loopback port; the port and the services."""
+    config = uvicorn.Config(
+        create_api(make_services(yard)), host="127.0.0.1", port=0, log_level="warning", lifespan="off"
+    )
+    with contextlib.closing(config.bind_socket()) as socket:
+        port = socket.getsockname()[1]
+        services = make_services(yard, loopback_origins(port), **changes)
+        config.app = create_api(services)
+        config.loaded = False
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve([socket]))
+        try:
+            async with asyncio.timeout(10):
+                while not server.started:
+                    await asyncio.sleep(0.005)
+            yield port, services
+        finally:
+            services.closing.set()
+            server.should_exit = True
+            await running
