@@ -3,7 +3,6 @@
 import asyncio
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import pytest_asyncio
 from tests.executors import process_handlers as handlers
 
 from taskyard.contracts.executor import Job
@@ -23,6 +23,8 @@ from taskyard.domain.outcome import Done, Failed, Released, Report
 from taskyard.domain.signature import Signature
 from taskyard.executors.function.handler import Handler
 from taskyard.executors.function.process import ProcessPool
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLAIMED = Claimed(7, 2, 0, 0, 0, 0, 0, 0, 0, b"{}", None, "w-1", "c-1", "event", "e-1", None)
 
@@ -57,7 +59,7 @@ class Attempt:
         self._news.set()
 
     def progress(self, current: float, total: float | None, action: str | None) -> None:
-        self.heard.append((current, handlers.total, action))
+        self.heard.append((current, total, action))
         self._news.set()
 
     async def line(self) -> str:
@@ -78,9 +80,16 @@ def handler(function: Callable[..., Any]) -> Handler:
 Run = Callable[..., Awaitable[Report]]
 
 
-@pytest.fixture
-async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ProcessPool]:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+@pytest.fixture(scope="module")
+def importable() -> Iterator[None]:
+    """Processes can import the tests' handlers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2])
+        yield
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool(importable: None) -> AsyncIterator[ProcessPool]:
     pool = ProcessPool(2)
     await pool.start()
     yield pool
@@ -311,8 +320,9 @@ async def test_a_busy_loop_may_tidy_up(pool: ProcessPool) -> None:
 
 
 async def test_a_timeout_does_not_wait_for_the_process(
-    pool: ProcessPool, ends: Callable[[int], Callable[[], bool]]
+    importable: None, ends: Callable[[int], Callable[[], bool]]
 ) -> None:
+    pool = ProcessPool(1)
     attempt = Attempt()
     running = attempt.begin(pool, handlers.never_gives_in)
     has_ended = ends(int(await attempt.line()))
@@ -358,9 +368,10 @@ async def test_only_the_parent_can_ask_it_to_end(run: Run) -> None:
 
 
 async def test_stopping_the_pool_ends_the_idle_processes(
-    pool: ProcessPool, run: Run, ends: Callable[[int], Callable[[], bool]]
+    importable: None, ends: Callable[[int], Callable[[], bool]]
 ) -> None:
-    report = await run(handlers.process_id)
+    pool = ProcessPool(1)
+    report = await Attempt().begin(pool, handlers.process_id)
     assert isinstance(report, Done)
     has_ended = ends(report.value)
     await pool.stop()
@@ -410,7 +421,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_script_s_handlers_are_found_and_end_with_it(
+async def test_a_script_s_handlers_are_found_and_end_with_it(
     tmp_path: Path, ends: Callable[[int], Callable[[], bool]]
 ) -> None:
     script = tmp_path / "shop.py"
@@ -423,7 +434,7 @@ def test_a_script_s_handlers_are_found_and_end_with_it(
         assert has_ended()
 
 
-def test_a_script_that_would_start_itself_again_is_told_the_mend(tmp_path: Path) -> None:
+async def test_a_script_that_would_start_itself_again_is_told_the_mend(tmp_path: Path) -> None:
     script = tmp_path / "shop.py"
     script.write_text(SCRIPT.replace('if __name__ == "__main__":', "if True:"))
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -112,9 +112,9 @@ async def test_wrong_input_is_refused_as_ever(world: World) -> None:
 async def test_a_delayed_task_runs_at_its_moment_and_not_before(world: World) -> None:
     run = await double.options(delay=86_400).start(number=1)
     await world.advance(86_399.999)
-    assert await run.refresh() and run.status == "PENDING"
+    assert (await run.refresh()).status == "PENDING"
     await world.advance(0.001)
-    assert await run.refresh() and run.status == "COMPLETED"
+    assert (await run.refresh()).status == "COMPLETED"
 
 
 async def test_retries_run_each_at_its_own_moment(world: World) -> None:
@@ -144,9 +144,10 @@ async def test_a_parent_waits_while_time_passes_for_its_child(world: World) -> N
 async def test_a_worker_outlives_any_leap_of_time(world: World) -> None:
     run = await parent.start(number=1)
     await world.advance(299.9)
-    assert await run.refresh() and run.status == "RUNNING"
+    assert (await run.refresh()).status == "RUNNING"
     await world.advance(0.1)
-    assert await run.refresh() and run.status == "COMPLETED" and run.task.attempt == 1
+    assert (await run.refresh()).status == "COMPLETED"
+    assert run.task.attempt == 1
 
 
 async def test_idle_is_when_nothing_is_due_any_more(world: World) -> None:

@@ -23,7 +23,7 @@ from taskyard.runtime.follow import wait_final
 
 routes = Routes("People")
 
-_LONGEST_WAIT = 30.0
+LONGEST_WAIT = 30.0
 _LINES = 1000
 
 
@@ -64,7 +64,7 @@ async def run_definition(call: Call) -> Response:
     """Run a definition with the body as its input, and wait up to 30 seconds for the result."""
     task = await _start(call)
     try:
-        async with asyncio.timeout(_LONGEST_WAIT):
+        async with asyncio.timeout(LONGEST_WAIT):
             task = await call.while_here(wait_final(call.engine, call.services.watcher, int(task.task_id)))
     except TimeoutError:
         return answer({"runId": task.task_id}, 202)

@@ -75,7 +75,7 @@ def _documents(file: str) -> list[Any]:
     """What a file holds, a definition each. JSON is YAML too."""
     text = read_file(file)
     try:
-        documents = [document for document in yaml.load_all(text, _Loader) if document is not None]  # noqa: S506 - a safe loader
+        documents = [document for document in yaml.load_all(text, _Loader) if document is not None]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValidationFailed(f"is neither YAML nor JSON: {' '.join(str(error).split())}") from None
     flat = [one for document in documents for one in (document if isinstance(document, list) else [document])]
@@ -94,7 +94,9 @@ def _named(values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
 def _with_source(value: Any, folder: Path) -> Any:
     """The definition with the content of the file that its source names as `@file`, relative to its own file."""
     implementation = value.get("implementation") if isinstance(value, dict) else None
-    source = implementation.get("source") if isinstance(implementation, dict) else None
+    if not isinstance(implementation, dict):
+        return value
+    source = implementation.get("source")
     if not isinstance(source, str) or not source.startswith("@"):
         return value
     content = read_file(str(folder / source[1:]))

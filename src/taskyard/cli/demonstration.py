@@ -8,8 +8,8 @@ import os
 import socket
 from pathlib import Path
 
-from taskyard.cli.quiet import configure_quiet_logs
 from taskyard.cli.output import err, out, print_json, print_line
+from taskyard.cli.quiet import configure_quiet_logs
 from taskyard.demo import workspace
 from taskyard.demo.plan import STEPS
 from taskyard.demo.show import show

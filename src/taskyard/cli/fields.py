@@ -107,8 +107,8 @@ class _Form:
 
 
 _ITEM_TYPES = {
-    "integer": "integer", "number": "number", "checkbox": "boolean",
-    "text": "string", "textarea": "string", "password": "string", "date": "string", "datetime": "string", "file": "string",
+    "integer": "integer", "number": "number", "checkbox": "boolean", "text": "string", "textarea": "string",
+    "password": "string", "date": "string", "datetime": "string", "file": "string",
 }  # fmt: skip
 
 

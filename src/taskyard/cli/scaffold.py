@@ -17,9 +17,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
 _TEMPLATES = files("taskyard.cli") / "templates" / "project"
 _SUFFIX = ".template"
 _CONNECTOR_SETTINGS = {
-    "kafka": {"KAFKA_BROKERS": "localhost:9092", "TASKYARD_KAFKA_TOPICS_IN": "events", "TASKYARD_KAFKA_TOPICS_OUT": "tasks"},
+    "kafka": {
+        "KAFKA_BROKERS": "localhost:9092",
+        "TASKYARD_KAFKA_TOPICS_IN": "events",
+        "TASKYARD_KAFKA_TOPICS_OUT": "tasks",
+    },
     "sqs": {"AWS_REGION": "eu-central-1", "SQS_QUEUE_URL": "", "TASKYARD_SQS_OUTPUT_URL": ""},
-}  # fmt: skip
+}
 
 
 class Project(NamedTuple):
@@ -39,7 +43,9 @@ def scaffold(folder: Path, project: Project) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for template in sorted(_TEMPLATES.iterdir(), key=lambda one: one.name):
             path = Path(template.name.removesuffix(_SUFFIX).replace("dot-", "."))
-            (folder / path).write_text(Template(template.read_text(encoding="utf-8")).substitute(values), encoding="utf-8")
+            (folder / path).write_text(
+                Template(template.read_text(encoding="utf-8")).substitute(values), encoding="utf-8"
+            )
             made.append(path)
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be written to: {error.strerror}") from None
@@ -48,7 +54,9 @@ def scaffold(folder: Path, project: Project) -> list[Path]:
 
 def _check(folder: Path, project: Project) -> None:
     if not _NAME.fullmatch(project.name):
-        raise ValidationFailed(f"{project.name!r} is no name of a project; begin with a letter, then use a-z, 0-9, . _ -")
+        raise ValidationFailed(
+            f"{project.name!r} is no name of a project; begin with a letter, then use a-z, 0-9, . _ -"
+        )
     if project.connector not in CONNECTORS:
         raise ValidationFailed(f"there is no connector {project.connector!r}; choose one of {', '.join(CONNECTORS)}")
     if project.database not in DATABASES:

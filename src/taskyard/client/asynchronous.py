@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -29,12 +30,13 @@ class _Line:
         self._http = http
         self._server = server
         self._socket: ClientConnection | None = None
+        self._hang_up = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> _Line:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._hang_up()
+        await self._hang_up.aclose()
 
     async def carry_out(self, step: Any) -> Any:
         """What came of a step: a value, or the error to raise in the talk."""
@@ -58,15 +60,11 @@ class _Line:
             if not isinstance(step, Open):
                 assert self._socket is not None  # noqa: S101 - talks open before they read
                 return await self._socket.recv()
-            await self._hang_up()
-            self._socket = await connect(**self._server.open_arguments(step))
+            await self._hang_up.aclose()
+            self._socket = await self._hang_up.enter_async_context(connect(**self._server.open_arguments(step)))
         except (WebSocketException, OSError) as error:
             return socket_failure(error)
         return None
-
-    async def _hang_up(self) -> None:
-        if self._socket is not None:
-            await self._socket.close()
 
 
 class Exchange:

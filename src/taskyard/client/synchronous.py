@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -29,12 +30,13 @@ class _Line:
         self._http = http
         self._server = server
         self._socket: ClientConnection | None = None
+        self._hang_up = contextlib.ExitStack()
 
     def __enter__(self) -> _Line:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._hang_up()
+        self._hang_up.close()
 
     def carry_out(self, step: Any) -> Any:
         """What came of a step: a value, or the error to raise in the talk."""
@@ -58,15 +60,11 @@ class _Line:
             if not isinstance(step, Open):
                 assert self._socket is not None  # noqa: S101 - talks open before they read
                 return self._socket.recv()
-            self._hang_up()
-            self._socket = connect(**self._server.open_arguments(step))
+            self._hang_up.close()
+            self._socket = self._hang_up.enter_context(connect(**self._server.open_arguments(step)))
         except (WebSocketException, OSError) as error:
             return socket_failure(error)
         return None
-
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
 
 
 class Exchange:

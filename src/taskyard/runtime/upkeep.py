@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from taskyard.contracts.records import Topic
 from taskyard.engine.engine import Engine
 from taskyard.engine.recover import recover
 from taskyard.errors import TaskyardError
@@ -18,17 +19,19 @@ _ROLE = "upkeep"
 _LEASE_US = 8_000_000
 _RENEW = 2.0
 _AT_ONCE = 4096
+_GATHER = 0.01
 _DAY_US = 86_400 * 1_000_000
 
 log = structlog.get_logger("taskyard.upkeep")
 
 
 class Service(NamedTuple):
-    """One thing to do again and again; `period` in seconds."""
+    """One thing to do again and again: every `period` seconds, and soon after each wake-up for `topic`."""
 
     name: str
     period: float
     verb: Callable[[], Awaitable[object]]
+    topic: Topic | None = None
 
 
 class Upkeep:
@@ -39,10 +42,12 @@ class Upkeep:
         self._holder = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._leading = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._woken = {Topic.FEED: asyncio.Event()}
+        self._stop_listening: Callable[[], None] = lambda: None
         store = engine.store
         self._services = (
             Service("promote", 0.1, lambda: store.promote(_AT_ONCE)),
-            Service("sequence", 0.05, self._sequence),
+            Service("sequence", 1.0, self._sequence, Topic.FEED),
             Service("recover", 1.0, lambda: recover(engine)),
             Service("tidy", 1.0, store.tidy),
             Service("prune", 3600.0, lambda: self._prune(retention_days)),
@@ -50,6 +55,7 @@ class Upkeep:
 
     def start(self) -> None:
         """Stand for the lead."""
+        self._stop_listening = self._engine.store.listen(Topic.FEED, self._woken[Topic.FEED].set)
         self._tasks = [asyncio.create_task(self._lead(), name="taskyard-lead")]
         self._tasks += [asyncio.create_task(self._serve(s), name=f"taskyard-{s.name}") for s in self._services]
 
@@ -58,6 +64,7 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._stop_listening()
         if self._leading.is_set():
             with contextlib.suppress(TaskyardError):
                 await self._engine.store.lead(_ROLE, self._holder, 0)
@@ -84,7 +91,17 @@ class Upkeep:
                 log.warning("a periodic service failed; it tries again", service=service.name, reason=error.message)
             except Exception:  # one bad turn must not end the service
                 log.exception("a periodic service failed; it tries again", service=service.name)
+            await self._pause(service)
+
+    async def _pause(self, service: Service) -> None:
+        if service.topic is None:
             await asyncio.sleep(service.period)
+            return
+        await asyncio.sleep(_GATHER)
+        woken = self._woken[service.topic]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), service.period)
+        woken.clear()
 
     async def _sequence(self) -> None:
         while await self._engine.store.sequence(_AT_ONCE):

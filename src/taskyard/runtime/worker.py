@@ -135,10 +135,17 @@ class Worker:
             return
         loop = asyncio.get_running_loop()
         self._heart = Heart(
-            self._options.open_beat_store, self.id, lambda: self.running, self._stats,
-            lambda: loop.call_soon_threadsafe(self._given_up),
-        )  # fmt: skip
+            self._options.open_beat_store, self.id, lambda: self.running, self._stats, self._given_up_from(loop)
+        )
         self._heart.start()
+
+    def _given_up_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """What the heartbeat's thread calls; the worker belongs to its loop."""
+
+        def call() -> None:
+            loop.call_soon_threadsafe(self._given_up)
+
+        return call
 
     async def _beat_here(self) -> None:
         while True:

@@ -73,5 +73,3 @@ class Access(Protocol):
 
     async def push(self, definition: Json) -> Json:
         """Store a definition; equal content is the version it was before."""
-
-

@@ -15,7 +15,7 @@ def cancel(
     app: YardName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel a task: it is CANCELED at once, and its handler is told to stop."""
+    """Cancel a task at once; its handler is told to stop."""
     from taskyard.cli.access import open_access
     from taskyard.cli.output import print_task_line
     from taskyard.cli.running import execute

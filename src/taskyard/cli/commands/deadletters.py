@@ -8,7 +8,7 @@ import typer
 
 from taskyard.cli.options import AsJson, Cursor, Limit, YardName
 
-group = typer.Typer(help="List the tasks that failed for good, requeue or discard them.", rich_markup_mode=None)
+group = typer.Typer(help="List what failed for good, requeue or discard it.", rich_markup_mode=None)
 
 _Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The tasks' ids.", show_default=False)]
 _OfKey = Annotated[str | None, typer.Option("--definition", metavar="KEY", help="All of this definition.")]
@@ -24,9 +24,7 @@ def _list_by_default(
 
 
 @group.command("list")
-def list_dead_letters(
-    limit: Limit = 20, cursor: Cursor = None, app: YardName = None, as_json: AsJson = False
-) -> None:
+def list_dead_letters(limit: Limit = 20, cursor: Cursor = None, app: YardName = None, as_json: AsJson = False) -> None:
     """List the dead letters, newest first."""
     from taskyard.cli.access import open_access
     from taskyard.cli.output import hint, print_json, print_tasks

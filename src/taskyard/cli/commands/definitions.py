@@ -8,7 +8,7 @@ import typer
 
 from taskyard.cli.options import AsJson, YardName
 
-group = typer.Typer(help="List task definitions, check files of them, and push these.", rich_markup_mode=None)
+group = typer.Typer(help="List task definitions, check and push files of them.", rich_markup_mode=None)
 
 _Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON, one definition or many.")]
 

@@ -21,7 +21,10 @@ def demo(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve sample tasks on sample data, run them before your eyes, and go on serving until Ctrl-C."""
+    """Run sample tasks before your eyes, and serve them.
+
+    They do real work on sample data that is made in the folder. The server goes on until Ctrl-C.
+    """
     from taskyard.cli.demonstration import Demonstration
     from taskyard.cli.exits import Exit
     from taskyard.cli.running import execute

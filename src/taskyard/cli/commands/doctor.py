@@ -8,7 +8,10 @@ from taskyard.cli.options import AsJson
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check what Taskyard stands on, and say what is missing and how to mend it; exit code 1 when it is wrong."""
+    """Check what Taskyard stands on, and how to mend it.
+
+    The exit code is 1 when something is wrong.
+    """
     from taskyard.cli.doctor import Health, examine
     from taskyard.cli.exits import Exit
     from taskyard.cli.output import print_json, print_table, styled

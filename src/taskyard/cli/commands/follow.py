@@ -15,7 +15,7 @@ def follow(
     app: YardName = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each message as one line of JSON.")] = False,
 ) -> None:
-    """Follow a run until it ends: what happened, then what happens."""
+    """Follow a run: what happened, then what happens."""
     from taskyard.cli.access import open_access
     from taskyard.cli.exits import Exit
     from taskyard.cli.output import out, print_json_line

@@ -21,7 +21,10 @@ def serve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the HTTP interface, with a worker beside it, until SIGTERM or SIGINT."""
+    """Serve the HTTP interface, with a worker beside it.
+
+    It stops on SIGTERM or SIGINT, and gives what runs TASKYARD_GRACE seconds to finish.
+    """
     from taskyard.cli.exits import Exit
     from taskyard.cli.running import execute
     from taskyard.loading import load_yard

@@ -6,7 +6,10 @@ from taskyard.cli.options import AsJson
 
 
 def settings(as_json: AsJson = False) -> None:
-    """Show every setting with its value and where it comes from; secrets are masked."""
+    """Show every setting with its value and its source.
+
+    The environment goes before taskyard.toml, and that before the defaults. Secrets are masked.
+    """
     from taskyard.cli.masking import masked
     from taskyard.cli.output import print_json, print_table
     from taskyard.settings import load

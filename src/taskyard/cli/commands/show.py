@@ -8,7 +8,7 @@ from taskyard.cli.options import AsJson, TaskId, YardName
 
 
 def show(task_id: TaskId, app: YardName = None, as_json: AsJson = False) -> None:
-    """Show a task: its state, input, output or error, and its attempts."""
+    """Show a task: state, input, output, error, attempts."""
     from taskyard.cli.access import open_access
     from taskyard.cli.output import print_json
     from taskyard.cli.running import execute

@@ -24,9 +24,7 @@ _Time = Annotated[str | None, typer.Option(metavar="TIME", callback=lambda text:
 
 
 def tasks(
-    status: Annotated[
-        list[str] | None, typer.Option(help="PENDING, RUNNING, RETRYING, …; may be repeated.")
-    ] = None,
+    status: Annotated[list[str] | None, typer.Option(help="PENDING, RUNNING, RETRYING, …; may be repeated.")] = None,
     task_type: Annotated[list[str] | None, typer.Option(help="AUTOMATED, INTEGRATION or MANUAL.")] = None,
     definition: Annotated[str | None, typer.Option(metavar="KEY")] = None,
     workflow_id: _Text = None,

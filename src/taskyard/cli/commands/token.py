@@ -22,7 +22,9 @@ def _together() -> None:
 def create(
     subject: Annotated[str, typer.Option(help="Whom it stands for; shown in audit trails.")],
     scope: Annotated[list[str], typer.Option(help="What it allows, such as tasks:read; may be repeated.")],
-    group_: Annotated[list[str] | None, typer.Option("--group", help="A group of the subject; may be repeated.")] = None,
+    group_: Annotated[
+        list[str] | None, typer.Option("--group", help="A group of the subject; may be repeated.")
+    ] = None,
     ttl: Annotated[float, typer.Option(min=1, help="Seconds it is valid.")] = 30 * _DAY,
     as_json: AsJson = False,
 ) -> None:

@@ -17,7 +17,10 @@ def worker(
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
 ) -> None:
-    """Execute tasks until SIGTERM or SIGINT; a worker process that ends is started again."""
+    """Execute tasks; a process that dies is started again.
+
+    It stops on SIGTERM or SIGINT, and gives what runs TASKYARD_GRACE seconds to finish.
+    """
     from taskyard.cli.exits import Exit
     from taskyard.cli.output import hint
     from taskyard.cli.running import execute

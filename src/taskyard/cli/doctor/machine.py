@@ -56,7 +56,10 @@ def _data_folder(folder: Path) -> list[Finding]:
         return [wrong("data directory", f"{place} cannot be written to", mend)]
     if not folder.exists():
         return [ok("data directory", f"{folder} is made on first use")]
-    return [_mode(folder), *(_mode(folder / name) for name in (SECRET_FILE, ADMIN_TOKEN_FILE) if (folder / name).exists())]
+    return [
+        _mode(folder),
+        *(_mode(folder / name) for name in (SECRET_FILE, ADMIN_TOKEN_FILE) if (folder / name).exists()),
+    ]
 
 
 def _mode(path: Path) -> Finding:

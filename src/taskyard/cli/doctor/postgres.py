@@ -28,7 +28,11 @@ async def look(url: str) -> list[Finding]:
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or type(error).__name__
         return [
-            wrong("database", f"{mask_password(url)} cannot be reached: {reason}", "start it, or mend TASKYARD_DATABASE_URL")
+            wrong(
+                "database",
+                f"{mask_password(url)} cannot be reached: {reason}",
+                "start it, or mend TASKYARD_DATABASE_URL",
+            )
         ]
     try:
         asked = time.time()

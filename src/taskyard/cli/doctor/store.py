@@ -11,8 +11,8 @@ from taskyard.errors import ConfigurationError, TaskyardError
 
 
 async def look(url: str) -> list[Finding]:
-    """Whether the schema is current, and whether any worker lives."""
-    if url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists():
+    """Whether the schema is current, and whether any worker lives; nothing of a file that is not there yet."""
+    if _is_missing_file(url):
         return []
     try:
         store = make_store(url, SystemClock())
@@ -33,3 +33,7 @@ async def look(url: str) -> list[Finding]:
     else:
         findings.append(warning("workers", "none is connected, so tasks wait", "start one with `taskyard worker`"))
     return findings
+
+
+def _is_missing_file(url: str) -> bool:
+    return url.startswith("sqlite:") and not Path(url.removeprefix("sqlite:///")).exists()

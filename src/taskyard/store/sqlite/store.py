@@ -13,7 +13,7 @@ from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.records import Topic
 from taskyard.domain.ids import IdMaker
 from taskyard.errors import ConfigurationError, Overloaded
-from taskyard.store.sqlite.database import Database, connect
+from taskyard.store.sqlite.database import Database
 from taskyard.store.sqlite.execution import Execution
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
@@ -22,9 +22,9 @@ from taskyard.store.sqlite.reading import Reading
 from taskyard.store.sqlite.submission import Submission
 from taskyard.store.sqlite.upkeep import Upkeep
 from taskyard.store.sqlite.vault import Vault
+from taskyard.store.sqlite.watch import commits
 
 _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
-_OTHERS_POLL = 0.02
 
 
 class SqliteStore(Names, Submission, Execution, Moves, Upkeep, Queues, Reading, Vault):
@@ -98,22 +98,9 @@ class SqliteStore(Names, Submission, Execution, Moves, Upkeep, Queues, Reading, 
                 callback()
 
     async def _watch(self) -> None:
-        """Wake everybody when another connection has committed."""
-        connection = connect(self.path)
-        try:
-            seen = _data_version(connection)
-            while True:
-                await asyncio.sleep(_OTHERS_POLL)
-                version = _data_version(connection)
-                if version != seen:
-                    seen = version
-                    self.wake(*Topic)
-        finally:
-            connection.close()
-
-
-def _data_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+        """Wake everybody when another process has committed."""
+        async for _ in commits(self.path):
+            self.wake(*Topic)
 
 
 def _make_folder(path: str) -> None:

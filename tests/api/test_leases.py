@@ -1,0 +1,124 @@
+"""Leases over HTTP, for workers in any language."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from taskyard import Taskyard
+from tests.api.yard import Client, bearer, serving
+
+MESSAGES = "/api/internal/queues/messages"
+
+
+async def test_a_message_has_what_the_contract_names(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2}, correlationId="c-1")
+    message = await client.lease(visibilityTimeout=60)
+    assert set(message) == {
+        "taskId", "workflowId", "workflowContext", "taskType", "taskDefinitionId", "priority", "executionConfig",
+        "input", "correlationId", "enqueueTime", "visibilityTimeout", "dequeueCount", "leaseToken",
+    }  # fmt: skip
+    assert (message["taskId"], message["input"], message["visibilityTimeout"]) == (task_id, {"a": 1, "b": 2}, 60)
+    assert set(message["executionConfig"]) == {"timeout", "retryPolicy", "securityContext"}
+
+
+async def test_heartbeat_keeps_lines_and_progress_and_complete_ends(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    token = (await client.lease())["leaseToken"]
+    sign = {
+        "leaseToken": token,
+        "visibilityTimeout": 30,
+        "progress": {"current": 1, "total": 4, "action": "adding"},
+        "logs": [{"text": "one"}, {"text": "two", "level": "warning"}],
+    }
+    answer = await client.post(f"{MESSAGES}/{task_id}/heartbeat", json=sign)
+    assert answer.json() == {"cancelRequested": False}
+    lines = (await client.get(f"/api/v1/tasks/{task_id}/logs")).json()["items"]
+    assert [(line["level"], line["text"]) for line in lines] == [("info", "one"), ("warning", "two")]
+    done = await client.post(f"{MESSAGES}/{task_id}/complete", json={"leaseToken": token, "output": 3})
+    assert (done.json()["status"], done.json()["output"], done.json()["progress"]["percent"]) == ("COMPLETED", 3, 25)
+
+
+async def test_failures_follow_the_policy(client: Client) -> None:
+    policy = {"retryPolicy": {"maxRetries": 1, "initialDelay": 60}}
+    task_id = await client.create("sums", {"a": 1, "b": 2}, executionConfig=policy)
+    error = {"code": "BUSY", "message": "the calculator is busy", "retryable": True}
+    token = (await client.lease())["leaseToken"]
+    failed = await client.post(f"{MESSAGES}/{task_id}/fail", json={"leaseToken": token, "error": error})
+    assert failed.json()["status"] == "RETRYING"
+    assert (await client.post(f"/api/v1/tasks/{task_id}/retry")).json()["status"] == "PENDING"
+    token = (await client.lease())["leaseToken"]
+    failed = await client.post(f"{MESSAGES}/{task_id}/fail", json={"leaseToken": token, "error": error})
+    assert (failed.json()["status"], failed.json()["error"]["code"]) == ("FAILED", "BUSY")
+
+
+async def test_retry_without_an_error_burns_no_budget(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    token = (await client.lease())["leaseToken"]
+    postponed = await client.post(f"{MESSAGES}/{task_id}/retry", json={"leaseToken": token, "delay": 60})
+    assert (postponed.json()["status"], postponed.json()["retryCount"]) == ("RETRYING", 0)
+
+
+async def test_a_lease_is_good_once_and_for_its_owner_only(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    token = (await client.lease())["leaseToken"]
+    body = {"leaseToken": token, "output": 3}
+    other = await client.post(
+        f"{MESSAGES}/{task_id}/complete", json=body, headers=bearer("service", "tasks:execute", subject="mallory")
+    )
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "STALE_LEASE")
+    assert (await client.post(f"{MESSAGES}/{task_id}/complete", json=body)).status_code == 200
+    for verb, more in {
+        "complete": {"output": 3}, "heartbeat": {}, "fail": {"error": {"code": "X", "message": "x"}}, "retry": {},
+    }.items():  # fmt: skip
+        late = await client.post(f"{MESSAGES}/{task_id}/{verb}", json={"leaseToken": token, **more})
+        assert (late.status_code, late.json()["error"]["code"]) == (409, "STALE_LEASE"), verb
+    assert (await client.get(f"/api/v1/tasks/{task_id}")).json()["output"] == 3
+
+
+async def test_a_canceled_task_tells_its_worker(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    token = (await client.lease())["leaseToken"]
+    await client.post(f"/api/internal/tasks/{task_id}/cancel")
+    answer = await client.post(f"{MESSAGES}/{task_id}/heartbeat", json={"leaseToken": token})
+    assert answer.json() == {"cancelRequested": True}
+    late = await client.post(f"{MESSAGES}/{task_id}/complete", json={"leaseToken": token, "output": 1})
+    assert late.json()["error"]["code"] == "STALE_LEASE"
+
+
+async def test_a_long_poll_is_woken_by_a_task(client: Client) -> None:
+    begun = time.monotonic()
+    waiting = asyncio.create_task(client.lease(waitTime=20, taskDefinitionIds=["sums"]))
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    assert (await waiting)["taskId"] == task_id
+    assert time.monotonic() - begun < 10
+
+
+async def test_a_long_poll_ends_when_the_server_stops(client: Client) -> None:
+    body = {"workerId": "w1", "waitTime": 20}
+    waiting = asyncio.create_task(client.post("/api/internal/queues/task-execution-manual/dequeue", json=body))
+    await client.get("/healthz")
+    client.services.closing.set()
+    answer = await waiting
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_worker_that_leaves_during_its_poll_takes_nothing_with_it(yard: Taskyard) -> None:
+    async with serving(yard) as (port, services):
+        body = b'{"workerId": "w1", "waitTime": 20}'
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = (
+            f"POST /api/internal/queues/task-execution-automated/dequeue HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            f"Authorization: {bearer('service', 'tasks:execute')['Authorization']}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        await writer.drain()
+        while not await services.engine.store.workers():
+            await asyncio.sleep(0.005)
+        writer.close()
+        await writer.wait_closed()
+        while services.engine.store.listen.__self__ is None:  # pragma: no cover
+            break
+        del reader
+    assert services.closing.is_set()
