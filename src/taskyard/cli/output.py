@@ -103,7 +103,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty:
     if not table.row_count:
         hint(empty)
         return
-    out().print(table)
+    _print(table)
 
 
 def print_details(rows: Iterable[tuple[str, Any]]) -> None:
@@ -112,9 +112,9 @@ def print_details(rows: Iterable[tuple[str, Any]]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        if value not in (None, "", [], {}):
+        if value not in (None, "", [], (), {}):
             table.add_row(name, _cell(value))
-    out().print(table)
+    _print(table)
 
 
 def hint(text: str) -> None:
@@ -162,6 +162,17 @@ def progress_line(progress: Mapping[str, Any] | None) -> str:
 def error_line(error: Mapping[str, Any] | None) -> str:
     """A task's error in one line."""
     return f"{error.get('code')}: {error.get('message')}" if error else ""
+
+
+def _print(table: Table) -> None:
+    """The table; in a pipe without the blanks that fill its lines."""
+    console = out()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    _write("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -14,6 +14,7 @@ from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue, TaskType
 from taskyard.domain.schema import check_schema, compile_schema
 from taskyard.engine.engine import Engine
+from taskyard.engine.freeze import freeze
 from taskyard.errors import NotFound
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -63,13 +64,18 @@ def check_definition(definition: Definition) -> None:
 
 
 async def define(engine: Engine, definitions: Sequence[Definition]) -> list[Kind]:
-    """Store the definitions; equal content is the version it was before. Their lanes are made ready too."""
+    """Store the definitions; equal content is the version it was before.
+
+    Their lanes and policies are made ready too, so that submitting writes nothing but the task.
+    """
     for definition in definitions:
         check_definition(definition)
     kinds = await engine.store.save_kinds(definitions)
     for kind in kinds:
         engine.catalog.publish(kind)
     await engine.catalog.lane_ids([key for kind in kinds for key in _lanes(kind.definition)])
+    for kind in kinds:
+        await freeze(engine, kind, None)
     return kinds
 
 

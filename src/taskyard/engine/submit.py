@@ -13,13 +13,14 @@ from taskyard.contracts.records import Entry, Found, SlotKey, Unique
 from taskyard.domain.definition import Kind
 from taskyard.domain.facts import EMPTY_EXTRA, Body, Extra, Facts, Place, PlaceKind
 from taskyard.domain.json import MAX_DETAILS, Detail, canonical, digest, dumps, refusal
-from taskyard.domain.policy import ExecutionConfig, Policy, effective, invalid
+from taskyard.domain.policy import Policy, invalid
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.reuse import idempotency_key, request_hash, reuse_key
 from taskyard.domain.task import Task, tell
 from taskyard.engine.catalog import Known
 from taskyard.engine.engine import Engine
+from taskyard.engine.freeze import freeze
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
 from taskyard.errors import Conflict, Maintenance, PayloadTooLarge, ValidationFailed
@@ -137,7 +138,7 @@ async def _draft(
         raise PayloadTooLarge(
             f"the input has {len(stored)} bytes and may have {engine.limits.max_input}; upload large content as a file"
         )
-    policy, policy_id = await _policy(engine, kind, request.execution_config)
+    policy, policy_id = await freeze(engine, kind, request.execution_config)
     priority = _priority(request, kind)
     queue = Queue.of(definition.task_type)
     lane_id = await engine.catalog.lane_id(LaneKey(queue, queue, definition.key, priority, solo=False))
@@ -175,22 +176,6 @@ def _input(known: Known, request: TaskRequest, path: str) -> tuple[Any, bytes]:
     if validator is not None:
         validator.check(value, f"{path}/input")
     return value, stored
-
-
-async def _policy(engine: Engine, kind: Kind, config: ExecutionConfig | None) -> tuple[Policy, int]:
-    """The effective policy, frozen; what a definition alone makes of it is kept."""
-    if config is None:
-        kept = engine.catalog.plain_policies.get(kind.id)
-        if kept is not None:
-            return kept
-    definition = kind.definition
-    own = ExecutionConfig(timeout=definition.timeout, retry_policy=definition.retry_policy)
-    layers = [own, engine.defaults] if config is None else [config, own, engine.defaults]
-    policy = effective(layers, engine.maxima)
-    frozen = policy, await engine.catalog.policy_id(policy)
-    if config is None:
-        engine.catalog.plain_policies[kind.id] = frozen
-    return frozen
 
 
 def _priority(request: TaskRequest, kind: Kind) -> Priority:

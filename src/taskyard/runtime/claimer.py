@@ -53,13 +53,13 @@ class Claimer:
         self._lanes: list[int] = []
         self._solo_lanes: list[int] = []
         self._lanes_until = 0.0
-        self._stale = True
+        self._woken = False
         self._solo_waiting: list[LiveJob] = []
         self._solo_from = time.monotonic() + _SOLO_EVERY
 
     async def run(self) -> None:
         """Claim until cancelled, or until the desk is stopping."""
-        stop_listening = self._engine.store.listen(Topic.READY, self._woken)
+        stop_listening = self._engine.store.listen(Topic.READY, self._wake)
         pause = _POLL_SOONEST
         away = _AWAY_FIRST
         try:
@@ -85,8 +85,8 @@ class Claimer:
         finally:
             stop_listening()
 
-    def _woken(self) -> None:
-        self._stale = True
+    def _wake(self) -> None:
+        self._woken = True
         self._desk.hungry.set()
 
     async def _wait(self, seconds: float) -> bool:
@@ -111,20 +111,27 @@ class Claimer:
         return min(room, _LARGEST) if room > ahead // 2 else 0
 
     async def _claim(self, room: int) -> int:
-        await self._refresh_lanes()
+        """Claim up to `room`; how many. A wake-up that brings nothing may be for a lane not known yet."""
+        if time.monotonic() >= self._lanes_until:
+            await self._refresh_lanes()
         if self._solo_lanes and self._desk.solo is None and time.monotonic() >= self._solo_from:
             self._solo_from = time.monotonic() + _SOLO_EVERY
             if await self._claim_solo():
                 return 0
+        claimed = await self._claim_lanes(room)
+        if not claimed and self._woken:
+            self._woken = False
+            await self._refresh_lanes()
+            claimed = await self._claim_lanes(room)
+        return claimed
+
+    async def _claim_lanes(self, room: int) -> int:
         if not self._lanes:
             return 0
         lease = await self._engine.store.claim(self.worker_id, self._lanes, room)
         return 0 if lease is None else await self._take(lease)
 
     async def _refresh_lanes(self) -> None:
-        if not self._stale and time.monotonic() < self._lanes_until:
-            return
-        self._stale = False
         self._lanes_until = time.monotonic() + _LANES_FRESH
         lanes = await self._engine.catalog.all_lanes()
         definitions = [kind.definition for kind in await self._engine.catalog.all_current()]
