@@ -39,7 +39,7 @@ bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what make has made
-	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .taskyard/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml uv.lock | $(BIN)/uv

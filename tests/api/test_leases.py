@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
-from taskyard import Taskyard
-from tests.api.yard import Client, bearer, serving
+import pytest
+
+from tests.api.yard import PORT, Client, bearer
 
 MESSAGES = "/api/internal/queues/messages"
 
@@ -103,22 +105,20 @@ async def test_a_long_poll_ends_when_the_server_stops(client: Client) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-async def test_a_worker_that_leaves_during_its_poll_takes_nothing_with_it(yard: Taskyard) -> None:
-    async with serving(yard) as (port, services):
-        body = b'{"workerId": "w1", "waitTime": 20}'
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = (
-            f"POST /api/internal/queues/task-execution-automated/dequeue HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-            f"Authorization: {bearer('service', 'tasks:execute')['Authorization']}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
-        await writer.drain()
-        while not await services.engine.store.workers():
-            await asyncio.sleep(0.005)
-        writer.close()
-        await writer.wait_closed()
-        while services.engine.store.listen.__self__ is None:  # pragma: no cover
-            break
-        del reader
-    assert services.closing.is_set()
+async def test_a_worker_that_leaves_during_its_poll_takes_nothing_with_it(client: Client) -> None:
+    messages = [{"type": "http.request", "body": b'{"workerId": "w1", "waitTime": 20}'}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        pytest.fail(f"nobody is there for {message}")
+
+    path = "/api/internal/queues/task-execution-automated/dequeue"
+    headers = {"host": f"127.0.0.1:{PORT}", "content-type": "application/json", **bearer("service", "tasks:execute")}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": raw, "extensions": {}}
+    async with asyncio.timeout(10):
+        await client.app(scope, receive, send)
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    assert (await client.lease())["taskId"] == task_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -49,7 +50,7 @@ class Total(BaseModel):
 
 def make_yard(folder: Path) -> Taskyard:
     """A yard on a store in memory with tasks of every temper."""
-    settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder))
+    settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1)
     yard = Taskyard("sqlite:///:memory:", settings=settings)
 
     @yard.task(trigger="added-up", action="add-up")
@@ -59,7 +60,7 @@ def make_yard(folder: Path) -> Taskyard:
     @yard.task
     async def chatty(ctx: Context, lines: int) -> int:
         for number in range(lines):
-            ctx.log.info(f"line {number}")
+            ctx.log.info("line %d" % number)
         ctx.progress(1, 1, "said")
         return lines
 
@@ -146,24 +147,31 @@ class Client(httpx.AsyncClient):
         return dict(answer.json()["messages"][0])
 
 
+class _Server(uvicorn.Server):
+    """Tells when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+
 @contextlib.asynccontextmanager
-async def serving(yard: Taskyard, **changes: Any) -> AsyncIterator[tuple[int, ApiServices]]:
-    """A real server on a free loopback port; the port and the services."""
-    config = uvicorn.Config(
-        create_api(make_services(yard)), host="127.0.0.1", port=0, log_level="warning", lifespan="off"
-    )
-    with contextlib.closing(config.bind_socket()) as socket:
-        port = socket.getsockname()[1]
+async def serving(yard: Taskyard, **changes: Any) -> AsyncIterator[tuple[str, ApiServices]]:
+    """A real server on a free loopback port; its address, `127.0.0.1:port`, and its services."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         services = make_services(yard, loopback_origins(port), **changes)
-        config.app = create_api(services)
-        config.loaded = False
-        server = uvicorn.Server(config)
-        running = asyncio.create_task(server.serve([socket]))
+        config = uvicorn.Config(create_api(services), log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
+        server = _Server(config)
+        running = asyncio.create_task(server.serve([listener]))
         try:
             async with asyncio.timeout(10):
-                while not server.started:
-                    await asyncio.sleep(0.005)
-            yield port, services
+                await server.answering.wait()
+            yield f"127.0.0.1:{port}", services
         finally:
             services.closing.set()
             server.should_exit = True

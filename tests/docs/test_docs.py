@@ -93,6 +93,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not broken, f"{page.relative_to(ROOT)} links to {broken}"
 
 
+def test_files_that_the_architecture_names_exist() -> None:
+    named = re.findall(r"`([\w/*]+(?:/|\.py))`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    package = ROOT / "src" / "taskyard"
+    assert not [name for name in named if name != "src/taskyard" and not list(package.glob(name))]
+
+
 def test_every_page_can_be_found() -> None:
     """From README.md, following links."""
     seen: set[Path] = set()

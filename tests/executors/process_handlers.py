@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from taskyard.errors import Conflict
 from taskyard.executors.function.context import Context
 from taskyard.executors.function.errors import TaskFailed
 
@@ -105,6 +108,17 @@ def pausing(ctx: Context) -> None:
 
 def fails_in_its_own_way() -> None:
     raise TaskFailed("no stock", code="OUT_OF_STOCK", details={"left": 0}, retryable=False, delay=30)
+
+
+class Reason(Enum):
+    SOLD = "sold"
+
+
+def fails_with_what_only_it_knows(circular: bool) -> None:
+    details: dict[str, Any] = {"reason": Reason.SOLD, "lock": threading.Lock()}
+    if circular:
+        details["self"] = details
+    raise Conflict("sold out", details=details)
 
 
 def fails_plainly() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskyard.api.access import PUBLIC_PATHS
@@ -42,7 +43,13 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection. Raises Malformed, Unauthorized, Forbidden, Overloaded."""
         if scope["type"] != "lifespan":
-            await self._admit(scope)
+            try:
+                await self._admit(scope)
+            except Unauthorized:
+                if not _is_page(scope):
+                    raise
+                await RedirectResponse(f"{scope.get('root_path', '')}/login", 303)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope) -> None:
@@ -87,6 +94,13 @@ def path_of(scope: Scope) -> str:
 def bearer_protocol(scope: Scope) -> str | None:
     """The subprotocol a socket's client brought its token in."""
     return next((name for name in scope.get("subprotocols", ()) if name.startswith(SUBPROTOCOL)), None)
+
+
+def _is_page(scope: Scope) -> bool:
+    """Whether a person's browser asks, who is better sent to the login than told a code."""
+    if scope["type"] != "http" or scope["method"] != "GET" or path_of(scope).startswith("/api/"):
+        return False
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 def _read(scope: Scope) -> _Headers:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 
 from taskyard.contracts.store import Vault
 from taskyard.errors import ConfigurationError, Unauthorized
+from taskyard.security import encoding
 from taskyard.security.caller import LOCAL, SCOPES, Caller
 from taskyard.security.jwks import FETCH_SECONDS, JwksVerifier
 from taskyard.security.tokens import JwtVerifier, api_token_matches, hash_api_token, is_api_token
@@ -54,6 +57,17 @@ class Authenticator:
         if record is None:
             raise Unauthorized("The API token is unknown or has expired; ask for a new one.")
         return caller_from(record)
+
+
+class _Expiry(msgspec.Struct):
+    exp: float
+
+
+def expiry_of(token: str) -> float:
+    """When an accepted token ends by its own word, in unix seconds; API tokens do not say."""
+    if is_api_token(token):
+        return math.inf
+    return msgspec.json.decode(encoding.decode(token.split(".")[1]), type=_Expiry).exp
 
 
 def record_of(caller: Caller) -> dict[str, Any]:

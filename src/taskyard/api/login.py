@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Annotated
 from urllib.parse import parse_qs
@@ -11,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from taskyard.api import schemas
 from taskyard.api.auth import SESSION_COOKIE
+from taskyard.api.authenticate import expiry_of
 from taskyard.api.bodies import media_type, read_body, read_json
 from taskyard.api.call import Call
 from taskyard.api.pages import page
@@ -67,7 +69,7 @@ async def log_in(call: Call) -> Response:
         caller = await call.services.identify(Credential("bearer", token))
     except Unauthorized as error:
         return _login_page(call, error.message)
-    return _let_in(call, caller)
+    return _let_in(call, caller, expiry_of(token) - call.services.now())
 
 
 async def _read_token(call: Call) -> str:
@@ -81,13 +83,15 @@ async def _read_token(call: Call) -> str:
     return LOGIN.parse({name: values[0] for name, values in fields.items()}).token.strip()
 
 
-def _let_in(call: Call, caller: Caller) -> Response:
+def _let_in(call: Call, caller: Caller, lifetime: float = math.inf) -> Response:
+    """A session for as long as sessions last, or what proved the caller does."""
     services = call.services
+    ttl = min(services.session_ttl, lifetime)
     response = RedirectResponse(f"{call.root}/admin", 303)
     response.set_cookie(
         SESSION_COOKIE,
-        services.sessions.issue(caller, services.session_ttl, services.now()),
-        max_age=int(services.session_ttl),
+        services.sessions.issue(caller, ttl, services.now()),
+        max_age=int(ttl),
         path=call.root or "/",
         secure=call.scope["scheme"] == "https",
         httponly=True,

@@ -31,11 +31,11 @@ class Checked(NamedTuple):
     findings: list[Finding]
 
 
-class _Loader(yaml.SafeLoader):
+class _JsonSafeLoader(yaml.SafeLoader):
     """YAML that is JSON: times and dates stay text."""
 
 
-_Loader.yaml_implicit_resolvers = {
+_JsonSafeLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
@@ -75,7 +75,7 @@ def _documents(file: str) -> list[Any]:
     """What a file holds, a definition each. JSON is YAML too."""
     text = read_file(file)
     try:
-        documents = [document for document in yaml.load_all(text, _Loader) if document is not None]
+        documents = [document for document in yaml.load_all(text, _JsonSafeLoader) if document is not None]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValidationFailed(f"is neither YAML nor JSON: {' '.join(str(error).split())}") from None
     flat = [one for document in documents for one in (document if isinstance(document, list) else [document])]

@@ -24,7 +24,7 @@ _LARGEST = 512
 _AHEAD_SECONDS = 0.1
 _AHEAD_MOST = 1024
 _POLL_SOONEST, _POLL_LATEST = 0.02, 0.5
-_LANES_FRESH = 1.0
+_LANES_FRESH, _LANES_AGAIN = 1.0, 0.05
 _SOLO_EVERY = 0.5
 _AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
 
@@ -119,7 +119,7 @@ class Claimer:
             if await self._claim_solo():
                 return 0
         claimed = await self._claim_lanes(room)
-        if not claimed and self._woken:
+        if not claimed and self._woken and time.monotonic() >= self._lanes_until - _LANES_FRESH + _LANES_AGAIN:
             self._woken = False
             await self._refresh_lanes()
             claimed = await self._claim_lanes(room)

@@ -18,7 +18,7 @@ class LiveJob:
     """A claimed task, how to run it, and what was heard of it. `deadline` in the event loop's time."""
 
     __slots__ = (
-        "_callbacks", "_reporter", "_task", "_waits", "claim_id", "claimed", "deadline", "fallback",
+        "_awaited", "_callbacks", "_reporter", "_task", "_waits", "claim_id", "claimed", "deadline", "fallback",
         "kind", "known", "policy", "run", "stopped",
     )  # fmt: skip
 
@@ -37,12 +37,19 @@ class LiveJob:
         self._reporter: Reporter | None = None
         self._task: asyncio.Task[Any] | None = None
         self._waits: Callable[[int], None] | None = None
+        self._awaited = 0
         self._callbacks: list[Callable[[str], None]] | None = None
 
     def begin(self, reporter: Reporter, task: asyncio.Task[Any], waits: Callable[[int], None], now: float) -> None:
         """The attempt starts now, in this runner's task. `waits(±1)` tells that it waits, or no longer does."""
         self._reporter, self._task, self._waits = reporter, task, waits
         self.deadline = now + self.policy.timeout
+
+    def end(self) -> None:
+        """The attempt has ended: whatever a thread of it still says is not heard."""
+        if self._awaited and self._waits is not None:
+            self._waits(-1)
+        self._reporter = self._task = self._waits = None
 
     def stop(self, reason: str) -> None:
         """Tell the attempt to stop: an async handler is cancelled, the others are told."""
@@ -61,20 +68,26 @@ class LiveJob:
 
     def log(self, level: str, text: str) -> None:
         """See the contract of `Job`."""
-        if self._reporter is not None:
-            self._reporter.line(self.claimed.task_id, self.claimed.attempt, level, text)
+        reporter = self._reporter
+        if reporter is not None:
+            reporter.line(self.claimed.task_id, self.claimed.attempt, level, text)
 
     def progress(self, current: float, total: float | None, action: str | None) -> None:
         """See the contract of `Job`."""
-        if self._reporter is not None:
-            self._reporter.progress(self.claimed.task_id, self.claimed.attempt, current, total, action)
+        reporter = self._reporter
+        if reporter is not None:
+            reporter.progress(self.claimed.task_id, self.claimed.attempt, current, total, action)
 
     async def waiting(self, awaited: Awaitable[Any]) -> Any:
         """See the contract of `Job`."""
         if self._waits is None:
             return await awaited
-        self._waits(1)
+        self._awaited += 1
+        if self._awaited == 1:
+            self._waits(1)
         try:
             return await awaited
         finally:
-            self._waits(-1)
+            self._awaited -= 1
+            if self._awaited == 0 and self._waits is not None:
+                self._waits(-1)

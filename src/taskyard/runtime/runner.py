@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 
 import structlog
 
+from taskyard.contracts.executor import Fallback
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.outcome import Completed, Done, Failed, Released, Report, Result, TaskError
@@ -22,6 +24,7 @@ from taskyard.runtime.reporter import Reporter
 _YIELD_EVERY = 64
 _FLUSH_AT = 256
 _TICK = 0.05
+_LET_GO = 1.0
 
 log = structlog.get_logger("taskyard.runner")
 
@@ -37,6 +40,7 @@ class Runners:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._extra = 0
+        self._stopping = False
 
     def start(self) -> None:
         """Start the runners and the one who watches the deadlines."""
@@ -45,10 +49,11 @@ class Runners:
         self._tasks.add(asyncio.create_task(self._watch_deadlines(), name="taskyard-deadlines"))
 
     async def stop(self) -> None:
-        """Cancel whatever still runs."""
+        """Cancel whatever still runs; a handler that will not be cancelled is left behind."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait(self._tasks, timeout=_LET_GO)
         self._tasks.clear()
 
     def wake(self, count: int) -> None:
@@ -69,7 +74,7 @@ class Runners:
         loop = asyncio.get_running_loop()
         own = asyncio.current_task()
         assert own is not None  # noqa: S101 - a coroutine that runs has a task
-        while True:
+        while not self._stopping:
             if slot >= desk.slots and self._extra > desk.parents:
                 self._extra -= 1
                 return
@@ -102,15 +107,17 @@ class Runners:
         except asyncio.CancelledError:
             if job.stopped is None:
                 raise
-            own.uncancel()
             report = Released()
         except Exception as error:  # executors report failures; this is a fault of theirs
             log.exception("an executor raised", task=job.claimed.task_id)
             report = Failed(TaskError("EXECUTION_ERROR", f"the executor failed: {error}"))
+        if job.stopped is not None:
+            _go_on(own)
         result = self._stopped(job) or self._checked(job, report)
         decision = None
         if not isinstance(result, Completed):
-            result, decision = await self._failed(job, result)
+            result, decision = await self._failed(job, own, result)
+        job.end()
         self._desk.end(job, result, decision, time.perf_counter_ns() - began)
 
     def _stopped(self, job: LiveJob) -> Result | None:
@@ -140,20 +147,33 @@ class Runners:
             return Failed(TaskError("OUTPUT_VALIDATION_ERROR", message))
         return Completed(output, report.warnings)
 
-    async def _failed(self, job: LiveJob, result: Result) -> tuple[Result, Decision]:
+    async def _failed(self, job: LiveJob, own: asyncio.Task[None], result: Result) -> tuple[Result, Decision]:
         """The decision; where it is final, the definition's fallback may still give a result."""
         decision = decide(job.claimed, job.policy, result)
         if decision.outcome is not Outcome.FAILED or job.fallback is None or decision.error is None:
             return result, decision
+        stopped_before = job.stopped
         try:
-            value = await job.fallback(job, decision.error)
-            rescued = self._checked(job, Done(value))
-        except Exception as error:  # noqa: BLE001 - a fallback that fails leaves the failure as it is
-            job.log("error", f"the fallback failed too: {error}")
-            return result, decision
+            rescued = await self._rescued(job, job.fallback, decision.error)
+        except asyncio.CancelledError:
+            if job.stopped == stopped_before:
+                raise
+            _go_on(own)
+            released = Released(job.stopped or "")
+            return released, decide(job.claimed, job.policy, released)
         if isinstance(rescued, Completed):
             return rescued, decision._replace(outcome=Outcome.FALLBACK)
         return result, decision
+
+    async def _rescued(self, job: LiveJob, fallback: Fallback, error: TaskError) -> Result | None:
+        """What the fallback makes of the failure, within the time an attempt may take."""
+        job.deadline = math.inf
+        try:
+            async with asyncio.timeout(job.policy.timeout):
+                return self._checked(job, Done(await fallback(job, error)))
+        except Exception as failure:  # noqa: BLE001 - a fallback that fails leaves the failure as it is
+            job.log("error", f"the fallback failed too: {type(failure).__name__}: {failure}")
+            return None
 
     def _parent_waits(self, change: int) -> None:
         """A parent begins (+1) or ends (-1) to wait for its child: its slot is another's meanwhile."""
@@ -173,3 +193,9 @@ class Runners:
             for job in tuple(self._desk.running.values()):
                 if now >= job.deadline:
                     job.stop("timeout")
+
+
+def _go_on(runner: asyncio.Task[None]) -> None:
+    """The attempt was cancelled, not its runner."""
+    while runner.cancelling():
+        runner.uncancel()

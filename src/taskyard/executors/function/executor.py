@@ -74,7 +74,9 @@ class FunctionExecutor:
                 report = await call(handler, await self._arguments(handler, job), job)
             except TaskCanceled as stop:
                 report = Released(str(stop))
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is its report
+            except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its report
+                if _is_meant_for_us(error):
+                    raise
                 report = report_failure(error)
             return _delayed(handler, job, report)
 
@@ -92,10 +94,7 @@ class FunctionExecutor:
 
     async def _in_thread(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
         context = Context(job, self._services)
-        call = contextvars.copy_context().run
-        future = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: call(handler.function, *_context(handler, context), **arguments)
-        )
+        future = self._threaded(handler.function, *_context(handler, context), **arguments)
         try:
             value = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -105,14 +104,20 @@ class FunctionExecutor:
             raise
         return _done(handler, value, context)
 
+    def _threaded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """The function's result, from a thread with a copy of this context."""
+        run = contextvars.copy_context().run
+        return asyncio.get_running_loop().run_in_executor(self._threads, run, _carried, function, args, kwargs)
+
     async def _in_process(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
         return await self._processes.run(handler, arguments, job)
 
     def _fallback(self, handler: Handler, function: Callable[..., Any]) -> Fallback:
         async def run(job: Job, error: TaskError) -> Any:
             del error
-            value = function(**await self._arguments(handler, job))
-            return handler.signature.dump_output(await value if inspect.isawaitable(value) else value)
+            arguments = await self._arguments(handler, job)
+            value = function(**arguments) if inspect.iscoroutinefunction(function) else self._threaded(function, **arguments)
+            return handler.signature.dump_output(await value)
 
         return run
 

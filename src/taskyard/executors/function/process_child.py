@@ -99,7 +99,9 @@ class RemoteJob:
     def progress(self, current: float, total: float | None, action: str | None) -> None:
         """See the contract of `Job`. At most every 20 ms goes out, the latest always."""
         with self._lock:
-            self._pending = Advanced(self.number, _plain(current), None if total is None else _plain(total), action)
+            self._pending = Advanced(
+                self.number, _plain(current), None if total is None else _plain(total), action and str(action)
+            )
             wait = self._next_progress - time.monotonic()
             if wait <= 0:
                 self._send_progress()
@@ -196,6 +198,8 @@ class Server:
     def _report(self, runner: asyncio.Runner, begin: Begin, job: RemoteJob) -> Done | Failed | Released:
         function, signature = self._function(begin)
         arguments = pickle.loads(begin.arguments)  # noqa: S301 - our parent's
+        if job.stopped is not None:
+            return Released(job.stopped)
         context = Context(cast("Job", job), None)  # a context asks no more of its job than this one has
         variables = contextvars.copy_context()
         value = variables.run(function, *((context,) if signature.takes_context else ()), **arguments)
@@ -226,8 +230,15 @@ def _failure(error: BaseException, job: RemoteJob) -> Failed | Released:
     if isinstance(error, Refused):
         return report_refusal(error)
     failed = report_failure(error)
-    details = to_jsonable_python(failed.error.details, fallback=str)
-    return Failed(msgspec.structs.replace(failed.error, details=details), failed.delay)
+    return Failed(TaskError(**_plain_values(msgspec.structs.asdict(failed.error))), failed.delay)
+
+
+def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """What an exception brings along may be of types that only this process knows."""
+    try:
+        return cast("dict[str, Any]", to_jsonable_python(values, fallback=str))
+    except (ValueError, RecursionError):  # bytes that are no text, or a circle
+        return {**values, "code": str(values["code"]), "details": str(values["details"])}
 
 
 def _plain(number: float) -> float:

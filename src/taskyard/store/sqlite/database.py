@@ -19,7 +19,8 @@ from taskyard.errors import Overloaded, TaskyardError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Request = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+# A request, who waits for it, on which loop, and whether it runs alone, outside any transaction.
+Request = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop, bool]
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -73,6 +74,10 @@ class Database:
         """Run `request(connection, …)` on one snapshot."""
         return await self._reads.put(lambda connection: request(connection, *args, **kwargs))
 
+    async def others_version(self) -> int:
+        """A number that changes when other connections than the writer's have committed."""
+        return await self._writes.put(_data_version, alone=True)
+
 
 class _Thread:
     """A thread that owns a connection and serves requests, sharing a transaction where it is `shared`."""
@@ -94,21 +99,23 @@ class _Thread:
             self._thread.join()
             self._thread = None
 
-    def put(self, request: Callable[[sqlite3.Connection], R]) -> asyncio.Future[R]:
+    def put(self, request: Callable[[sqlite3.Connection], R], *, alone: bool = False) -> asyncio.Future[R]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         if self._thread is None:
             future.set_exception(Overloaded("the store is closed", retry_after=_RETRY_AFTER))
         else:
-            self._requests.put((request, future, loop))
+            self._requests.put((request, future, loop, alone))
         return future
 
     def _serve(self, connection: sqlite3.Connection) -> None:
         stopping = False
         while not stopping:
             batch, stopping = self._take()
-            if batch:
-                _answer(self._run(connection, batch))
+            alone = [request for request in batch if request[3]]
+            shared = [request for request in batch if not request[3]]
+            answers = self._run(connection, shared) if shared else []
+            _answer(answers + [_perform(connection, request) for request in alone])
         connection.close()
 
     def _take(self) -> tuple[list[Request], bool]:
@@ -133,7 +140,7 @@ class _Thread:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             away = error if isinstance(error, TaskyardError) else _away(error)
-            return [(future, loop, None, away) for _, future, loop in batch]
+            return [(future, loop, None, away) for _, future, loop, _ in batch]
         return answers
 
 
@@ -142,7 +149,7 @@ _Answer = tuple["asyncio.Future[Any]", asyncio.AbstractEventLoop, Any, BaseExcep
 
 def _perform(connection: sqlite3.Connection, request: Request) -> _Answer:
     """One request, within a savepoint so that its failure is its own."""
-    run, future, loop = request
+    run, future, loop, _ = request
     connection.execute("SAVEPOINT request")
     try:
         value, failure = run(connection), None
@@ -153,6 +160,10 @@ def _perform(connection: sqlite3.Connection, request: Request) -> _Answer:
         value, failure = None, error
     connection.execute("RELEASE request")
     return future, loop, value, failure
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _away(error: sqlite3.Error) -> Overloaded:

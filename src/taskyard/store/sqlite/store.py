@@ -99,7 +99,7 @@ class SqliteStore(Names, Submission, Execution, Moves, Upkeep, Queues, Reading, 
 
     async def _watch(self) -> None:
         """Wake everybody when another process has committed."""
-        async for _ in commits(self.path):
+        async for _ in commits(self.db):
             self.wake(*Topic)
 
 

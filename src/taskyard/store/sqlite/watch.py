@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
 
-from taskyard.store.sqlite.database import connect
+from taskyard.store.sqlite.database import Database
 
 _IN_MODIFY = 2
 _BUFFER = 65_536
@@ -23,22 +22,17 @@ _POLL = 0.02
 _LOOKS = (0.001, 0.002, 0.004, 0.008, 0.016)
 
 
-async def commits(path: str) -> AsyncIterator[None]:
-    """Something for each time that other connections may have committed to the file."""
-    with contextlib.closing(connect(path)) as connection:
-        seen = _data_version(connection)
-        async for _ in _stirrings(f"{path}-wal"):
-            for pause in _LOOKS:
-                await asyncio.sleep(pause)
-                version = _data_version(connection)
-                if version != seen:
-                    seen = version
-                    yield
-                    break
-
-
-def _data_version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+async def commits(database: Database) -> AsyncIterator[None]:
+    """Something for each time that others may have committed to the file."""
+    seen = await database.others_version()
+    async for _ in _stirrings(f"{database.path}-wal"):
+        for pause in _LOOKS:
+            await asyncio.sleep(pause)
+            version = await database.others_version()
+            if version != seen:
+                seen = version
+                yield
+                break
 
 
 async def _stirrings(log: str) -> AsyncIterator[None]:

@@ -4,9 +4,9 @@ WITH clock AS MATERIALIZED (SELECT @now AS us),
 entry AS MATERIALIZED (
   SELECT * FROM unnest(
     $2::bigint[], $3::int[], $4::int[], $5::int[], $6::smallint[], $7::bytea[], $8::bigint[], $9::bytea[], $10::text[],
-    $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bytea[], $16::text[]) WITH ORDINALITY
+    $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bytea[], $16::text[])
   AS u (id, kind_id, policy_id, lane_id, priority, input, run_at, extra, workflow_id, correlation_id, cause_type,
-    cause, parent_id, hash, key, number)
+    cause, parent_id, hash, key)
 ),
 body AS (
   INSERT INTO taskyard.task (
@@ -16,11 +16,11 @@ body AS (
 ),
 now_ready AS (
   INSERT INTO taskyard.ready (task_id, ord, lane_id)
-  SELECT id, us + number - 1, lane_id FROM entry, clock WHERE run_at IS NULL AND key IS NULL
+  SELECT id, us, lane_id FROM entry, clock WHERE run_at IS NULL AND key IS NULL
 ),
 now_parked AS (
   INSERT INTO taskyard.parked (task_id, ord, lane_id, key)
-  SELECT id, us + number - 1, lane_id, key FROM entry, clock WHERE run_at IS NULL AND key IS NOT NULL
+  SELECT id, us, lane_id, key FROM entry, clock WHERE run_at IS NULL AND key IS NOT NULL
 ),
 later AS (
   INSERT INTO taskyard.sched (task_id, run_at, lane_id) SELECT id, run_at, lane_id FROM entry WHERE run_at IS NOT NULL

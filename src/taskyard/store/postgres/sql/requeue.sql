@@ -14,7 +14,7 @@ home AS (
   RETURNING id, home, definition, priority
 ),
 entering AS MATERIALIZED (
-  SELECT g.task_id, us + row_number() OVER (ORDER BY g.task_id) - 1 AS ord, h.id AS lane_id, g.attempt,
+  SELECT g.task_id, us AS ord, h.id AS lane_id, g.attempt,
     (SELECT min(s.key) FROM taskyard.task_slot s WHERE s.task_id = g.task_id) AS key
   FROM clock, gone g
   JOIN taskyard.lane l ON l.id = g.lane_id

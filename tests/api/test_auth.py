@@ -1,0 +1,201 @@
+"""Who is let in, from where, and under which name."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from taskyard.api.access import ACCESS, PUBLIC_PATHS
+from taskyard.api.authenticate import Authenticator, record_of
+from taskyard.api.routing import Operation, build_routes
+from taskyard.api.server import all_operations
+from taskyard.errors import ConfigurationError
+from taskyard.security.caller import Caller
+from taskyard.security.tokens import mint, new_api_token
+from tests.api.yard import ADMIN_TOKEN, BASE, PORT, SECRET, Client, bearer
+
+ORIGIN = {"Origin": BASE}
+ME = "/api/v1/me"
+
+
+@contextlib.asynccontextmanager
+async def session(client: Client, token: str = ADMIN_TOKEN) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser with a session."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+        answer = await browser.post("/login", data={"token": token}, headers=ORIGIN)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin"), answer.text
+        yield browser
+
+
+def test_only_three_paths_are_public() -> None:
+    assert {"/healthz", "/readyz", "/login"} == PUBLIC_PATHS
+
+
+async def test_routes_and_the_access_table_are_the_same_set(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(call: object) -> None: ...
+
+    extra = Operation(method="GET", path="/open", handler=handler, tag="", summary="", answers={})
+    with pytest.raises(ConfigurationError, match="GET /open has no row"):
+        build_routes(client.services, [*all_operations(), extra])
+    monkeypatch.setitem(ACCESS, "GET /nowhere", ACCESS["GET /healthz"])
+    with pytest.raises(ConfigurationError, match="without a route: GET /nowhere"):
+        build_routes(client.services, all_operations())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/me", "/nowhere", "/healthz/", "//healthz", "/HEALTHZ", "/healthz/x", "/login/", "/login%2f",
+        "/healthz;x", "/api/v1/tasks/..;/healthz", "/healthz%00",
+    ],
+)  # fmt: skip
+async def test_everything_else_needs_a_credential(client: Client, path: str) -> None:
+    request = httpx.Request("GET", BASE, headers={"Host": f"127.0.0.1:{PORT}"})
+    request.url = request.url.copy_with(raw_path=path.encode())
+    answer = await client.send(request)
+    assert answer.status_code == 401
+    assert (answer.json()["error"]["code"], answer.headers["www-authenticate"]) == ("UNAUTHORIZED", "Bearer")
+
+
+NOW = time.time()
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "", "Bearer", "Bearer ", "Bearer x", "Basic YWRhOmFkYQ==", f"bearer {ADMIN_TOKEN}x",
+        f"Bearer {ADMIN_TOKEN[:-1]}",
+        f"Bearer {new_api_token().shown}",
+        f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 60, NOW - 61)}",
+        f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 60, NOW, audience='others')}",
+        f"Bearer {mint(b'another secret of thirty-two bytes', 'ada', ['admin'], [], 60, NOW)}",
+    ],
+)  # fmt: skip
+async def test_a_bad_credential_is_refused(client: Client, authorization: str) -> None:
+    answer = await client.get(ME, headers={"Authorization": authorization})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+
+
+async def test_every_kind_of_token_is_accepted(client: Client) -> None:
+    stored = new_api_token()
+    caller = Caller("robot", frozenset({"tasks:read"}), frozenset({"ops"}))
+    await client.services.engine.store.save_token(bytes.fromhex(stored.hashed), record_of(caller), None)
+    by_store = await client.get(ME, headers={"Authorization": f"Bearer {stored.shown}"})
+    assert by_store.json() == {"subject": "robot", "scopes": ["tasks:read"], "groups": ["ops"]}
+    by_signature = await client.get(ME, headers=bearer("tasks:write"))
+    assert by_signature.json() == {"subject": "ada", "scopes": ["tasks:write"], "groups": []}
+
+
+async def test_a_header_that_comes_twice_is_refused(client: Client) -> None:
+    twice = [("Authorization", f"Bearer {ADMIN_TOKEN}"), ("Authorization", "Bearer x")]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as plain:
+        answer = await plain.get(ME, headers=twice)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "MALFORMED")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1", "127.0.0.1:1", f"127.0.0.1:{PORT}.evil.example", f"evil.example:{PORT}", ""],
+)
+async def test_a_host_that_is_not_ours_is_refused_everywhere(client: Client, host: str) -> None:
+    for path in (ME, "/healthz", "/login"):
+        answer = await client.get(path, headers={"Host": host})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN"), path
+
+
+async def test_a_session_reads_and_writes_from_our_own_pages(client: Client) -> None:
+    async with session(client) as browser:
+        cookie = next(iter(browser.cookies.jar))
+        assert (cookie.path, "HttpOnly" in cookie._rest, cookie._rest.get("SameSite")) == ("/", True, "strict")
+        assert (await browser.get(ME)).json()["subject"] == "admin"
+        body = {"taskDefinitionId": "add", "input": {"a": 1, "b": 1}}
+        assert (await browser.post("/api/v1/tasks", json=body, headers=ORIGIN)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None, "null", "https://evil.example", f"http://127.0.0.1:{PORT}.evil.example", f"http://evil.127.0.0.1:{PORT}",
+        "http://127.0.0.1", f"https://127.0.0.1:{PORT}", f"http://localhost:{PORT}", f"HTTP://127.0.0.1:{PORT}", "",
+    ],
+)  # fmt: skip
+async def test_a_cookie_alone_writes_nothing(client: Client, origin: str | None) -> None:
+    async with session(client) as browser:
+        headers = {} if origin is None else {"Origin": origin}
+        answer = await browser.post("/api/v1/tasks", json={"taskDefinitionId": "add"}, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "FORBIDDEN")
+    assert (await client.get("/api/v1/tasks")).json()["items"] == []
+
+
+async def test_services_take_no_cookie(client: Client) -> None:
+    async with session(client) as browser:
+        answer = await browser.get("/api/internal/tasks/metrics")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+        bad = await browser.get(ME, headers={"Authorization": "Bearer x"})
+        assert bad.status_code == 401, "a cookie must not stand in for a token that is refused"
+
+
+async def test_a_forged_or_old_cookie_is_refused(client: Client) -> None:
+    sessions, caller = client.services.sessions, Caller("ada", frozenset({"admin"}))
+    old = sessions.issue(caller, 10, time.time() - 11)
+    for value in (old, old[:-1], "x", "", sessions.issue(caller, 10, time.time()) + "A"):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+            answer = await browser.get(ME, headers={"Cookie": f"taskyard_session={value}"})
+        assert answer.status_code == 401, value
+
+
+async def test_a_login_link_works_once(client: Client) -> None:
+    link = client.services.login_links.create(Caller("ada", frozenset({"tasks:read"})), time.time())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+        first = await browser.get(f"/login?token={link}")
+        assert (first.status_code, first.headers["location"]) == (303, "/admin")
+        assert (await browser.get(ME)).json()["subject"] == "ada"
+        again = await browser.get(f"/login?token={link}")
+        assert again.status_code == 401
+        assert "set-cookie" not in again.headers
+
+
+async def test_a_login_with_a_bad_token_or_from_elsewhere_is_refused(client: Client) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+        page = await browser.get("/login")
+        assert (page.status_code, "<form" in page.text) == (200, True)
+        bad = await browser.post("/login", data={"token": "<script>"}, headers=ORIGIN)
+        assert (bad.status_code, "<script>" in bad.text) == (401, False)
+        other = await browser.post("/login", data={"token": ADMIN_TOKEN}, headers={"Origin": "https://evil.example"})
+        assert other.status_code == 403
+        assert (await browser.post("/login", json={"token": ADMIN_TOKEN})).status_code == 303
+        assert (await browser.post("/login", data={"x": "y"})).status_code == 422
+        assert (await browser.post("/login", data={"token": "x" * 20_000})).status_code == 413
+
+
+async def test_a_session_does_not_outlive_its_token(client: Client) -> None:
+    short = mint(SECRET.encode(), "ada", ["tasks:read"], [], 60, time.time())
+    async with session(client, short) as browser:
+        expires = next(iter(browser.cookies.jar)).expires
+        assert expires is not None
+        assert expires <= time.time() + 60
+
+
+async def test_pages_send_people_to_the_login(client: Client) -> None:
+    html = {"Accept": "text/html,*/*"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+        answer = await browser.get("/admin/task", headers=html)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert (await browser.get(ME, headers=html)).status_code == 401
+
+
+def test_two_issuers_are_refused(tmp_path: Path, client: Client) -> None:
+    with pytest.raises(ConfigurationError, match="both set"):
+        Authenticator(client.services.engine.store, jwt_secret=SECRET, jwks_url="https://id.example/keys")
+
+
+async def test_every_answer_keeps_browsers_from_misusing_it(client: Client) -> None:
+    for path in (ME, "/healthz", "/nowhere", "/docs"):
+        headers = (await client.get(path)).headers
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+        assert headers["cache-control"] == "no-store"
