@@ -60,7 +60,7 @@ def make_yard(folder: Path) -> Taskyard:
     @yard.task
     async def chatty(ctx: Context, lines: int) -> int:
         for number in range(lines):
-            ctx.log.info("line %d" % number)
+            ctx.log.info("line %d", number)
         ctx.progress(1, 1, "said")
         return lines
 

@@ -44,12 +44,16 @@ async def _stirrings(log: str) -> AsyncIterator[None]:
                 yield
         loop = asyncio.get_running_loop()
         stirred = asyncio.Event()
-        loop.add_reader(descriptor, stirred.set)
+
+        def drain() -> None:
+            with contextlib.suppress(BlockingIOError):
+                os.read(descriptor, _BUFFER)
+            stirred.set()
+
+        loop.add_reader(descriptor, drain)
         try:
             while True:
                 await stirred.wait()
-                with contextlib.suppress(BlockingIOError):
-                    os.read(descriptor, _BUFFER)
                 stirred.clear()
                 yield
         finally:
