@@ -7,7 +7,8 @@ from taskyard.domain.upload import UploadedFile
 from taskyard.errors import TaskyardError
 from taskyard.executors.function.context import Context
 from taskyard.executors.function.errors import TaskCanceled, TaskFailed
-from taskyard.yard import Run, TaskHandle, Taskyard
+from taskyard.run import Run
+from taskyard.yard import TaskHandle, Taskyard
 
 __all__ = [
     "AsyncTaskyardClient",

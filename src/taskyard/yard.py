@@ -11,10 +11,8 @@ from taskyard.contracts.clock import Clock
 from taskyard.domain.definition import Definition
 from taskyard.domain.ids import parse_id
 from taskyard.domain.json import dumps
-from taskyard.domain.lifecycle import State
 from taskyard.domain.signature import Signature
 from taskyard.domain.task import Task
-from taskyard.engine.cancel import cancel
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
 from taskyard.engine.request import Client, TaskRequest
@@ -22,9 +20,8 @@ from taskyard.engine.submit import Submitted, submit, submit_many, submit_with
 from taskyard.engine.trigger import fire
 from taskyard.errors import ConfigurationError, NotFound
 from taskyard.executors.function.context import Context
-from taskyard.executors.function.errors import TaskFailed
 from taskyard.executors.function.handler import Handler, Isolation, Registry, isolation_of
-from taskyard.runtime.follow import Message, follow, wait_final
+from taskyard.run import Run
 from taskyard.runtime.triggers import Listener, Listeners
 from taskyard.security.caller import LOCAL
 from taskyard.settings import Settings, load
@@ -36,73 +33,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 __all__ = ["Run", "TaskHandle", "Taskyard"]
-
-
-class Run(Generic[R]):
-    """One task that was started. Its data is what was last read: `refresh` reads it again."""
-
-    def __init__(self, yard: Taskyard, seen: Task | Submitted, load_output: Callable[[Any], R]) -> None:
-        self._yard = yard
-        self._load = load_output
-        self._seen = seen
-        self.id = seen.task_id if isinstance(seen, Task) else str(seen.id)
-
-    @property
-    def task(self) -> Task:
-        """The task, as last read."""
-        return self._seen if isinstance(self._seen, Task) else self._seen.task
-
-    @property
-    def reused(self) -> bool:
-        """Whether the task had been there before it was asked for."""
-        return isinstance(self._seen, Submitted) and self._seen.reused
-
-    @property
-    def status(self) -> State:
-        """The state, as last read."""
-        return self.task.status
-
-    @property
-    def progress(self) -> dict[str, Any] | None:
-        """`{current, total, action, percent}`, as last read."""
-        return self.task.progress
-
-    @property
-    def cause(self) -> tuple[str | None, str | None]:
-        """`(causeType, cause)`: why the task exists."""
-        return self.task.cause_type, self.task.cause
-
-    async def refresh(self) -> Task:
-        """Read the task again."""
-        self._seen = await get_task(self._yard.engine, int(self.id))
-        return self._seen
-
-    async def result(self) -> R:
-        """The handler's result, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
-        task = await wait_final(self._yard.engine, self._yard.app.watcher, int(self.id))
-        self._seen = task
-        if task.status is State.COMPLETED:
-            return self._load(task.output)
-        error = task.error or {}
-        raise TaskFailed(
-            f"task {self.id} is {task.status}: {error.get('message', 'no reason was given')}",
-            code=str(error.get("code", task.status)),
-            details=error.get("details"),
-            retryable=error.get("retryable"),
-        )
-
-    async def cancel(self, reason: str | None = None) -> Task:
-        """Cancel the task. Raises IllegalTransition when it is final."""
-        self._seen = await cancel(self._yard.engine, int(self.id), LOCAL.subject, reason)
-        return self._seen
-
-    async def follow(self, after: int = 0) -> AsyncIterator[Message]:
-        """The live messages: what happened after the sequence `after`, then what happens, until the end."""
-        async for message in follow(self._yard.engine, self._yard.app.watcher, int(self.id), after):
-            yield message
-
-    def __repr__(self) -> str:
-        return f"<Run {self.id} {self.task.task_definition_id} {self.status}>"
 
 
 class TaskHandle(Generic[P, R]):
@@ -364,7 +294,7 @@ class Taskyard:
 
     def _run(self, seen: Task | Submitted, key: str | None = None) -> Run[Any]:
         handler = self.registry.get(key or (seen if isinstance(seen, Task) else seen.task).task_definition_id)
-        return Run(self, seen, handler.signature.load_output if handler else _as_it_is)
+        return Run(self.app, seen, handler.signature.load_output if handler else _as_it_is)
 
 
 def _as_it_is(value: Any) -> Any:
