@@ -92,5 +92,5 @@ async def test_definitions_are_paged_by_key(client: Client) -> None:
     first = (await client.get("/api/v1/definitions?limit=4")).json()
     rest = (await client.get(f"/api/v1/definitions?cursor={first['nextCursor']}")).json()
     keys = [each["key"] for each in first["items"] + rest["items"]]
-    assert keys == sorted(keys) == ["add", "approve", "broken", "chatty", "patient", "sums"]
+    assert keys == sorted(keys) == ["add", "approve", "broken", "chatty", "patient", "sums", "verbose"]
     assert rest["nextCursor"] is None

@@ -1,4 +1,4 @@
-"""The authorisation matrix: every route × every identity, expected from one declared table."""
+"""The authorisation matrix: every route with every identity, expected from one declared table."""
 
 from __future__ import annotations
 

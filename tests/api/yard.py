@@ -64,6 +64,13 @@ def make_yard(folder: Path) -> Taskyard:
         ctx.progress(1, 1, "said")
         return lines
 
+    @yard.task
+    async def verbose(ctx: Context, lines: int) -> None:
+        for number in range(lines):
+            ctx.log.info("%d %s", number, "x" * 8000)
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+
     @yard.task(retry=0)
     async def broken() -> None:
         raise ValueError("it is broken")

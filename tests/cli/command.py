@@ -137,6 +137,10 @@ class Running:
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n")
 
+    def wait(self) -> int:
+        """The exit code, once it has ended by itself."""
+        return self._process.wait(timeout=30)
+
     def end(self, number: signal.Signals | None = None) -> Ended:
         """How it ended, after a signal where one is given."""
         if number is not None:

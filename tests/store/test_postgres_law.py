@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from taskyard.domain.lifecycle import EventType, Outcome
-from taskyard.store.postgres.execution import _EVENTS, _HEAD_STARTS, events_of
+from taskyard.store.postgres.execution import EVENTS, HEAD_STARTS, events_of
 from taskyard.store.postgres.statements import statement
 
 ONE, TWO = 101, 102
@@ -32,7 +32,7 @@ Mover = Callable[[asyncpg.Connection], Awaitable[Any]]
 def claim(limit: int, visibility: int | None) -> Mover:
     async def move(c: asyncpg.Connection) -> Any:
         lanes = [LANE, RETRY_LANE]
-        return await c.fetch(statement("claim"), None, OTHER, lanes, limit, next(CLAIMS), visibility, _HEAD_STARTS)
+        return await c.fetch(statement("claim"), None, OTHER, lanes, limit, next(CLAIMS), visibility, HEAD_STARTS)
 
     return move
 
@@ -51,7 +51,7 @@ def settle(outcome: Outcome, *tasks: int, close: bool = False, claim_id: int = B
         n, closing = len(tasks), [claim_id] if close else []
         none = [None] * n
         rows = ([claim_id] * n, tasks, [1] * n, [outcome] * n, none, none, none, [0] * n, [0] * n, [0] * n, none)
-        return await c.fetch(statement("settle"), None, by, [claim_id], closing, *rows, *[none] * 6, *_EVENTS)
+        return await c.fetch(statement("settle"), None, by, [claim_id], closing, *rows, *[none] * 6, *EVENTS)
 
     return move
 

@@ -12,7 +12,7 @@ from taskyard.domain.facts import PlaceKind
 from taskyard.domain.lifecycle import Outcome
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.store.postgres import PostgresStore
-from taskyard.store.postgres.execution import _HEAD_STARTS
+from taskyard.store.postgres.execution import HEAD_STARTS
 from taskyard.store.postgres.statements import statement
 from tests.servers.postgres import PostgresServer
 from tests.store.made import WORKER, ground
@@ -101,8 +101,8 @@ async def test_a_claim_still_under_way_is_waited_for_and_a_later_one_fails(
     take = (None, 1, [made.lane_id], 1)
     transaction = connection.transaction()
     await transaction.start()
-    taken = await connection.fetch(statement("claim"), *take, 5, None, _HEAD_STARTS)
-    giving = asyncio.create_task(postgres_store._give_back(1, 5, 0))
+    taken = await connection.fetch(statement("claim"), *take, 5, None, HEAD_STARTS)
+    giving = asyncio.create_task(postgres_store.give_back(1, 5, 0))
     waits = "SELECT true FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     while not await connection.fetchval(waits):
         assert not giving.done()
@@ -111,9 +111,9 @@ async def test_a_claim_still_under_way_is_waited_for_and_a_later_one_fails(
     (facts,) = await postgres_store.facts([taken[0]["task_id"]])
     assert facts.place is not None
     assert (facts.place.kind, facts.place.attempt) == (PlaceKind.READY, 2)
-    await postgres_store._give_back(1, 6, 0)
+    await postgres_store.give_back(1, 6, 0)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await connection.fetch(statement("claim"), *take, 6, None, _HEAD_STARTS)
+        await connection.fetch(statement("claim"), *take, 6, None, HEAD_STARTS)
     await connection.close()
 
 

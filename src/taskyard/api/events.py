@@ -21,6 +21,7 @@ from taskyard.domain.json import detail, refusal
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import FeedEvent, read_feed
 from taskyard.engine.query import know
+from taskyard.errors import Overloaded
 
 routes = Routes("Triggers and events")
 
@@ -36,7 +37,7 @@ class FeedQuery(schemas.Strict, rename="camel"):
     cause_type: str | None = None
     cause: str | None = None
     limit: schemas.Limit = 50
-    cursor: str | None = None
+    cursor: schemas.Cursor | None = None
 
 
 FEED_QUERY = Shape[FeedQuery](FeedQuery)
@@ -100,6 +101,8 @@ async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[byt
                 spoken = loop.time()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), _LOOK_EVERY)
+    except Overloaded:
+        return  # the store is away: the client comes again with the last id it has
     finally:
         stop_listening()
 

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from taskyard.api import schemas
 from taskyard.api.auth import bearer_protocol
-from taskyard.api.buffer import Buffer
+from taskyard.api.buffer import PATIENCE, Buffer
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
@@ -49,7 +49,7 @@ async def follow_run(socket: WebSocket, call: Call) -> None:
 
 async def _serve(socket: WebSocket, call: Call, task_id: int, after: int) -> int | None:
     """Send until the run ends, the client leaves, or its right does; the code to close with, None if it has left."""
-    buffer = Buffer(call.services.buffer_size)
+    buffer = Buffer(call.services.buffer_size, PATIENCE)
     pumping = asyncio.create_task(_pump(call, task_id, after, buffer))
     sending = asyncio.create_task(_send(socket, buffer))
     left = asyncio.create_task(_until_left(socket))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,12 @@ from taskyard.engine.request import TaskRequest
 from taskyard.engine.status import StatusChange
 
 Limit = Annotated[int, Meta(ge=1, le=200)]
+Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$", max_length=1000)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Status = Literal[
+    "PENDING", "RUNNING", "RETRYING", "ASSIGNED", "WAITING", "COMPLETED", "FAILED", "CANCELED", "CANCELLED"
+]
+Time = Annotated[datetime, Meta(tz=True)]
 TaskId = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Sequence = Annotated[int, Meta(ge=0, le=(1 << 62))]
 
@@ -90,12 +95,12 @@ class PageQuery(Strict):
     """Which page of a list."""
 
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
 
 
 CREATE = Shape[TaskRequest](TaskRequest)
 BULK = Shape[Bulk](Bulk)
-STATUS_CHANGE = Shape[StatusChange](StatusChange)
+STATUS_CHANGE = Shape[StatusChange](StatusChange, {"status": {"enum": list(get_args(Status))}})
 REASON = Shape[Reason](Reason)
 REASSIGNMENT = Shape[Reassignment](Reassignment)
 DEQUEUE = Shape[DequeueRequest](
@@ -196,7 +201,7 @@ class DefinitionVersion(Definition, frozen=True, rename="camel", omit_defaults=F
 
     version: str
     number: int
-    created_at: datetime | None
+    created_at: Time | None
     retired: bool
 
 
@@ -213,8 +218,8 @@ class Attempt(Answer):
     attempt: int
     outcome: str
     executor_id: str | None
-    start_time: datetime | None
-    end_time: datetime | None
+    start_time: Time | None
+    end_time: Time | None
     execution_time: int | None
     error: dict[str, Any] | None
     warnings: list[dict[str, Any]]
@@ -237,7 +242,7 @@ class Envelope(Answer):
     type: str
     id: str
     sequence: int
-    timestamp: datetime
+    timestamp: Time
     data: dict[str, Any]
     metadata: dict[str, Any]
 
@@ -353,7 +358,7 @@ class RunAnswer(Answer):
     output: Any
     error: dict[str, Any] | None
     logs: list[LogLine]
-    start_time: datetime | None
+    start_time: Time | None
     elapsed: int | None
 
 

@@ -7,7 +7,7 @@ import asyncio
 from taskyard.api.auth import credential_of
 from taskyard.api.call import Call
 from taskyard.api.visibility import see
-from taskyard.errors import Forbidden, NotFound, Unauthorized
+from taskyard.errors import Forbidden, NotFound, Overloaded, Unauthorized
 
 CHECK_EVERY = 4.0
 """Seconds; a revoked credential is noticed within them."""
@@ -47,4 +47,6 @@ class Standing:
                 await see(call.engine, caller, self._task_id)
         except (Unauthorized, Forbidden, NotFound):
             return False
+        except Overloaded:
+            return True  # nobody can be asked now; that is no refusal
         return True

@@ -15,8 +15,7 @@ from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.api.visibility import is_theirs, sees_all
 from taskyard.contracts.records import Filter
-from taskyard.domain.ids import parse_id
-from taskyard.domain.json import detail, refusal
+from taskyard.domain.ids import made_at, parse_id
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import TaskType
 from taskyard.domain.task import Task, to_json
@@ -26,15 +25,11 @@ from taskyard.engine.query import TaskPage, list_tasks
 internal = Routes("Internal: tasks")
 routes = Routes("Tasks")
 
-Status = Literal[
-    "PENDING", "RUNNING", "RETRYING", "ASSIGNED", "WAITING", "COMPLETED", "FAILED", "CANCELED", "CANCELLED"
-]
-
 
 class StatusQuery(schemas.PageQuery, rename="camel"):
     """A page of the tasks in some states; several are separated by commas."""
 
-    status: list[Status] | None = None
+    status: list[schemas.Status] | None = None
 
 
 class TaskFilter(schemas.Strict, rename="camel"):
@@ -42,7 +37,7 @@ class TaskFilter(schemas.Strict, rename="camel"):
     correlation id.
     """
 
-    status: list[Status] | None = None
+    status: list[schemas.Status] | None = None
     task_type: list[TaskType] | None = None
     definition: str | None = None
     workflow_id: str | None = None
@@ -54,10 +49,10 @@ class TaskFilter(schemas.Strict, rename="camel"):
     assignee: str | None = None
     tag: str | None = None
     q: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    started_after: datetime | None = None
-    started_before: datetime | None = None
+    created_after: schemas.Time | None = None
+    created_before: schemas.Time | None = None
+    started_after: schemas.Time | None = None
+    started_before: schemas.Time | None = None
 
 
 class TaskQuery(TaskFilter, rename="camel"):
@@ -65,8 +60,11 @@ class TaskQuery(TaskFilter, rename="camel"):
 
     sort: Literal["created", "started"] = "created"
     limit: schemas.Limit = 50
-    cursor: str | None = None
+    cursor: schemas.Cursor | None = None
 
+
+_LAST_US = made_at((1 << 63) - 1)
+"""No task can be made later."""
 
 STATUS_QUERY = Shape[StatusQuery](StatusQuery)
 TASK_QUERY = Shape[TaskQuery](TaskQuery)
@@ -101,7 +99,7 @@ async def list_user_tasks(call: Call) -> Response:
 
 
 async def filter_of(engine: Engine, wanted: TaskFilter) -> Filter:
-    """The store's filter for these wishes. Raises ValidationFailed for times without a zone."""
+    """The store's filter for these wishes."""
     return Filter(
         status=_states(wanted.status),
         task_types=None if wanted.task_type is None else frozenset(wanted.task_type),
@@ -114,10 +112,10 @@ async def filter_of(engine: Engine, wanted: TaskFilter) -> Filter:
         correlation_id=wanted.correlation_id,
         assignee=wanted.assignee,
         tag=wanted.tag,
-        created_after=_us(wanted.created_after, "createdAfter"),
-        created_before=_us(wanted.created_before, "createdBefore"),
-        started_after=_us(wanted.started_after, "startedAfter"),
-        started_before=_us(wanted.started_before, "startedBefore"),
+        created_after=_us(wanted.created_after),
+        created_before=_us(wanted.created_before),
+        started_after=_us(wanted.started_after),
+        started_before=_us(wanted.started_before),
         **await _search(engine, wanted.q),
     )
 
@@ -166,13 +164,9 @@ async def _search(engine: Engine, text: str | None) -> dict[str, Any]:
     }
 
 
-def _states(names: list[Status] | None) -> frozenset[State] | None:
+def _states(names: list[schemas.Status] | None) -> frozenset[State] | None:
     return None if names is None else frozenset(State.parse(name) for name in names)
 
 
-def _us(when: datetime | None, name: str) -> int | None:
-    if when is None:
-        return None
-    if when.tzinfo is None:
-        raise refusal([detail(f"/{name}", "needs a zone, such as a final Z", "format")])
-    return int(when.timestamp() * 1_000_000)
+def _us(when: datetime | None) -> int | None:
+    return None if when is None else min(int(when.timestamp() * 1_000_000), _LAST_US)

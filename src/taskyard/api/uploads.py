@@ -11,8 +11,9 @@ from taskyard.api.answers import answer
 from taskyard.api.bodies import check_media_type, stream_body
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
+from taskyard.domain.json import detail, pointer, refusal
 from taskyard.engine.upload import save_upload
-from taskyard.errors import Malformed, ValidationFailed
+from taskyard.errors import Malformed
 
 routes = Routes("Uploads")
 
@@ -39,11 +40,13 @@ async def _read_file(call: Call) -> tuple[str, bytes]:
     except (MultiPartException, KeyError) as error:
         raise Malformed(f"The form cannot be read: {error}.") from None
     try:
-        for _, value in form.multi_items():
+        fields = form.multi_items()
+        unknown = [name for name, value in fields if not isinstance(value, UploadFile)]
+        if unknown:
+            raise refusal([detail(pointer([name]), "is not a known field", "additionalProperties") for name in unknown])
+        for _, value in fields:
             if isinstance(value, UploadFile):
                 return value.filename or "", await value.read()
     finally:
         await form.close()
-    raise ValidationFailed(
-        "The form has no file.", details=[{"path": "/file", "message": "is required", "keyword": "required"}]
-    )
+    raise refusal([detail("/file", "is required", "required")])

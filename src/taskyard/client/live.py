@@ -23,6 +23,7 @@ Message = dict[str, Any]
 _SOCKET_TRIES = 4
 _ASK_TRIES = 8
 _ASK_EVERY = 0.5
+_NOTHING_BUT_THE_END = 1 << 62
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 _STATUS_OF = {
@@ -40,20 +41,27 @@ def follow(task_id: str, after: int = 0) -> Stream[Message]:
     the server stays away.
     """
     yield from get_task(task_id)  # who may not, or asks for what is not there, is told so at once
-    story = _Story(after)
-    if not (yield from _by_socket(task_id, story)):
-        yield from _by_asking(task_id, story)
+    yield from _tell(task_id, after)
 
 
 def wait_final(task_id: str) -> Talk[Task]:
     """The task, once it is final. Raises what `follow` raises."""
-    yield from follow(task_id)
-    return (yield from get_task(task_id))
+    task = yield from get_task(task_id)
+    if task.status not in FINAL:
+        yield from _tell(task_id, _NOTHING_BUT_THE_END)
+        task = yield from get_task(task_id)
+    return task
 
 
 def result(task_id: str) -> Talk[Any]:
     """The task's output, once it is final. Raises TaskFailed when it FAILED or was CANCELED."""
     return output_of((yield from wait_final(task_id)))
+
+
+def _tell(task_id: str, after: int) -> Stream[Message]:
+    story = _Story(after)
+    if not (yield from _by_socket(task_id, story)):
+        yield from _by_asking(task_id, story)
 
 
 class _Story:

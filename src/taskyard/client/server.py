@@ -17,6 +17,7 @@ from taskyard.errors import ConfigurationError
 from taskyard.settings import load
 
 _SECONDS = 30.0
+_CLOSE_SECONDS = 1.0
 _POLICY_CODE = 1008
 _OWN_CODES = range(4000, 5000)
 _COME_BACK = frozenset({408, 425, 429})
@@ -70,6 +71,7 @@ class Server:
             "uri": urlunsplit((scheme, parts.netloc, parts.path + path, query, "")),
             "subprotocols": [Subprotocol(f"bearer.{self.token}")] if self.token else None,
             "max_size": None,
+            "close_timeout": _CLOSE_SECONDS,
         }
 
 

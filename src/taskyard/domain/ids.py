@@ -9,6 +9,7 @@ from __future__ import annotations
 _NODE_BITS = 10
 _COUNTER_BITS = 12
 _SHIFT = _NODE_BITS + _COUNTER_BITS
+_LARGEST = (1 << 63) - 1
 
 
 class IdMaker:
@@ -39,8 +40,8 @@ def made_at(task_id: int) -> int:
 
 
 def floor_id(at_us: int) -> int:
-    """The smallest id that can have been made at or after `at_us`."""
-    return -(-at_us // 1000) << _SHIFT
+    """The smallest id that can have been made at or after `at_us`, within the range of ids."""
+    return max(0, min(-(-at_us // 1000) << _SHIFT, _LARGEST))
 
 
 def parse_id(text: str) -> int | None:
@@ -48,4 +49,4 @@ def parse_id(text: str) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > 19:
         return None
     number = int(text)
-    return number if number < 1 << 63 else None
+    return number if number <= _LARGEST else None

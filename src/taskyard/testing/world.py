@@ -16,17 +16,16 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.query import Known
 from taskyard.engine.recover import recover
 from taskyard.engine.why import why
+from taskyard.run import Run
 from taskyard.runtime.triggers import Listeners
 from taskyard.runtime.worker import Worker
 from taskyard.settings import Settings, load
 from taskyard.testing.clock import ManualClock
 from taskyard.testing.scene import Scene, look
-from taskyard.yard import Run, TaskHandle, Taskyard
+from taskyard.yard import TaskHandle, Taskyard
 
 R = TypeVar("R")
 
-_LEAD = "upkeep"
-_FOREVER_US = 10**17
 _AT_ONCE = 1000
 _LOOK_EVERY = 0.05
 _WEEK = 7 * 86_400.0
@@ -44,14 +43,10 @@ async def yard_for_test(yard: Taskyard, *, concurrency: int = 4, patience: float
     with tempfile.TemporaryDirectory(prefix="taskyard-test-") as folder:
         app = App(_settings(yard, folder), yard.registry, told, clock)
         usual, yard._app = yard._app, app  # handles reach the app through their yard
-        await app.open()
         try:
-            # Who leads the upkeep keeps the time: nothing is promoted or recovered but by the test.
-            await app.engine.store.lead(_LEAD, "test", _FOREVER_US)
             async with app.working(slots=concurrency) as worker:
                 yield World(yard, clock, worker, told, patience)
         finally:
-            await app.close()
             yard._app = usual
 
 

@@ -52,9 +52,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.durable = Pool(url, _DURABLE, 4)
-        self.relaxed = Pool(url, _RELAXED, 4)
-        self.reading = Pool(url, _READING, 4)
+        self.durable = Pool(url, _DURABLE, 3)
+        self.relaxed = Pool(url, _RELAXED, 3)
+        self.reading = Pool(url, _READING, 2)
 
     async def open(self) -> None:
         """Make the pools; they connect when they are used."""

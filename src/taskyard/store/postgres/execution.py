@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from operator import itemgetter
 from typing import Any, Final
 
 from taskyard.contracts.records import (
@@ -51,7 +52,9 @@ _LAST_SAID = statement("last_said")
 _RECORD_LINES = statement("record_lines")
 _RECORD_PROGRESS = statement("record_progress")
 
-_HEAD_STARTS: Final = [HEAD_START_US[priority] for priority in sorted(Priority)]
+HEAD_STARTS: Final = [HEAD_START_US[priority] for priority in sorted(Priority)]
+"""By the number of the priority, from 1."""
+
 _GIVE_BACK_AGAIN = 0.5
 
 
@@ -63,8 +66,21 @@ def events_of(outcome: Outcome) -> list[tuple[EventType, int]]:
     ]
 
 
-_EVENTS: Final = columns([(outcome, *event) for outcome in Outcome for event in events_of(outcome)], 3)
-_NOT_OPENED: Final = Opened()
+EVENTS: Final = columns([(outcome, *event) for outcome in Outcome for event in events_of(outcome)], 3)
+_OF_COMPLETED: Final = itemgetter("claim_id", "task_id", "attempt", "run_ms", "result", "detail")
+_OF_SETTLED: Final = itemgetter(
+    "claim_id",
+    "task_id",
+    "attempt",
+    "outcome",
+    "run_ms",
+    "result",
+    "detail",
+    "delay_us",
+    "failures",
+    "losses",
+    "lane_id",
+)
 
 
 class Execution(Base):
@@ -94,11 +110,11 @@ class Execution(Base):
     ) -> Lease | None:
         """See the contract. Where the answer is lost on its way, what was leased is given back."""
         claim_id = self.new_ids(1)[0]
-        wanted = (self.clock.moment, worker_id, list(lanes), limit, claim_id, visibility_us, _HEAD_STARTS)
+        wanted = (self.clock.moment, worker_id, list(lanes), limit, claim_id, visibility_us, HEAD_STARTS)
         try:
             rows = await self.db.relaxed.fetch(_CLAIM, *wanted)
         except BaseException:
-            self.spawn(self._give_back(worker_id, claim_id, 0 if visibility_us is None else 1))
+            self.spawn(self.give_back(worker_id, claim_id, 0 if visibility_us is None else 1))
             raise
         if not rows:
             return None
@@ -116,19 +132,18 @@ class Execution(Base):
         self, worker_id: int | None, settlements: Sequence[Settlement], closing: Sequence[int]
     ) -> set[tuple[int, int]]:
         """See the contract."""
-        rows = columns(settlements, len(Settlement._fields))
-        claims = list({*rows[0], *closing})
+        by = dict(zip(Settlement._fields, columns(settlements, len(Settlement._fields)), strict=True))
+        claims = list({*by["claim_id"], *closing})
         head = (self.clock.moment, worker_id, claims, list(closing))
-        if worker_id is not None and rows[3].count(Outcome.COMPLETED) == len(settlements):
-            row = await self.db.durable.only(_COMPLETE, *head, *rows[:3], *rows[4:7])
-            moved = set(zip(rows[1], rows[2], strict=True))
-            if row["moved"] < len(moved):
-                moved = _pairs(row)
+        if worker_id is not None and by["outcome"].count(Outcome.COMPLETED) == len(settlements):
+            row = await self.db.durable.only(_COMPLETE, *head, *_OF_COMPLETED(by))
+            everything = set(zip(by["task_id"], by["attempt"], strict=True))
+            moved = everything if row["moved"] == len(everything) else _pairs(row)
         else:
-            openings = columns([opened or _NOT_OPENED for opened in rows[11]], len(Opened._fields))
-            row = await self.db.durable.only(_SETTLE, *head, *rows[:11], *openings, *_EVENTS)
+            opened = columns([place or Opened() for place in by["opened"]], len(Opened._fields))
+            row = await self.db.durable.only(_SETTLE, *head, *_OF_SETTLED(by), *opened, *EVENTS)
             moved = _pairs(row)
-            if not _BACK_TO_QUEUE.isdisjoint(rows[3]):
+            if not _BACK_TO_QUEUE.isdisjoint(by["outcome"]):
                 self.wake(Topic.READY)
         await self.admit(row["freed"])
         return moved
@@ -156,7 +171,7 @@ class Execution(Base):
             told = [r._replace(action=None if r.action is None else _storable(r.action)) for r in progress]
             await self.db.relaxed.fetch(_RECORD_PROGRESS, *columns(told, len(ProgressReport._fields)))
 
-    async def _give_back(self, worker_id: int, claim_id: int, part: int) -> None:
+    async def give_back(self, worker_id: int, claim_id: int, part: int) -> None:
         """Release whatever a claim whose answer we lost has leased, as soon as the database answers."""
         while True:
             with suppress(Overloaded):

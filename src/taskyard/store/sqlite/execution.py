@@ -114,7 +114,10 @@ class Execution(Base):
 
     async def lost(self, limit: int) -> list[LostTask]:
         """See the contract."""
-        return await self.db.read(_lost, limit, self.clock.now())
+        now = self.clock.now()
+        if await self.db.read(_any_silent, now):
+            await self.db.write(_give_up, now)
+        return await self.db.read(_lost, limit, now)
 
     async def last_said(self, task_id: int) -> int:
         """See the contract."""
@@ -140,8 +143,8 @@ def _register(connection: Connection, info: WorkerInfo, now: int) -> int:
     spec = msgspec.json.encode(info._asdict())
     if info.pid == 0:
         row = connection.execute(
-            "UPDATE worker SET beat_at = ?, dead = 0 WHERE name = ? AND info ->> 'pid' = 0 RETURNING id",
-            (now, info.name),
+            "UPDATE worker SET info = ?, beat_at = ?, dead = 0 WHERE name = ? AND info ->> 'pid' = 0 RETURNING id",
+            (spec, now, info.name),
         ).fetchone()
         if row is not None:
             return int(row[0])
@@ -259,7 +262,7 @@ def _settle(
     moved = [s for s in live if not held[s.task_id, s.attempt].revoked]
     _close(connection, worker_id, moved, held, now)
     connection.executemany("DELETE FROM claim WHERE task_id = ?", [(s.task_id,) for s in live])
-    _free_slots(connection, live)
+    _free_slots(connection, [s for s in live if s.outcome not in _KEEP_SLOT or held[s.task_id, s.attempt].revoked])
     return {(s.task_id, s.attempt) for s in moved}
 
 
@@ -356,10 +359,22 @@ def tell(connection: Connection, moved: Sequence[Settlement], now: int) -> None:
 _KEEP_SLOT = frozenset({Outcome.LOST, Outcome.RELEASED})
 
 
-def _free_slots(connection: Connection, live: Sequence[Settlement]) -> None:
-    gone = [s.task_id for s in live if s.outcome not in _KEEP_SLOT]
+def _free_slots(connection: Connection, gone: Sequence[Settlement]) -> None:
     if gone and connection.execute("SELECT 1 FROM slot LIMIT 1").fetchone():
-        slots.admit(connection, slots.release(connection, gone))
+        slots.admit(connection, slots.release(connection, [s.task_id for s in gone]))
+
+
+_SILENT = "NOT dead AND beat_at <= ?"
+
+
+def _any_silent(connection: Connection, now: int) -> bool:
+    query = f"SELECT 1 FROM worker WHERE {_SILENT} LIMIT 1"
+    return connection.execute(query, (now - WORKER_TTL_US,)).fetchone() is not None
+
+
+def _give_up(connection: Connection, now: int) -> None:
+    """Silent workers are dead from now on, whatever they say later."""
+    connection.execute(f"UPDATE worker SET dead = 1 WHERE {_SILENT}", (now - WORKER_TTL_US,))
 
 
 def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
@@ -368,9 +383,9 @@ def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
         "c.expires_at IS NOT NULL OR NOT w.supervised OR w.running IS NULL "
         "OR c.task_id IN (SELECT value FROM json_each(w.running)) "
         "FROM claim c JOIN worker w ON w.id = c.worker_id JOIN task t ON t.id = c.task_id "
-        "WHERE CASE WHEN c.expires_at IS NULL THEN w.dead OR w.beat_at <= ?1 ELSE c.expires_at <= ?2 END "
-        "ORDER BY c.task_id LIMIT ?3",
-        (now - WORKER_TTL_US, now, limit),
+        "WHERE NOT c.revoked AND CASE WHEN c.expires_at IS NULL THEN w.dead ELSE c.expires_at <= ? END "
+        "ORDER BY c.task_id LIMIT ?",
+        (now, limit),
     )
     return [LostTask._make((*row[:7], bool(row[7]))) for row in rows]
 

@@ -7,10 +7,13 @@ from typing import Any
 from taskyard.contracts.records import Filter, Page
 from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import Outcome, State
+from taskyard.domain.queue import TaskType
 from taskyard.store.sqlite.base import Connection, as_array
 
+_ID_BITS = 63
+
 _IN_NO_PLACE = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)" for table in ("ready", "sched", "parked", "open")
+    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)" for table in ("ready", "sched", "parked", "claim", "open")
 )
 _LAST_OUTCOME = "(SELECT outcome FROM attempt a WHERE a.task_id = t.id ORDER BY attempt DESC LIMIT 1)"
 
@@ -37,15 +40,15 @@ def find(connection: Connection, wanted: Filter, limit: int, after: int | None) 
         parameters.append(after)
     query = f"SELECT t.id FROM task t WHERE {' AND '.join(where)} ORDER BY t.id DESC LIMIT ?"
     ids = [row[0] for row in connection.execute(query, (*parameters, limit + 1))]
-    return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+    return _page(ids, limit)
 
 
 def find_started(connection: Connection, wanted: Filter, limit: int, after: int | None) -> Page:
-    """A page of ids by the start of their latest attempt; the position is that start, in microseconds."""
+    """A page of ids by the start of their latest attempt; a position is that start and the id, in one number."""
     where, parameters = _conditions(wanted)
     if after is not None:
-        where.append("s.started < ?")
-        parameters.append(after)
+        where.append("(s.started, t.id) < (?, ?)")
+        parameters += [after >> _ID_BITS, after & ((1 << _ID_BITS) - 1)]
     query = (
         "SELECT t.id, s.started FROM (SELECT task_id, max(started) AS started FROM ("
         "SELECT task_id, started_at AS started FROM attempt WHERE started_at IS NOT NULL "
@@ -53,12 +56,26 @@ def find_started(connection: Connection, wanted: Filter, limit: int, after: int 
         f"JOIN task t ON t.id = s.task_id WHERE {' AND '.join(where)} ORDER BY s.started DESC, t.id DESC LIMIT ?"
     )
     rows = connection.execute(query, (*parameters, limit + 1)).fetchall()
-    more = len(rows) > limit
-    if more:
-        cut = rows[limit][1]
-        kept = [row for row in rows[:limit] if row[1] > cut] or rows[:limit]
-        return Page([row[0] for row in kept], kept[-1][1])
-    return Page([row[0] for row in rows], None)
+    ids = [row[0] for row in rows[:limit]]
+    if len(rows) <= limit:
+        return Page(ids, None)
+    last, started = rows[limit - 1]
+    return Page(ids, started << _ID_BITS | last)
+
+
+def dead(connection: Connection, kind_ids: str | None, limit: int, after: int | None) -> Page:
+    """A page of the ids in the dead letters, newest first; `kind_ids` as `json_each` reads them."""
+    query = (
+        "SELECT t.id FROM dead d JOIN task t ON t.id = d.task_id WHERE (?1 IS NULL OR t.id < ?1) "
+        "AND (?2 IS NULL OR t.kind_id IN (SELECT value FROM json_each(?2))) ORDER BY t.id DESC LIMIT ?3"
+    )
+    ids = [row[0] for row in connection.execute(query, (after, kind_ids, limit + 1))]
+    return _page(ids, limit)
+
+
+def _page(ids: list[int], limit: int) -> Page:
+    """The page of ids, of which there is one more than `limit` where there is a next page."""
+    return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
 
 
 def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
@@ -77,6 +94,13 @@ def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
             add(f"t.{column} = ?", value)
     if wanted.kind_ids is not None:
         add("t.kind_id IN (SELECT value FROM json_each(?))", as_array(wanted.kind_ids))
+    if wanted.task_types is not None:
+        add(
+            "t.kind_id IN (SELECT id FROM kind WHERE coalesce(CAST(spec AS TEXT) ->> 'taskType', ?) "
+            "IN (SELECT value FROM json_each(?)))",
+            TaskType.AUTOMATED,
+            as_array(wanted.task_types),
+        )
     if wanted.tag is not None:
         add("t.id IN (SELECT task_id FROM tag WHERE tag = ?)", wanted.tag)
     if wanted.assignee is not None:

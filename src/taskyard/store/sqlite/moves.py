@@ -196,7 +196,8 @@ def _settle_open(connection: Connection, task_id: int, settlement: Settlement, v
     if row is None:
         return False
     attempt, since, lane_id, failures, losses = row
-    ended = settlement._replace(attempt=attempt + 1, failures=max(failures, settlement.failures), losses=losses)
+    budgets = {"failures": max(failures, settlement.failures), "losses": losses}
+    ended = settlement._replace(task_id=task_id, attempt=attempt + 1, **budgets)
     connection.execute(
         "INSERT INTO attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, result, detail) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

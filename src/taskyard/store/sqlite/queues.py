@@ -13,8 +13,10 @@ SELECT q.id, q.paused,
        + (SELECT count(*) FROM parked p JOIN lane l ON l.id = p.lane_id WHERE l.queue = q.id) END,
   (SELECT count(*) FROM claim c JOIN lane l ON l.id = c.lane_id WHERE l.queue = q.id AND NOT c.revoked),
   CASE q.id WHEN 5 THEN (SELECT min(at) FROM dead)
-    ELSE (SELECT min((SELECT r.ord FROM ready r WHERE r.lane_id = l.id ORDER BY r.ord LIMIT 1))
-          FROM lane l WHERE l.queue = q.id) END
+    ELSE (SELECT min(ord) FROM (
+      SELECT (SELECT r.ord FROM ready r WHERE r.lane_id = l.id ORDER BY r.ord LIMIT 1) AS ord
+      FROM lane l WHERE l.queue = q.id
+      UNION ALL SELECT p.ord FROM parked p JOIN lane l ON l.id = p.lane_id WHERE l.queue = q.id)) END
 FROM queue q ORDER BY q.id
 """
 
@@ -80,7 +82,8 @@ class Queues(Base):
 
         def run(connection: Connection) -> list[tuple[str, int, list[int]]]:
             keys = connection.execute(
-                "SELECT t.key, l.size FROM task_slot t JOIN slot_limit l ON l.key = t.key WHERE t.task_id = ?",
+                "SELECT t.key, l.size FROM parked p JOIN task_slot t ON t.task_id = p.task_id "
+                "JOIN slot_limit l ON l.key = t.key WHERE p.task_id = ?",
                 (task_id,),
             ).fetchall()
             holders = "SELECT task_id FROM slot WHERE key = ? ORDER BY task_id"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from taskyard.contracts.records import FeedRow, Filter, Page, Story
+from taskyard.domain import sequence
 from taskyard.domain.facts import (
     AttemptFact,
     Body,
@@ -18,10 +19,11 @@ from taskyard.domain.facts import (
     PlaceKind,
     Progress,
 )
+from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.task import state_of
 from taskyard.store.sqlite.base import Base, Connection, as_array
-from taskyard.store.sqlite.finding import find, find_started
+from taskyard.store.sqlite.finding import dead, find, find_started
 
 _BODIES = """
 SELECT id, kind_id, policy_id, priority, workflow_id, correlation_id, cause_type, cause, parent_id, hash, input,
@@ -58,16 +60,23 @@ _LAST = f"""
   (SELECT task_id, max(attempt) FROM attempt WHERE task_id IN (SELECT value FROM json_each(?)) GROUP BY task_id)
 """
 
-_LATEST = """
-WITH wanted AS (SELECT value AS id FROM json_each(?))
-SELECT id,
-  coalesce((SELECT max(sequence) FROM line WHERE task_id = id), 0)
-  + coalesce((SELECT max(sequence) FROM note WHERE task_id = id), 0)
-  + coalesce((SELECT sequence FROM progress WHERE task_id = id), 0)
-  + coalesce((SELECT max(attempt) FROM attempt WHERE task_id = id), 0) * 2
-  + EXISTS (SELECT 1 FROM claim WHERE task_id = id)
-FROM wanted
-"""
+# The highest sequence at which anything is known of a task.
+_SPAN = sequence.queued(1)
+_SEQUENCES = (
+    f"SELECT attempt * {_SPAN} FROM ready",
+    f"SELECT attempt * {_SPAN} - retry FROM sched",
+    f"SELECT attempt * {_SPAN} FROM parked",
+    f"SELECT attempt * {_SPAN} + {sequence.started(0)} FROM claim",
+    f"SELECT (attempt + 1) * {_SPAN} + {sequence.line(0, 0)} + changes FROM open",
+    f"SELECT max(attempt) * {_SPAN} + {sequence.settled(0)} FROM attempt",
+    "SELECT max(sequence) FROM line",
+    "SELECT max(sequence) FROM note",
+    "SELECT sequence FROM progress",
+)
+_LATEST = (
+    "WITH wanted AS (SELECT value AS id FROM json_each(?)) "
+    f"SELECT id, max({', '.join(f'coalesce(({known} WHERE task_id = id), 0)' for known in _SEQUENCES)}) FROM wanted"
+)
 
 
 class Reading(Base):
@@ -99,8 +108,7 @@ class Reading(Base):
 
     async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
         """See the contract."""
-        wanted = Filter(status=frozenset({State.FAILED}), kind_ids=None if kind_ids is None else tuple(kind_ids))
-        return await self.db.read(find, wanted, limit, after)
+        return await self.db.read(dead, None if kind_ids is None else as_array(kind_ids), limit, after)
 
     async def attempts(self, task_id: int) -> list[AttemptFact]:
         """See the contract."""
@@ -214,7 +222,7 @@ def _counts(connection: Connection, since: int) -> list[tuple[int, State, int]]:
         "UNION ALL SELECT task_id, 4 FROM parked UNION ALL SELECT task_id, 5 FROM claim WHERE revoked = 0 "
         "UNION ALL SELECT task_id, place FROM open UNION ALL SELECT task_id, 8 FROM dead) p ON p.task_id = t.id "
         "WHERE t.id >= ? GROUP BY 1, 2, 3",
-        ((since // 1000) << 22,),
+        (floor_id(since),),
     )
     totals: dict[tuple[int, State], int] = {}
     for kind_id, place, outcome, count in rows:

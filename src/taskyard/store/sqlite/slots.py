@@ -59,8 +59,8 @@ def admit(connection: Connection, keys: Iterable[str]) -> int:
     """Make ready, in order, what is parked under these keys and finds room in all of its own; how many."""
     admitted = 0
     for key in sorted(set(keys)):
-        for row in _waiting(connection, key):
-            admitted += _enter(connection, row)
+        while entered := sum(_enter(connection, row) for row in _waiting(connection, key)):
+            admitted += entered
     return admitted
 
 
@@ -77,23 +77,25 @@ def sweep(connection: Connection) -> int:
 
 
 def _waiting(connection: Connection, key: str) -> list[tuple[int, int, int, int, int, int]]:
-    """As many parked tasks under the key, in order, as it has room for."""
+    """As many parked tasks under the key, in order, as it has room for; without those that another key stops."""
     return connection.execute(
         "SELECT p.task_id, p.ord, p.lane_id, p.attempt, p.failures, p.losses "
-        "FROM task_slot s JOIN parked p ON p.task_id = s.task_id WHERE s.key = ?1 ORDER BY p.ord, p.task_id "
+        "FROM task_slot s JOIN parked p ON p.task_id = s.task_id "
+        f"WHERE s.key = ?1 AND NOT EXISTS ({_FULL} AND t.task_id = p.task_id) ORDER BY p.ord, p.task_id "
         "LIMIT max(0, (SELECT size FROM slot_limit WHERE key = ?1) - (SELECT count(*) FROM slot WHERE key = ?1))",
         (key,),
     ).fetchall()
 
 
+_FULL = (
+    "SELECT 1 FROM task_slot t JOIN slot_limit l ON l.key = t.key "
+    "WHERE (SELECT count(*) FROM slot f WHERE f.key = t.key) >= l.size"
+)
+
+
 def _enter(connection: Connection, row: tuple[int, int, int, int, int, int]) -> bool:
     task_id, order, lane_id, attempt, failures, losses = row
-    full = connection.execute(
-        "SELECT 1 FROM task_slot t JOIN slot_limit l ON l.key = t.key WHERE t.task_id = ? "
-        "AND (SELECT count(*) FROM slot s WHERE s.key = t.key) >= l.size LIMIT 1",
-        (task_id,),
-    ).fetchone()
-    if full:
+    if connection.execute(f"{_FULL} AND t.task_id = ?", (task_id,)).fetchone():
         return False
     connection.execute(
         "INSERT INTO slot (key, task_id) SELECT key, task_id FROM task_slot WHERE task_id = ?", (task_id,)

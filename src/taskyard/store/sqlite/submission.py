@@ -122,7 +122,10 @@ def _failed_or_canceled(connection: Connection, task_id: int) -> bool:
     ).fetchone()
     if row is None or row[0] not in (Outcome.FAILED, Outcome.CANCELED):
         return False
-    moved_on = "SELECT 1 FROM ready WHERE task_id = ?1 UNION ALL SELECT 1 FROM claim WHERE task_id = ?1 AND revoked = 0"
+    moved_on = (
+        "SELECT 1 FROM ready WHERE task_id = ?1 UNION ALL SELECT 1 FROM parked WHERE task_id = ?1 "
+        "UNION ALL SELECT 1 FROM claim WHERE task_id = ?1 AND revoked = 0"
+    )
     return connection.execute(moved_on, (task_id,)).fetchone() is None
 
 

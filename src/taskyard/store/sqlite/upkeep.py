@@ -41,8 +41,8 @@ class Upkeep(Base):
 
     async def tidy(self) -> None:
         """See the contract."""
-        if await self.db.read(lambda c: c.execute("SELECT 1 FROM slot_limit LIMIT 1").fetchone()):
-            await self.db.write(slots.sweep)
+        if await self.db.read(_any_untidy):
+            await self.db.write(_tidy, self.clock.now())
 
     async def sequence(self, limit: int) -> int:
         """See the contract. Here events have their positions from the start."""
@@ -55,6 +55,21 @@ class Upkeep(Base):
         while batch := await self.db.write(_prune, before):
             pruned += batch
         return pruned
+
+
+def _any_untidy(connection: Connection) -> bool:
+    query = "SELECT EXISTS (SELECT 1 FROM slot_limit) OR EXISTS (SELECT 1 FROM claim WHERE revoked)"
+    return bool(connection.execute(query).fetchone()[0])
+
+
+def _tidy(connection: Connection, now: int) -> None:
+    """Close the leases of canceled tasks that nobody will let go any more, then look after the slots."""
+    connection.execute(
+        "DELETE FROM claim WHERE revoked AND CASE WHEN expires_at IS NULL "
+        "THEN (SELECT dead FROM worker WHERE id = worker_id) ELSE expires_at <= ? END",
+        (now,),
+    )
+    slots.sweep(connection)
 
 
 def _any_due(connection: Connection, now: int) -> bool:
@@ -93,5 +108,6 @@ def _prune(connection: Connection, before: int) -> int:
             (ids,),
         )
     connection.execute("DELETE FROM task WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    connection.execute("DELETE FROM feed WHERE at < ?", (before,))
+    # The last one stays: it holds the position after which the next one stands.
+    connection.execute("DELETE FROM feed WHERE at < ? AND pos < (SELECT max(pos) FROM feed)", (before,))
     return len(rows)

@@ -82,11 +82,9 @@ class Bench:
 
     async def entries(self, count: int = 1, *, priority: Priority = Priority.MEDIUM, **fields: Any) -> list[Entry]:
         """Requests, not yet stored."""
-        given = {"lane_id": await self.lane(priority), "input": b"{}", **fields}
-        return [
-            Entry(id=id_, kind_id=self.kind.id, policy_id=self.policy_id, priority=priority, **given)
-            for id_ in self.store.new_ids(count)
-        ]
+        named = {"kind_id": self.kind.id, "policy_id": self.policy_id, "priority": priority}
+        given = {**named, "lane_id": await self.lane(priority), "input": b"{}", **fields}
+        return [Entry(id=id_, **given) for id_ in self.store.new_ids(count)]
 
     async def put(self, count: int = 1, *, priority: Priority = Priority.MEDIUM, **fields: Any) -> list[int]:
         """Store tasks in one batch; their ids."""

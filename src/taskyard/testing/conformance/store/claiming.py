@@ -29,7 +29,9 @@ class TestClaim(Suite):
         assert await bench.store.claim(bench.worker_id, [], 5) is None
 
     async def test_a_lane_is_first_in_first_out(self, bench: Bench) -> None:
-        wanted = await bench.put(3) + await bench.put(2)
+        wanted = await bench.put(3)
+        bench.clock.move(1)
+        wanted += await bench.put(2)
         assert ids(await bench.take(4)) + ids(await bench.take(4)) == wanted
 
     async def test_no_more_than_the_limit(self, bench: Bench) -> None:

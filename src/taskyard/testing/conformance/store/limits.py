@@ -48,6 +48,7 @@ class TestSlots(Suite):
 
     async def test_the_parked_keep_their_turn_in_the_lane(self, bench: Bench) -> None:
         _, parked = await bench.put(2, slots=ONE)
+        bench.clock.move(1)
         free = await bench.put_one()
         await bench.settle(await bench.take_one())
         assert [held.task_id for held in await bench.take(2)] == [parked, free]
@@ -68,7 +69,9 @@ class TestSlots(Suite):
 
     async def test_a_task_needs_a_slot_of_each_key(self, bench: Bench) -> None:
         first = await bench.put_one(slots=BOTH[:1])
+        bench.clock.move(1)
         second = await bench.put_one(slots=BOTH)
+        bench.clock.move(1)
         third = await bench.put_one(slots=BOTH[1:])
         taken = {held.task_id: held for held in await bench.take(10)}
         assert taken.keys() == {first, third}
@@ -80,13 +83,16 @@ class TestSlots(Suite):
     async def test_who_waits_for_one_key_does_not_hold_up_another(self, bench: Bench) -> None:
         a, b = BOTH
         holder = await bench.put_one(slots=(b,))
+        bench.clock.move(1)
         blocked = await bench.put_one(slots=BOTH)
+        bench.clock.move(1)
         free = await bench.put_one(slots=(a,))
         assert [held.task_id for held in await bench.take(10)] == [holder, free]
         assert await kinds(bench, [blocked]) == [PlaceKind.PARKED]
 
     async def test_the_newest_size_of_a_limit_holds(self, bench: Bench) -> None:
         ids = await bench.put(3, slots=ONE)
+        bench.clock.move(1)
         ids += await bench.put(1, slots=(SlotKey("one", 3),))
         await bench.store.tidy()
         assert [held.task_id for held in await bench.take(10)] == ids[:3]

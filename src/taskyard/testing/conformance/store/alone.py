@@ -1,0 +1,69 @@
+"""All that a store can promise without another one on the same database."""
+
+from taskyard.testing.conformance.store.claiming import TestClaim, TestOrder
+from taskyard.testing.conformance.store.fixtures import bench, clock, database, open_store, store
+from taskyard.testing.conformance.store.lifetime import TestLifetime, TestNames
+from taskyard.testing.conformance.store.limits import TestSlotHolders, TestSlots, TestSlotsComeBack
+from taskyard.testing.conformance.store.listing import TestDead, TestFind, TestFindStarted
+from taskyard.testing.conformance.store.liveness import (
+    TestExtend,
+    TestLost,
+    TestRecord,
+    TestRecover,
+    TestRevoked,
+    TestWorkers,
+)
+from taskyard.testing.conformance.store.moves import TestCancel, TestDiscard, TestHurry, TestRequeue
+from taskyard.testing.conformance.store.opened import TestChangeOpen, TestSettleOpen
+from taskyard.testing.conformance.store.queueing import TestAheadOf, TestQueues
+from taskyard.testing.conformance.store.reading import TestCounts, TestFacts, TestLatest
+from taskyard.testing.conformance.store.settling import TestSettle, TestStaleSettlements
+from taskyard.testing.conformance.store.submission import TestEnqueue, TestForeignConnections, TestUniqueKeys
+from taskyard.testing.conformance.store.upkeep import TestFeed, TestLead, TestPromote, TestPrune
+from taskyard.testing.conformance.store.vault import TestTokens, TestUploads
+
+__all__ = [
+    "TestAheadOf",
+    "TestCancel",
+    "TestChangeOpen",
+    "TestClaim",
+    "TestCounts",
+    "TestDead",
+    "TestDiscard",
+    "TestEnqueue",
+    "TestExtend",
+    "TestFacts",
+    "TestFeed",
+    "TestFind",
+    "TestFindStarted",
+    "TestForeignConnections",
+    "TestHurry",
+    "TestLatest",
+    "TestLead",
+    "TestLifetime",
+    "TestLost",
+    "TestNames",
+    "TestOrder",
+    "TestPromote",
+    "TestPrune",
+    "TestQueues",
+    "TestRecord",
+    "TestRecover",
+    "TestRequeue",
+    "TestRevoked",
+    "TestSettle",
+    "TestSettleOpen",
+    "TestSlotHolders",
+    "TestSlots",
+    "TestSlotsComeBack",
+    "TestStaleSettlements",
+    "TestTokens",
+    "TestUniqueKeys",
+    "TestUploads",
+    "TestWorkers",
+    "bench",
+    "clock",
+    "database",
+    "open_store",
+    "store",
+]

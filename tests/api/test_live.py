@@ -1,0 +1,291 @@
+"""Live progress: WebSockets and the stream of events, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from taskyard import Taskyard
+from taskyard.api import standing
+from taskyard.api.authenticate import record_of
+from taskyard.api.buffer import Buffer
+from taskyard.runtime.follow import follow as runtime_follow
+from taskyard.security.caller import Caller
+from taskyard.security.tokens import new_api_token
+from tests.api.yard import ADMIN_TOKEN, bearer, serving, token
+
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+OFTEN = 0.02
+
+
+@contextlib.asynccontextmanager
+async def follow(address: str, task_id: str, after: int = 0, **options: Any) -> AsyncIterator[ClientConnection]:
+    options.setdefault("additional_headers", ADMIN)
+    url = f"ws://{address}/ws/task/{task_id}" + (f"?after={after}" if after else "")
+    async with connect(url, proxy=None, **options) as socket:
+        yield socket
+
+
+async def read_all(socket: ClientConnection) -> list[dict[str, Any]]:
+    return [json.loads(message) async for message in socket]
+
+
+async def start(yard: Taskyard, key: str, **input_: Any) -> str:
+    return (await yard.start(key, input_)).id
+
+
+async def test_a_run_is_told_in_order_to_its_end(working_yard: Taskyard) -> None:
+    async with serving(working_yard) as (address, _):
+        task_id = await start(working_yard, "chatty", lines=5)
+        async with follow(address, task_id) as socket:
+            messages = await read_all(socket)
+            assert socket.close_code == 1000
+    assert [m["status"] for m in messages if m["type"] == "status"] == ["PENDING", "RUNNING", "COMPLETED"]
+    assert [m["text"] for m in messages if m["type"] == "log"] == [f"line {n}" for n in range(5)]
+    assert [m["type"] for m in messages[-2:]] == ["result", "end"]
+    assert messages[-2]["output"] == 5
+    sequences = [m["sequence"] for m in messages]
+    assert sequences == sorted(sequences)
+
+
+async def test_a_reconnect_misses_and_repeats_nothing(working_yard: Taskyard) -> None:
+    lines, seen, after = 3000, [], 0
+    async with serving(working_yard) as (address, _):
+        task_id = await start(working_yard, "chatty", lines=lines)
+        for cut in (500, 900, 1):
+            async with follow(address, task_id, after) as socket:
+                seen += [json.loads(await socket.recv()) for _ in range(cut)]
+                socket.transport.abort()
+            after = seen[-1]["sequence"]
+        async with follow(address, task_id, after) as socket:
+            seen += await read_all(socket)
+    assert [m["text"] for m in seen if m["type"] == "log"] == [f"line {n}" for n in range(lines)]
+    assert [m["type"] for m in seen].count("end") == 1
+    assert len(await working_yard.engine.store.attempts(int(task_id))) == 1
+
+
+async def test_who_brings_no_right_is_refused_before_the_handshake(working_yard: Taskyard) -> None:
+    async with serving(working_yard) as (address, _):
+        task_id = await start(working_yard, "chatty", lines=1)
+        cases: list[tuple[int, dict[str, Any]]] = [
+            (401, {"additional_headers": {}}),
+            (401, {"additional_headers": {"Authorization": "Bearer x"}}),
+            (403, {"additional_headers": bearer("tasks:write")}),
+            (404, {"additional_headers": bearer("tasks:manual")}),
+            (403, {"additional_headers": {**ADMIN, "Origin": "https://evil.example"}}),
+            (403, {"additional_headers": {**ADMIN, "Origin": "null"}}),
+        ]
+        for status, options in cases:
+            with pytest.raises(InvalidStatus) as refused:
+                async with follow(address, task_id, **options):
+                    pass
+            assert refused.value.response.status_code == status, options
+        host, _, port = address.partition(":")
+        with pytest.raises(InvalidStatus) as refused:
+            async with follow(f"evil.example:{port}", task_id, host=host, port=int(port)):
+                pass
+        assert refused.value.response.status_code == 403
+        for path, status in ((f"{task_id}?token=x", 422), ("12", 404), ("x", 404), (f"{task_id}?after=-1", 422)):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(f"ws://{address}/ws/task/{path}", additional_headers=ADMIN, proxy=None):
+                    pass
+            assert refused.value.response.status_code == status, path
+
+
+async def test_a_token_may_come_as_a_subprotocol(working_yard: Taskyard) -> None:
+    async with serving(working_yard) as (address, _):
+        task_id = await start(working_yard, "chatty", lines=1)
+        protocol = f"bearer.{token(['tasks:read'])}"
+        async with follow(address, task_id, subprotocols=[protocol], additional_headers={}) as socket:
+            assert socket.subprotocol == protocol
+            assert (await read_all(socket))[-1]["type"] == "end"
+
+
+async def test_a_cookie_is_taken_from_our_own_pages_only(working_yard: Taskyard) -> None:
+    async with serving(working_yard) as (address, services):
+        task_id = await start(working_yard, "chatty", lines=1)
+        cookie = services.sessions.issue(Caller("ada", frozenset({"tasks:read"})), 60, time.time())
+        headers = {"Cookie": f"taskyard_session={cookie}"}
+        async with follow(address, task_id, additional_headers=headers, origin=f"http://{address}") as socket:
+            assert (await read_all(socket))[-1]["type"] == "end"
+        for origin in (None, "null", "https://evil.example", f"http://{address}.evil.example", "http://127.0.0.1"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with follow(address, task_id, additional_headers=headers, origin=origin):
+                    pass
+            assert refused.value.response.status_code == 403, origin
+
+
+async def test_sockets_may_be_switched_off(working_yard: Taskyard) -> None:
+    async with serving(working_yard, websocket_enabled=False) as (address, _):
+        task_id = await start(working_yard, "chatty", lines=1)
+        with pytest.raises(InvalidStatus) as refused:
+            async with follow(address, task_id):
+                pass
+        assert refused.value.response.status_code == 403
+        assert b"TASK_WEBSOCKET_ENABLED" in refused.value.response.body
+
+
+async def stored_token(yard: Taskyard) -> tuple[dict[str, str], bytes]:
+    """The header with an API token, and what it is stored under."""
+    new = new_api_token()
+    key = bytes.fromhex(new.hashed)
+    await yard.engine.store.save_token(key, record_of(Caller("robot", frozenset({"tasks:read"}))), None)
+    return {"Authorization": f"Bearer {new.shown}"}, key
+
+
+async def test_a_revoked_token_ends_its_sockets_and_streams(
+    working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert standing.CHECK_EVERY <= 5
+    monkeypatch.setattr(standing, "CHECK_EVERY", OFTEN)
+    headers, key = await stored_token(working_yard)
+    nobody = record_of(Caller("robot"))
+    async with serving(working_yard) as (address, _), httpx.AsyncClient(headers=headers, trust_env=False) as client:
+        task_id = await start(working_yard, "patient")
+        stream_headers = {"Accept": "text/event-stream"}
+        async with (
+            follow(address, task_id, additional_headers=headers) as socket,
+            client.stream("GET", f"http://{address}/api/v1/events", headers=stream_headers) as stream,
+        ):
+            await socket.recv()
+            await working_yard.engine.store.save_token(key, nobody, None)
+            await read_all_until_closed(socket)
+            assert socket.close_code == 1008
+            async with asyncio.timeout(10):
+                assert b"data" not in b"".join([chunk async for chunk in stream.aiter_raw()])[-10:]
+
+
+async def read_all_until_closed(socket: ClientConnection) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        async with asyncio.timeout(10):
+            while True:
+                await socket.recv()
+
+
+async def test_sockets_end_when_the_server_stops(working_yard: Taskyard) -> None:
+    task_id = await start(working_yard, "patient")
+    async with serving(working_yard) as (address, services), follow(address, task_id) as socket:
+        await socket.recv()
+        services.closing.set()
+        await read_all_until_closed(socket)
+        assert socket.close_code == 1012
+
+
+async def test_the_stream_of_events_goes_on_where_it_was_left(working_yard: Taskyard) -> None:
+    async with (
+        serving(working_yard) as (address, _),
+        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False) as client,
+    ):
+        run = await working_yard.start("add", {"a": 1, "b": 2})
+        await run.result()
+        told = [event async for event in _stream(client, 3, after=0)]
+        assert [event["event"] for event in told] == ["task.created", "task.started", "task.completed"]
+        rest = [event async for event in _stream(client, 2, last=told[0]["id"])]
+        assert rest == told[1:]
+        assert json.loads(told[2]["data"])["data"]["taskId"] == run.id
+
+
+async def _stream(client: httpx.AsyncClient, count: int, **where: Any) -> AsyncIterator[dict[str, str]]:
+    headers = {"Accept": "text/event-stream"}
+    if "last" in where:
+        headers["Last-Event-ID"] = where["last"]
+    parameters = {"after": where["after"]} if "after" in where else {}
+    event: dict[str, str] = {}
+    async with asyncio.timeout(10), client.stream("GET", "/api/v1/events", params=parameters, headers=headers) as got:
+        assert got.headers["content-type"].startswith("text/event-stream")
+        async for line in got.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name in ("id", "event", "data"):
+                event[name] = value
+            elif line == "" and event:
+                yield event
+                event, count = {}, count - 1
+                if not count:
+                    return
+
+
+# ---- the buffer of a slow client
+
+
+def line(number: int) -> dict[str, Any]:
+    return {"type": "log", "sequence": number, "at": "", "level": "info", "text": str(number)}
+
+
+def state(number: int) -> dict[str, Any]:
+    return {"type": "status", "sequence": number, "at": "", "status": "RUNNING"}
+
+
+async def drain(buffer: Buffer) -> list[dict[str, Any]]:
+    messages = []
+    while (message := await buffer.take()) is not None:
+        messages.append(message)
+    return messages
+
+
+async def test_a_client_that_takes_gets_everything() -> None:
+    buffer = Buffer(3)
+
+    async def fill() -> None:
+        for number in range(1000):
+            await buffer.put(line(number))
+        buffer.end()
+
+    filling = asyncio.create_task(fill())
+    assert [m["sequence"] for m in await drain(buffer)] == list(range(1000))
+    await filling
+
+
+async def test_a_client_that_stalls_is_told_what_it_missed() -> None:
+    buffer = Buffer(3, patience=0.01)
+    await buffer.put(state(0))
+    for number in range(1, 11):
+        await buffer.put(line(number))
+    await buffer.put(state(11))
+    buffer.end()
+    told = await drain(buffer)
+    assert [(m["type"], m["sequence"]) for m in told] == [("status", 0), ("gap", 9), ("log", 10), ("status", 11)]
+    assert told[1]["skipped"] == 9
+
+
+async def test_a_client_that_comes_back_is_waited_for_again() -> None:
+    buffer = Buffer(2, patience=0.01)
+    for number in range(5):
+        await buffer.put(line(number))
+    assert (await buffer.take())["type"] == "gap"
+    assert [(await buffer.take())["sequence"] for _ in range(2)] == [3, 4]
+    for number in (5, 6):
+        await buffer.put(line(number))
+    buffer.end()
+    assert [m["sequence"] for m in await drain(buffer)] == [5, 6]
+
+
+async def test_a_stalled_follower_slows_no_task(working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = asyncio.Event()
+
+    async def follow_to_the_end(*where: Any) -> AsyncIterator[dict[str, Any]]:
+        async for message in runtime_follow(*where):
+            yield message
+        told.set()
+
+    monkeypatch.setattr("taskyard.api.live.PATIENCE", 0.05)
+    monkeypatch.setattr("taskyard.api.live.follow", follow_to_the_end)
+    async with serving(working_yard, buffer_size=10) as (address, _):
+        task_id = await start(working_yard, "verbose", lines=4000)
+        async with follow(address, task_id, max_queue=1, compression=None) as socket:
+            async with asyncio.timeout(30):
+                await told.wait()
+            messages = await read_all(socket)
+    kinds = [m["type"] for m in messages]
+    assert kinds[-2:] == ["result", "end"]
+    missed = sum(m["skipped"] for m in messages if m["type"] == "gap")
+    assert kinds.count("log") + missed == 4000
+    assert missed > 0

@@ -1,0 +1,112 @@
+"""`taskyard doctor`: what is missing, and how to mend it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from taskyard.cli.doctor.postgres import clock_finding
+from taskyard.cli.doctor.finding import Health
+from tests.cli.command import Command, Ended
+
+
+def found(ended: Ended) -> dict[str, str]:
+    return {one["check"]: one["health"] for one in ended.json["findings"]}
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield int(taken.getsockname()[1])
+
+
+@contextmanager
+def free_port() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    yield port
+
+
+def test_a_fresh_folder_is_well_and_left_as_it_is(taskyard: Command) -> None:
+    with free_port() as port:
+        taskyard.settings["TASKYARD_PORT"] = port
+        ended = taskyard.done("doctor", "--json")
+    assert set(found(ended).values()) == {"ok"}
+    assert [path.name for path in taskyard.folder.iterdir()] == ["jobs.py"]
+
+
+def test_what_is_wrong_comes_with_its_mend_and_exits_with_1(taskyard: Command) -> None:
+    secrets = taskyard / ".taskyard"
+    secrets.mkdir(mode=0o755)
+    (secrets / "admin.token").write_text("x")
+    (secrets / "admin.token").chmod(0o644)
+    taskyard.settings["TASKYARD_HOST"] = "0.0.0.0"  # noqa: S104 - it is only looked at
+    with taken_port() as port:
+        taskyard.settings["TASKYARD_PORT"] = str(port)
+        ended = taskyard("doctor", "--json")
+    assert ended.code == 1
+    assert ended.json["healthy"] is False
+    health = found(ended)
+    assert health["admin.token"] == "wrong"
+    assert health["authentication"] == "wrong"
+    assert health["data directory"] == "warning"
+    assert health["port"] == "wrong"
+    mends = {one["check"]: one["mend"] for one in ended.json["findings"]}
+    assert mends["admin.token"].startswith("chmod 600")
+
+
+def test_a_database_that_lacks_migrations_is_told_apart_from_one_without_workers(taskyard: Command) -> None:
+    (taskyard / "taskyard.db").touch()
+    with free_port() as port:
+        taskyard.settings["TASKYARD_PORT"] = port
+        ended = taskyard("doctor", "--json")
+        assert (ended.code, found(ended)["migrations"]) == (1, "wrong")
+        taskyard.done("migrate")
+        ended = taskyard.done("doctor")
+    assert "`taskyard worker`" in ended.out
+
+
+def test_an_unreadable_setting_is_a_finding(taskyard: Command) -> None:
+    taskyard.settings["TASK_TIMEOUT"] = "soon"
+    ended = taskyard("doctor", "--json")
+    assert (ended.code, found(ended)) == (1, {"settings": "wrong"})
+
+
+def test_postgresql_is_looked_into(taskyard: Command, postgres_dsn: str) -> None:
+    taskyard.settings["TASKYARD_DATABASE_URL"] = postgres_dsn
+    with free_port() as port:
+        taskyard.settings["TASKYARD_PORT"] = port
+        first = taskyard("doctor", "--json")
+        taskyard.done("migrate")
+        second = taskyard("doctor", "--json")
+    assert found(first)["migrations"] == "wrong"
+    health = found(second)
+    assert (health["postgresql"], health["clock"], health["migrations"]) == ("ok", "ok", "ok")
+    assert health["fsync"] == "wrong"  # the server of the tests is not durable
+    assert second.code == 1
+
+
+def test_a_database_that_cannot_be_reached_keeps_its_password(taskyard: Command) -> None:
+    with free_port() as port:
+        taskyard.settings |= {
+            "TASKYARD_DATABASE_URL": f"postgresql://me:hidden@127.0.0.1:{port}/db",
+            "TASKYARD_PORT": port,
+        }
+        ended = taskyard("doctor")
+    assert ended.code == 1
+    assert "cannot be reached" in ended.out
+    assert "hidden" not in ended.out + ended.err
+
+
+def test_clocks_that_differ_are_warned_of() -> None:
+    assert clock_finding(0.1, "the database's").health is Health.OK
+    assert clock_finding(5.0, "the database's").health is Health.WARNING
+
+
+def test_a_server_that_is_not_there_is_told(taskyard: Command) -> None:
+    with free_port() as port:
+        taskyard.settings["TASKYARD_URL"] = f"http://127.0.0.1:{port}"
+        ended = taskyard("doctor", "--json")
+    assert (ended.code, found(ended)) == (1, {"server": "wrong"})

@@ -1,0 +1,70 @@
+"""`taskyard settings` and `token`: values with their sources, secrets masked; credentials that the server takes."""
+
+from __future__ import annotations
+
+from taskyard.cli.masking import mask_password
+from taskyard.security.tokens import JwtVerifier
+from taskyard.store.sqlite import SqliteStore
+from taskyard.security.tokens import hash_api_token
+from tests.cli.command import Command
+
+SECRET = "s" * 40
+
+
+def test_each_setting_has_its_value_and_source(taskyard: Command) -> None:
+    (taskyard / "taskyard.toml").write_text('TASK_TIMEOUT = 5\nTASKYARD_PORT = 1234\nTASKYARD_TOKEN = "ty_hidden"\n')
+    taskyard.settings |= {
+        "TASKYARD_PORT": "4321",
+        "TASKYARD_JWT_SECRET": SECRET,
+        "TASKYARD_SECRET_KEY": "ab" * 32,
+        "TASKYARD_DATABASE_URL": "postgresql://me:hidden@host/db?password=hidden&x=1",
+    }
+    ended = taskyard.done("settings", "--json")
+    found = {one["name"]: (one["value"], one["source"]) for one in ended.json["items"]}
+    assert found["TASK_TIMEOUT"] == (5.0, "taskyard.toml")
+    assert found["TASKYARD_PORT"] == (4321, "environment")
+    assert found["TASK_LOG_LEVEL"] == ("INFO", "default")
+    assert found["TASKYARD_JWT_SECRET"] == ("********", "environment")
+    assert found["TASKYARD_TOKEN"] == ("********", "taskyard.toml")
+    assert found["TASKYARD_DATABASE_URL"] == ("postgresql://me:********@host/db?********", "environment")
+    shown = ended.out + taskyard.done("settings").out
+    assert "hidden" not in shown
+    assert SECRET not in shown
+    assert "abab" not in shown
+
+
+def test_an_address_without_a_secret_is_shown_as_it_is() -> None:
+    for url in ("sqlite:///taskyard.db", "sqlite:////var/tasks.db", "postgresql://me@host:5432/db"):
+        assert mask_password(url) == url
+    assert mask_password("postgresql://me:p%40ss:w@host/db") == "postgresql://me:********@host/db"
+
+
+def test_a_setting_that_cannot_be_read_is_named(taskyard: Command) -> None:
+    taskyard.settings["TASK_TIMEOUT"] = "soon"
+    ended = taskyard("settings")
+    assert ended.code == 2
+    assert "TASK_TIMEOUT (environment)" in ended.err
+
+
+def test_a_token_is_signed_where_there_is_a_secret(taskyard: Command) -> None:
+    taskyard.settings["TASKYARD_JWT_SECRET"] = SECRET
+    arguments = ["--subject", "ci", "--scope", "tasks:read,tasks:write", "--group", "builders", "--ttl", "60"]
+    caller = JwtVerifier(SECRET.encode()).verify(taskyard.done("token", "create", *arguments).out.strip())
+    assert (caller.subject, caller.scopes) == ("ci", {"tasks:read", "tasks:write"})
+    assert caller.groups == {"builders"}
+    assert not (taskyard / "taskyard.db").exists()
+
+
+async def test_a_token_is_kept_in_the_store_else(taskyard: Command) -> None:
+    made = taskyard.done("token", "create", "--subject", "ci", "--scope", "tasks:read", "--json").json
+    store = SqliteStore(str(taskyard / "taskyard.db"))
+    await store.open()
+    kept = await store.token(bytes.fromhex(hash_api_token(made["token"])))
+    await store.close()
+    assert kept == {"subject": "ci", "scopes": ["tasks:read"], "groups": []}
+
+
+def test_a_token_that_cannot_be_is_refused(taskyard: Command) -> None:
+    for subject, scope in [("ci", "everything"), ("system", "admin"), ("", "admin")]:
+        ended = taskyard("token", "create", "--subject", subject, "--scope", scope)
+        assert (ended.code, ended.out) == (2, "")

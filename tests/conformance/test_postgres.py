@@ -1,0 +1,52 @@
+"""The PostgreSQL store. Its tests share a database, which each finds empty."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from taskyard.store.postgres import PostgresStore
+from taskyard.testing.conformance.store import *  # noqa: F403
+from taskyard.testing.conformance.store.bench import Database
+from tests.servers.postgres import PostgresServer
+
+_EMPTY = """
+DO $$ DECLARE one name; BEGIN
+  FOR one IN SELECT tablename FROM pg_tables
+    WHERE schemaname = 'taskyard' AND tablename NOT IN ('migration', 'queue', 'sequencer')
+  LOOP EXECUTE format('DELETE FROM taskyard.%I', one); END LOOP;
+  UPDATE taskyard.queue SET paused = false;
+  UPDATE taskyard.sequencer SET pos = 0;
+END $$
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    dsn = postgres_server.create_database("conformance")
+    asyncio.run(PostgresStore(dsn).migrate())
+    yield dsn
+    postgres_server.drop_database(dsn)
+
+
+@pytest.fixture
+def new_database(shared_dsn: str) -> Callable[[], Database]:
+    def new_database() -> Database:
+        with psycopg.connect(shared_dsn, autocommit=True) as connection:
+            connection.execute(_EMPTY)
+        return functools.partial(PostgresStore, shared_dsn)
+
+    return new_database
+
+
+@pytest.fixture
+def bare_database(postgres_dsn: str) -> Database:
+    return functools.partial(PostgresStore, postgres_dsn)
+
+
+@pytest.fixture
+def begin(shared_dsn: str) -> Iterator[Callable[[], psycopg.Connection]]:
+    with psycopg.connect(shared_dsn) as connection:
+        yield lambda: connection
