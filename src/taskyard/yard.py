@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
+import msgspec
+
 from taskyard.app import App
 from taskyard.contracts.clock import Clock
 from taskyard.domain.definition import Definition
@@ -15,7 +17,7 @@ from taskyard.domain.signature import Signature
 from taskyard.domain.task import Task
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
-from taskyard.engine.request import Client, TaskRequest
+from taskyard.engine.request import TaskRequest, parse_request
 from taskyard.engine.submit import Submitted, submit, submit_many, submit_with
 from taskyard.engine.trigger import fire
 from taskyard.errors import ConfigurationError, NotFound
@@ -322,13 +324,13 @@ def _retry_policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any] | Non
 
 
 def _request(key: str, input_: Mapping[str, Any] | None, options: Mapping[str, Any]) -> TaskRequest:
+    """The request; options are checked as a create body is. Raises ValidationFailed, ConfigurationError."""
     fields = dict(options)
     cause = fields.pop("cause", None)
     if cause is not None:
         fields["cause_type"], fields["cause"] = cause
-    if isinstance(fields.get("client"), Mapping):
-        fields["client"] = Client(**fields["client"])
     try:
-        return TaskRequest(task_definition_id=key, input=None if input_ is None else dict(input_), **fields)
+        request = TaskRequest(task_definition_id=key, input=None if input_ is None else dict(input_), **fields)
     except TypeError as error:
         raise ConfigurationError(f"an option of {key!r} is not known: {error}") from None
+    return parse_request(msgspec.to_builtins(request)) if fields else request

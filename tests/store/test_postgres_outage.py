@@ -59,6 +59,8 @@ async def test_open_says_what_is_wrong(postgres_server: PostgresServer, postgres
         await PostgresStore(postgres_dsn).open()
     with pytest.raises(ConfigurationError, match="TASKYARD_DATABASE_URL"):
         await PostgresStore(postgres_server.dsn("nowhere")).open()
+    with pytest.raises(ConfigurationError, match="TASKYARD_DATABASE_URL"):
+        await PostgresStore("http://127.0.0.1/test").open()
     with pytest.raises(Overloaded):
         await PostgresStore("postgresql://postgres@127.0.0.1:1/test").open()
 

@@ -15,7 +15,7 @@ from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.api.visibility import is_theirs, sees_all
 from taskyard.contracts.records import Filter
-from taskyard.domain.ids import made_at, parse_id
+from taskyard.domain.ids import parse_id
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import TaskType
 from taskyard.domain.task import Task, to_json
@@ -62,9 +62,6 @@ class TaskQuery(TaskFilter, rename="camel"):
     limit: schemas.Limit = 50
     cursor: schemas.Cursor | None = None
 
-
-_LAST_US = made_at((1 << 63) - 1)
-"""No task can be made later."""
 
 STATUS_QUERY = Shape[StatusQuery](StatusQuery)
 TASK_QUERY = Shape[TaskQuery](TaskQuery)
@@ -169,4 +166,4 @@ def _states(names: list[schemas.Status] | None) -> frozenset[State] | None:
 
 
 def _us(when: datetime | None) -> int | None:
-    return None if when is None else min(int(when.timestamp() * 1_000_000), _LAST_US)
+    return None if when is None else int(when.timestamp() * 1_000_000)

@@ -74,7 +74,7 @@ class FunctionExecutor:
                 report = await call(handler, await self._arguments(handler, job), job)
             except TaskCanceled as stop:
                 report = Released(str(stop))
-            except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its report
+            except BaseException as error:
                 if _is_meant_for_us(error):
                     raise
                 report = report_failure(error)
@@ -116,7 +116,11 @@ class FunctionExecutor:
         async def run(job: Job, error: TaskError) -> Any:
             del error
             arguments = await self._arguments(handler, job)
-            value = function(**arguments) if inspect.iscoroutinefunction(function) else self._threaded(function, **arguments)
+            value = (
+                function(**arguments)
+                if inspect.iscoroutinefunction(function)
+                else self._threaded(function, **arguments)
+            )
             return handler.signature.dump_output(await value)
 
         return run
@@ -157,3 +161,16 @@ def _heard(future: asyncio.Future[Any]) -> None:
     """An abandoned thread's error has been told already."""
     if not future.cancelled():
         future.exception()
+
+
+def _carried(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call the function; a future cannot carry StopIteration, so that becomes an error that says so."""
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("the handler raised StopIteration") from error
+
+
+def _is_meant_for_us(error: BaseException) -> bool:
+    """Whether it is not the handler's own: a cancellation, or an interrupt of the whole process."""
+    return isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit)

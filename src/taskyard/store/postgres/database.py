@@ -44,7 +44,11 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     *_AGAIN,
 )
-_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
 
 
 class Database:
@@ -169,7 +173,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except _REFUSED as error:
-        raise ConfigurationError(f"the database refuses us ({error}); check TASKYARD_DATABASE_URL") from error
+        raise ConfigurationError(f"cannot connect to the database ({error}); check TASKYARD_DATABASE_URL") from error
     except _AWAY as error:
         raise Overloaded(
             f"the database cannot be used now ({error or type(error).__name__}); try again", retry_after=_RETRY_AFTER
