@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from taskyard.api.access import ACCESS, PUBLIC_PATHS
 from taskyard.api.authenticate import Authenticator, record_of
@@ -199,3 +201,19 @@ async def test_every_answer_keeps_browsers_from_misusing_it(client: Client) -> N
         headers = (await client.get(path)).headers
         assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
         assert headers["cache-control"] == "no-store"
+
+
+async def test_the_api_may_be_mounted_into_another_application(client: Client) -> None:
+    outer = Starlette(routes=[Mount("/yard", client.app)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url=BASE) as browser:
+        assert (await browser.get("/yard/healthz")).status_code == 200
+        assert (await browser.get("/yard/api/v1/me")).status_code == 401
+        answer = await browser.post("/yard/login", data={"token": ADMIN_TOKEN}, headers=ORIGIN)
+        assert answer.headers["location"] == "/yard/admin"
+        assert next(iter(browser.cookies.jar)).path == "/yard"
+        assert (await browser.get("/yard/api/v1/me")).json()["subject"] == "admin"
+        assert (await browser.get("/yard/")).headers["location"] == "/yard/admin"
+        assert (await browser.get("/yard/openapi.json")).status_code == 200
+        browser.cookies.clear()
+        page = await browser.get("/yard/docs", headers={"Accept": "text/html"})
+        assert page.headers["location"] == "/yard/login"

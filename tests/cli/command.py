@@ -119,9 +119,9 @@ class Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
+        with self._process:
+            if self._process.poll() is None:
+                self._process.kill()
 
     @property
     def stdin(self) -> IO[str]:

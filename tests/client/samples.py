@@ -20,7 +20,7 @@ async def hold(ctx: Context) -> None:
     await asyncio.Event().wait()
 
 
-async def talk(ctx: Context, pause: float = 0.02) -> str:
+async def talk(ctx: Context, pause: float = 0.01) -> str:
     """Says its lines in two attempts: the first half, then it fails, then the rest."""
     half = LINES // 2
     for number in range((ctx.attempt - 1) * half, ctx.attempt * half):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from tests.servers.postgres import PostgresServer
 
 from taskyard.store.postgres import PostgresStore
 from taskyard.testing.conformance.store import *  # noqa: F403
 from taskyard.testing.conformance.store.bench import Database
-from tests.servers.postgres import PostgresServer
 
 _EMPTY = """
 DO $$ DECLARE one name; BEGIN
@@ -31,11 +31,16 @@ def shared_dsn(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(dsn)
 
 
+@pytest.fixture(scope="module")
+def empty(shared_dsn: str) -> Iterator[Callable[[], object]]:
+    with psycopg.connect(shared_dsn, autocommit=True) as connection:
+        yield lambda: connection.execute(_EMPTY)
+
+
 @pytest.fixture
-def new_database(shared_dsn: str) -> Callable[[], Database]:
+def new_database(shared_dsn: str, empty: Callable[[], object]) -> Callable[[], Database]:
     def new_database() -> Database:
-        with psycopg.connect(shared_dsn, autocommit=True) as connection:
-            connection.execute(_EMPTY)
+        empty()
         return functools.partial(PostgresStore, shared_dsn)
 
     return new_database

@@ -51,13 +51,16 @@ async def put_definition(call: Call) -> Response:
     definition = parse_definition(await call.json(), key)
     is_new = not await _is_current(call, key)
     kind = (await define(call.engine, [definition]))[0]
+    call.audit("definition stored", key=key, version=kind.version)
     return answer(definition_json(kind), 201 if is_new else 200)
 
 
 @routes.add("DELETE /api/v1/definitions/{key}", answers={204: None})
 async def retire_definition(call: Call) -> Response:
     """Take a definition out of use; its tasks go on."""
-    await retire(call.engine, call.param("key"))
+    key = call.param("key")
+    await retire(call.engine, key)
+    call.audit("definition retired", key=key)
     return Response(status_code=204)
 
 

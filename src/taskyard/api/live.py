@@ -33,7 +33,7 @@ class FollowQuery(schemas.Strict):
 FOLLOW_QUERY = Shape[FollowQuery](FollowQuery)
 
 
-@routes.socket("/ws/task/{runId}", query=FOLLOW_QUERY)
+@routes.add("SOCKET /ws/task/{runId}", query=FOLLOW_QUERY)
 async def follow_run(socket: WebSocket, call: Call) -> None:
     """The run's messages after `after`, then live until its end."""
     if not call.services.websocket_enabled:

@@ -48,5 +48,6 @@ async def read_metrics(call: Call) -> Response:
 async def _pause(call: Call, *, paused: bool) -> Response:
     queue = queue_named(call.param("name"))
     await call.engine.store.pause(queue, paused)
+    call.audit("queue paused" if paused else "queue resumed", queue=queue.title)
     figures = await queue_figures(call.engine)
     return answer(next(each for each in figures if each["name"] == queue.title))

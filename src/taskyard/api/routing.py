@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -20,8 +20,7 @@ from taskyard.api.shapes import Shape
 from taskyard.errors import ConfigurationError, NotFound
 from taskyard.security.caller import Caller
 
-Handler = Callable[[Call], Awaitable[Response]]
-SocketHandler = Callable[[WebSocket, Call], Awaitable[None]]
+H = TypeVar("H", bound=Callable[..., Awaitable[Response | None]])
 
 SOCKET = "SOCKET"
 NOBODY = Caller("")
@@ -29,7 +28,7 @@ NOBODY = Caller("")
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One method on one path. `answers` maps a status to the type, or the OpenAPI media types, of its body."""
+    """One method on one path. `answers` maps a status to the type of its JSON, or to its content by media type."""
 
     method: str
     path: str
@@ -40,7 +39,7 @@ class Operation:
     body: Shape[Any] | None = None
     body_optional: bool = False
     media: str = "application/json"
-    answers: dict[int, Any]
+    answers: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -63,34 +62,16 @@ class Routes:
         self._tag = tag
         self.operations: list[Operation] = []
 
-    def add(self, name: str, *, answers: dict[int, Any] | None = None, **about: Any) -> Callable[[Handler], Handler]:
-        """Serve `name`, such as `GET /healthz`, by the decorated handler; `about` as in `Operation`."""
+    def add(self, name: str, **about: Any) -> Callable[[H], H]:
+        """Serve `name`, such as `GET /healthz`, by the decorated handler; `about` as in `Operation`.
+
+        Handlers take the call and answer it; that of a `SOCKET` takes the socket as well, and accepts it.
+        """
         method, _, path = name.partition(" ")
 
-        def register(handler: Handler) -> Handler:
+        def register(handler: H) -> H:
             summary = (handler.__doc__ or "").strip().partition("\n")[0]
-            operation = Operation(
-                method=method,
-                path=path,
-                handler=handler,
-                tag=self._tag,
-                summary=summary,
-                answers=answers or {},
-                **about,
-            )
-            self.operations.append(operation)
-            return handler
-
-        return register
-
-    def socket(self, path: str, *, query: Shape[Any]) -> Callable[[SocketHandler], SocketHandler]:
-        """Serve the WebSocket at `path` by the decorated handler, which accepts it."""
-
-        def register(handler: SocketHandler) -> SocketHandler:
-            summary = (handler.__doc__ or "").strip().partition("\n")[0]
-            operation = Operation(
-                method=SOCKET, path=path, handler=handler, tag=self._tag, summary=summary, query=query, answers={}
-            )
+            operation = Operation(method=method, path=path, handler=handler, tag=self._tag, summary=summary, **about)
             self.operations.append(operation)
             return handler
 

@@ -260,7 +260,7 @@ class FeedPage(EventPage):
     position: str
 
 
-class LogLine(Answer):
+class LoggedLine(Answer):
     """One line a task logged."""
 
     sequence: int
@@ -272,7 +272,7 @@ class LogLine(Answer):
 class LogPage(Answer):
     """Some lines, oldest first."""
 
-    items: list[LogLine]
+    items: list[LoggedLine]
     next_cursor: str | None
 
 
@@ -357,7 +357,7 @@ class RunAnswer(Answer):
     status: State
     output: Any
     error: dict[str, Any] | None
-    logs: list[LogLine]
+    logs: list[LoggedLine]
     start_time: Time | None
     elapsed: int | None
 

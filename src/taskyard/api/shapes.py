@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
@@ -10,6 +10,7 @@ import msgspec
 
 from taskyard.domain.json import detail, refusal
 from taskyard.domain.schema import compile_schema
+from taskyard.errors import ConfigurationError
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]
@@ -46,16 +47,13 @@ class Shape(Generic[T]):
 
     def document(self, components: JsonObject) -> JsonObject:
         """The schema for OpenAPI; what it refers to is put into `components`."""
-        (schema,), parts = msgspec.json.schema_components([self.type], ref_template=_REFERENCE)
-        self._restrict(parts)
-        components.update(parts)
-        return schema
+        return _document(self.type, self._restrict, components)
 
     @cached_property
     def fields(self) -> JsonObject:
         """The schemas of an object's fields by their names."""
-        _, parts = msgspec.json.schema_components([self.type], ref_template=_REFERENCE)
-        self._restrict(parts)
+        parts: JsonObject = {}
+        self.document(parts)
         return dict(parts[self._name]["properties"])
 
     @property
@@ -87,6 +85,17 @@ ANYTHING: Shape[Any] = Shape(Any)
 
 def document_of(type_: Any, components: JsonObject) -> JsonObject:
     """The OpenAPI schema of an answer's type; what it refers to is put into `components`."""
+    return _document(type_, _leave, components)
+
+
+def _document(type_: Any, restrict: Callable[[JsonObject], None], components: JsonObject) -> JsonObject:
     (schema,), parts = msgspec.json.schema_components([type_], ref_template=_REFERENCE)
-    components.update(parts)
+    restrict(parts)
+    for name, part in parts.items():
+        if components.setdefault(name, part) != part:
+            raise ConfigurationError(f"two different schemas are called {name!r}")
     return schema
+
+
+def _leave(parts: JsonObject) -> None:
+    """An answer's types say all there is to say."""

@@ -122,7 +122,7 @@ def _by_asking(task_id: str, story: _Story) -> Stream[Message]:
         if look.ended:
             yield Emit({"type": "end", "sequence": story.after, "at": _now()})
             return
-        if not look.more:
+        if not look.more and look.last_event <= story.after:  # else there is more to be told at once
             yield Pause(_ASK_EVERY)
 
 

@@ -13,6 +13,9 @@ from taskyard.domain.facts import AttemptFact, Facts, Line, Note
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.queue import TaskType
 
+WORKER_TTL_US = 11_000_000
+"""A worker whose last heartbeat is older than this is dead."""
+
 
 class Topic(StrEnum):
     """What a process may want to be woken for. Wake-ups are hints: they may be late, doubled or missing."""

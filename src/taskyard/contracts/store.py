@@ -276,7 +276,7 @@ class Reading(Protocol):
         """The latest position of the feed."""
 
     async def run_times(self, since: int) -> list[tuple[int, int]]:
-        """(kind id, milliseconds) of the latest 10,000 attempts that completed since that moment."""
+        """(kind id, milliseconds) of the completed attempts of tasks made since that moment, the latest 10,000."""
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """(kind id, state, how many) over the tasks made since that moment."""

@@ -172,5 +172,7 @@ def _carried(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
 
 
 def _is_meant_for_us(error: BaseException) -> bool:
-    """Whether it is not the handler's own: a cancellation, or an interrupt of the whole process."""
-    return isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit)
+    """Whether it is not the handler's own: somebody cancels this attempt, or its coroutine is being closed."""
+    own = asyncio.current_task()
+    canceled = isinstance(error, asyncio.CancelledError) and own is not None and own.cancelling() > 0
+    return canceled or isinstance(error, GeneratorExit)

@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from taskyard.contracts.records import (
+    WORKER_TTL_US,
     Claimed,
     Lease,
     LostTask,
@@ -28,7 +29,6 @@ from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.shapes import columns, decode, encode
 from taskyard.store.postgres.statements import statement
 
-WORKER_TTL_US = 11_000_000
 """How long a worker may be silent before it counts as dead."""
 
 LEADER_GAP_US = 7_000_000

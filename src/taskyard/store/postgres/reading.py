@@ -107,7 +107,7 @@ class Reading(Base):
 
     async def run_times(self, since: int) -> list[tuple[int, int]]:
         """See the contract."""
-        return [tuple(row) for row in await self.db.reading.fetch(_RUN_TIMES, since)]
+        return [tuple(row) for row in await self.db.reading.fetch(_RUN_TIMES, floor_id(since))]
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """See the contract."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from taskyard.contracts.records import (
+    WORKER_TTL_US,
     Claimed,
     Lease,
     LostTask,
@@ -25,8 +26,6 @@ from taskyard.domain.priority import HEAD_START_US, Priority
 from taskyard.domain.queue import Queue
 from taskyard.store.sqlite import slots
 from taskyard.store.sqlite.base import Base, Connection, as_array, emit
-
-WORKER_TTL_US = 11_000_000
 
 
 class Execution(Base):
@@ -202,7 +201,7 @@ def _claim(
     visibility_us: int | None,
     now: int,
 ) -> Lease | None:
-    taken: list[tuple[tuple[int, int], Claimed]] = []
+    taken: list[tuple[tuple[int, int, int], Claimed]] = []
     for lane_id, queue, priority, _ in _in_order(connection.execute(_HEADS, (as_array(lanes),))):
         if len(taken) < limit:
             rank = (queue != Queue.RETRY, HEAD_START_US[Priority(priority)])
@@ -232,7 +231,7 @@ def _in_order(heads: Iterable[tuple[int, int, int, int]]) -> list[tuple[int, int
 
 def _take(
     connection: Connection, lane_id: int, rank: tuple[bool, int], limit: int
-) -> list[tuple[tuple[int, int], Claimed]]:
+) -> list[tuple[tuple[int, int, int], Claimed]]:
     rows = connection.execute(_TAKE, (lane_id, limit)).fetchall()
     if rows:
         connection.execute(
@@ -242,7 +241,7 @@ def _take(
     last, head_start = rank
     return [
         (
-            (int(last), row[0] - head_start),
+            (int(last), row[0] - head_start, row[1]),
             Claimed(row[1], row[2], lane_id, row[5], row[6], row[7], row[3], row[4], row[0], *row[8:]),
         )
         for row in rows

@@ -13,7 +13,8 @@ from taskyard.store.sqlite.base import Connection, as_array
 _ID_BITS = 63
 
 _IN_NO_PLACE = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)" for table in ("ready", "sched", "parked", "claim", "open")
+    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)"
+    for table in ("ready", "sched", "parked", "claim", "open")
 )
 _LAST_OUTCOME = "(SELECT outcome FROM attempt a WHERE a.task_id = t.id ORDER BY attempt DESC LIMIT 1)"
 

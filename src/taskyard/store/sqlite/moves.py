@@ -83,40 +83,46 @@ def _cancel(
     connection: Connection, task_id: int, by: str | None, reason: str | None, version: int | None, now: int
 ) -> bool:
     check_version(connection, task_id, version)
-    detail = msgspec.json.encode(AttemptDetail(by=by, reason=reason))
-    attempt = _leave_queue(connection, task_id)
-    if attempt is None:
-        return _revoke(connection, task_id, detail, now)
-    _end_unclaimed(connection, task_id, attempt, Outcome.CANCELED, detail, now)
+    left = _leave_queue(connection, task_id)
+    if left is None:
+        return _revoke(connection, task_id, by, reason, now)
+    attempt, failures = left
+    _end_unclaimed(connection, task_id, attempt, Outcome.CANCELED, _canceled(by, reason, failures), now)
     emit(connection, now, EventType.CANCELED, [(task_id, sequence.settled(attempt))])
     slots.admit(connection, slots.release(connection, [task_id]))
     return True
 
 
-def _leave_queue(connection: Connection, task_id: int) -> int | None:
-    """Take the task out of wherever it waits; the attempt that ends thereby, or None."""
+def _canceled(by: str | None, reason: str | None, failures: int) -> bytes:
+    return msgspec.json.encode(AttemptDetail(by=by, reason=reason, retry_count=failures or None))
+
+
+def _leave_queue(connection: Connection, task_id: int) -> tuple[int, int] | None:
+    """Take the task out of wherever it waits; the attempt that ends thereby and its failures, or None."""
     for table in ("ready", "sched", "parked", "open"):
-        query = f"DELETE FROM {table} WHERE task_id = ? RETURNING attempt"
+        query = f"DELETE FROM {table} WHERE task_id = ? RETURNING attempt, failures"
         row = connection.execute(query, (task_id,)).fetchone()
         if row is not None:
-            return int(row[0]) + (table == "open")
+            return int(row[0]) + (table == "open"), int(row[1])
     return None
 
 
-def _revoke(connection: Connection, task_id: int, detail: bytes, now: int) -> bool:
+def _revoke(connection: Connection, task_id: int, by: str | None, reason: str | None, now: int) -> bool:
     """CANCELED while running: the lease ends now, the slot when the worker lets go."""
     row = connection.execute(
-        "UPDATE claim SET revoked = 1 WHERE task_id = ? AND revoked = 0 RETURNING attempt, worker_id, claimed_at",
+        "UPDATE claim SET revoked = 1 WHERE task_id = ? AND revoked = 0 "
+        "RETURNING attempt, worker_id, claimed_at, failures",
         (task_id,),
     ).fetchone()
     if row is None:
         return False
+    attempt, worker_id, claimed_at, failures = row
     connection.execute(
         "INSERT INTO attempt (task_id, attempt, outcome, worker_id, started_at, finished_at, detail) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (task_id, row[0], int(Outcome.CANCELED), row[1], row[2], now, detail),
+        (task_id, attempt, int(Outcome.CANCELED), worker_id, claimed_at, now, _canceled(by, reason, failures)),
     )
-    emit(connection, now, EventType.CANCELED, [(task_id, sequence.settled(row[0]))])
+    emit(connection, now, EventType.CANCELED, [(task_id, sequence.settled(attempt))])
     return True
 
 
@@ -133,11 +139,11 @@ def _requeue(
         (as_array(task_ids),),
     ).fetchall()
     ready, events = [], []
-    for k, (task_id, attempt, lane_id) in enumerate(rows):
+    for task_id, attempt, lane_id in rows:
         at = sequence.queued(attempt + 1)
         note(connection, task_id, at, now, EventType.REQUEUED, {"by": by, "reason": reason})
         events.append((task_id, at))
-        ready.append((task_id, now + k, _home_lane(connection, lane_id), attempt + 1, 0, 0))
+        ready.append((task_id, now, _home_lane(connection, lane_id), attempt + 1, 0, 0))
         if new_input is not None:
             connection.execute("UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id))
     enter(connection, ready)

@@ -159,9 +159,9 @@ class Reading(Base):
         """See the contract."""
         query = (
             "SELECT t.kind_id, a.run_ms FROM attempt a JOIN task t ON t.id = a.task_id "
-            "WHERE a.outcome = 1 AND a.finished_at >= ? AND a.run_ms IS NOT NULL ORDER BY a.task_id DESC LIMIT 10000"
+            "WHERE a.outcome = 1 AND a.task_id >= ? AND a.run_ms IS NOT NULL ORDER BY a.task_id DESC LIMIT 10000"
         )
-        return await self.db.read(lambda c: c.execute(query, (since,)).fetchall())
+        return await self.db.read(lambda c: c.execute(query, (floor_id(since),)).fetchall())
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """See the contract."""

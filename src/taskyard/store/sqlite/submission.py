@@ -56,7 +56,7 @@ def insert(connection: Connection, entries: Sequence[Entry], now: int) -> None:
     )  # fmt: skip
     connection.executemany(
         "INSERT INTO ready (lane_id, ord, task_id, attempt, failures, losses) VALUES (?, ?, ?, 1, 0, 0)",
-        [(e.lane_id, now + k, e.id) for k, e in enumerate(entries) if e.run_at is None and not e.slots],
+        [(e.lane_id, now, e.id) for e in entries if e.run_at is None and not e.slots],
     )
     delayed = [(e.run_at, e.id, e.lane_id) for e in entries if e.run_at is not None]
     if delayed:
@@ -78,13 +78,12 @@ def _insert_tags(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 def _insert_keyed(connection: Connection, entries: Sequence[Entry], now: int) -> None:
-    limited = [(k, e) for k, e in enumerate(entries) if e.slots]
-    if not limited:
-        return
-    for _, entry in limited:
+    limited = [entry for entry in entries if entry.slots]
+    for entry in limited:
         slots.declare(connection, entry.id, entry.slots)
-    keys = slots.park(connection, [(e.id, now + k, e.lane_id, 1, 0, 0) for k, e in limited if e.run_at is None])
-    slots.admit(connection, keys)
+    waiting = [(e.id, now, e.lane_id, 1, 0, 0) for e in limited if e.run_at is None]
+    if waiting:
+        slots.admit(connection, slots.park(connection, waiting))
 
 
 def _insert_unique(connection: Connection, entry: Entry, uniques: Sequence[Unique], now: int) -> Found | None:

@@ -1,1 +1,1 @@
-"""Suites that an implementation of one of Taskyard's contracts must pass; needs pytest, pytest-asyncio and hypothesis."""
+"""Suites for who implements one of Taskyard's contracts; they need pytest, pytest-asyncio and hypothesis."""

@@ -14,7 +14,7 @@ share, import from `taskyard.testing.conformance.store.alone`. `TestMigrations` 
 that was never migrated and can be pickled; `TestCarrying` wants `begin`: see there.
 """
 
-from taskyard.testing.conformance.store.alone import *
+from taskyard.testing.conformance.store.alone import *  # noqa: F403 - what its `__all__` says
 from taskyard.testing.conformance.store.alone import __all__ as _alone
 from taskyard.testing.conformance.store.sharing import TestClaimers, TestCrash, TestMigrations
 from taskyard.testing.conformance.store.submission import TestCarrying

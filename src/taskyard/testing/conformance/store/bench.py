@@ -1,3 +1,4 @@
+# ruff: noqa: S101 - what a test needs must be there
 """The bench: a store with what its tasks need, and short words for what every test does."""
 
 from __future__ import annotations

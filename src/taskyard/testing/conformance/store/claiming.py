@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from taskyard.contracts.records import Claimed
@@ -51,7 +53,7 @@ class TestClaim(Suite):
         assert ids(await bench.take(5, lanes=[low])) == [id_]
 
     async def test_a_lease_tells_all_about_its_tasks(self, bench: Bench) -> None:
-        said = {
+        said: dict[str, Any] = {
             "input": b"[1]", "extra": b"{}", "workflow_id": "w", "correlation_id": "c", "cause_type": "t",
             "cause": "e", "parent_id": 77,
         }  # fmt: skip
@@ -97,7 +99,9 @@ class TestOrder(Suite):
         for priority in Priority:
             wanted[priority] = await bench.put(2, priority=priority)
             bench.clock.move(1)
-        assert ids(await bench.take(8)) == [id_ for priority in sorted(wanted, reverse=True) for id_ in wanted[priority]]
+        assert ids(await bench.take(8)) == [
+            id_ for priority in sorted(wanted, reverse=True) for id_ in wanted[priority]
+        ]
 
     @pytest.mark.parametrize(
         ("early", "late"),

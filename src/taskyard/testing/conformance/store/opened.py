@@ -15,10 +15,9 @@ from taskyard.domain.queue import Queue
 from taskyard.errors import Conflict
 from taskyard.testing.conformance.store.bench import SECOND, Bench
 from taskyard.testing.conformance.store.fixtures import Suite
-from taskyard.testing.conformance.store.moves import ENDS, PLACES, Maker, each
+from taskyard.testing.conformance.store.moves import ENDS, PLACES, one_of_each
 from taskyard.testing.conformance.store.settling import trace
 
-ELSEWHERE = {name: make for name, make in (PLACES | ENDS).items() if name not in ("assigned", "waiting")}
 CLAIMED = Opened("USER", "ada", "ada", None, 5 * SECOND, 6 * SECOND)
 
 
@@ -56,9 +55,7 @@ class TestSettleOpen(Suite):
         bench.clock.move(4)
         await bench.store.settle_open(id_, way_out(Outcome.COMPLETED, result=b"1", detail=b"{}"), None)
         ended = (await bench.store.attempts(id_))[-1]
-        assert ended == AttemptFact(
-            id_, 2, Outcome.COMPLETED, None, since, bench.clock.now(), 4000, b"1", b"{}"
-        )
+        assert ended == AttemptFact(id_, 2, Outcome.COMPLETED, None, since, bench.clock.now(), 4000, b"1", b"{}")
 
     async def test_a_retry_queues_as_told(self, bench: Bench) -> None:
         id_ = await bench.opened(Outcome.WAITING)
@@ -85,12 +82,11 @@ class TestSettleOpen(Suite):
         assert sum(answers) == 1
         assert (await bench.event_types(id_)).count(EventType.COMPLETED) == 1
 
-    @each(ELSEWHERE)
-    async def test_a_task_that_does_not_wait_is_left_alone(self, bench: Bench, make: Maker) -> None:
-        id_ = await make(bench)
-        before = await trace(bench, id_)
-        assert not await bench.store.settle_open(id_, way_out(Outcome.COMPLETED), None)
-        assert await trace(bench, id_) == before
+    async def test_a_task_that_does_not_wait_is_left_alone(self, bench: Bench) -> None:
+        for place, id_ in (await one_of_each(bench, ENDS | PLACES, "assigned", "waiting")).items():
+            before = await trace(bench, id_)
+            assert not await bench.store.settle_open(id_, way_out(Outcome.COMPLETED), None), place
+            assert await trace(bench, id_) == before, place
 
     async def test_an_unknown_task_does_not_wait(self, bench: Bench) -> None:
         assert not await bench.store.settle_open(5, way_out(Outcome.COMPLETED), None)
@@ -169,13 +165,12 @@ class TestChangeOpen(Suite):
         assert answers.count(True) == 1
         assert sum(isinstance(answer, Conflict) for answer in answers) == 4
 
-    @each(ELSEWHERE)
-    async def test_a_task_that_is_not_open_is_left_alone(self, bench: Bench, make: Maker) -> None:
-        id_ = await make(bench)
-        before = await trace(bench, id_)
-        assert not await bench.store.change_open(id_, CLAIMED, EventType.CLAIMED, {}, None)
-        assert await trace(bench, id_) == before
-        assert EventType.CLAIMED not in [note.type for note in await bench.store.notes([id_])]
+    async def test_a_task_that_is_not_open_is_left_alone(self, bench: Bench) -> None:
+        for place, id_ in (await one_of_each(bench, ENDS | PLACES, "assigned", "waiting")).items():
+            before = await trace(bench, id_)
+            assert not await bench.store.change_open(id_, CLAIMED, EventType.CLAIMED, {}, None), place
+            assert await trace(bench, id_) == before, place
+            assert EventType.CLAIMED not in [note.type for note in await bench.store.notes([id_])], place
 
     async def test_an_unknown_task_is_not_open(self, bench: Bench) -> None:
         assert not await bench.store.change_open(5, CLAIMED, EventType.CLAIMED, {}, None)

@@ -49,9 +49,7 @@ class TestSettle(Suite):
         started_at = bench.clock.now()
         bench.clock.move(3)
         await bench.settle(held, outcome, run_ms=2900, result=b"1", detail=b"{}", **more(outcome))
-        fact = AttemptFact(
-            held.task_id, 1, outcome, "worker", started_at, bench.clock.now(), 2900, b"1", b"{}"
-        )
+        fact = AttemptFact(held.task_id, 1, outcome, "worker", started_at, bench.clock.now(), 2900, b"1", b"{}")
         assert await bench.store.attempts(held.task_id) == [fact]
         assert (await bench.facts(held.task_id)).last == fact
 

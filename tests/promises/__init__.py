@@ -1,0 +1,1 @@
+"""Every promise of the source documents, each as a test that cites it."""
