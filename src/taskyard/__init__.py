@@ -1,6 +1,9 @@
 """Taskyard executes tasks: it takes a request, runs it in the right place, keeps it safe, and tells whoever asked."""
 
-from taskyard.client import AsyncTaskyardClient, TaskyardClient
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from taskyard.domain.event import TaskEvent
 from taskyard.domain.task import Task, UserTask, WorkflowTask
 from taskyard.domain.upload import UploadedFile
@@ -9,6 +12,9 @@ from taskyard.executors.function.context import Context
 from taskyard.executors.function.errors import TaskCanceled, TaskFailed
 from taskyard.run import Run
 from taskyard.yard import TaskHandle, Taskyard
+
+if TYPE_CHECKING:
+    from taskyard.client import AsyncTaskyardClient, TaskyardClient
 
 __all__ = [
     "AsyncTaskyardClient",
@@ -26,3 +32,12 @@ __all__ = [
     "UserTask",
     "WorkflowTask",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The clients are imported when they are first asked for: a worker needs no HTTP client."""
+    if name not in ("AsyncTaskyardClient", "TaskyardClient"):
+        raise AttributeError(f"module 'taskyard' has no attribute {name!r}")
+    from taskyard import client
+
+    return getattr(client, name)

@@ -12,6 +12,8 @@ from tests.api.yard import PORT, Client, bearer
 
 MESSAGES = "/api/internal/queues/messages"
 
+STORES = ["sqlite", "postgresql"]
+
 
 async def test_a_message_has_what_the_contract_names(client: Client) -> None:
     task_id = await client.create("sums", {"a": 1, "b": 2}, correlationId="c-1")

@@ -6,6 +6,8 @@ import pytest
 
 from tests.api.yard import Client
 
+STORES = ["sqlite", "postgresql"]
+
 
 async def ids(client: Client, query: str) -> list[str]:
     answer = await client.get(f"/api/v1/tasks?{query}")

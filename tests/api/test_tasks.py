@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.api.yard import Client
 
+STORES = ["sqlite", "postgresql"]
+
 
 async def test_a_task_is_created_and_read(client: Client) -> None:
     body = {"taskDefinitionId": "add", "input": {"a": 1, "b": 2}, "workflowId": "w-1", "priority": "HIGH"}

@@ -48,10 +48,10 @@ class Total(BaseModel):
     total: int
 
 
-def make_yard(folder: Path) -> Taskyard:
-    """A yard on a store in memory with tasks of every temper."""
+def make_yard(folder: Path, database_url: str = "sqlite:///:memory:") -> Taskyard:
+    """A yard with tasks of every temper, on a store in memory if no other is named."""
     settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1)
-    yard = Taskyard("sqlite:///:memory:", settings=settings)
+    yard = Taskyard(database_url, settings=settings)
 
     @yard.task(trigger="added-up", action="add-up")
     async def add(a: int, b: int) -> Total:

@@ -1,8 +1,10 @@
-"""The command line as a user has it: a program in a folder, with an environment of its own."""
+"""The command line as a user has it: in a folder, with an environment of its own; as a program, or called here."""
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +12,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+import pytest
+
+from taskyard.cli.program import run
 
 PROGRAM = str(Path(sys.executable).with_name("taskyard"))
 
@@ -107,6 +113,32 @@ class Command:
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
+
+
+@dataclass
+class Inline(Command):
+    """The same without a process for each command, which is quicker; `begin` makes one all the same."""
+
+    patch: pytest.MonkeyPatch = field(kw_only=True)
+    captured: pytest.CaptureFixture[str] = field(kw_only=True)
+
+    def __call__(self, *arguments: str, text: str | None = None) -> Ended:
+        """Run a command to its end; `text` is its stdin."""
+        handlers = logging.root.handlers[:]
+        with self.patch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr(sys, "path", sys.path[:])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((text or "").encode())))
+            for name in set(os.environ) - set(self.environment):
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            for name in [path.stem for path in self.folder.glob("*.py")]:
+                sys.modules.pop(name, None)  # as in a new process
+            self.captured.readouterr()
+            code = run(list(arguments))
+        logging.root.handlers[:] = handlers
+        return Ended(code, *self.captured.readouterr())
 
 
 class Running:

@@ -6,11 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import JOBS, Command
+from tests.cli.command import JOBS, Command, Inline
 
 
 @pytest.fixture
-def taskyard(tmp_path: Path) -> Command:
-    """The command line in a folder with a yard of tasks, `jobs:yard`."""
+def folder(tmp_path: Path) -> Path:
+    """A folder with a yard of tasks, `jobs:yard`."""
     (tmp_path / "jobs.py").write_text(JOBS)
-    return Command(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def program(folder: Path) -> Command:
+    """The real program in that folder."""
+    return Command(folder)
+
+
+@pytest.fixture
+def taskyard(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The commands in that folder, called in this process."""
+    return Inline(folder, patch=monkeypatch, captured=capsys)

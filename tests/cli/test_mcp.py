@@ -48,8 +48,8 @@ class Client:
 
 
 @pytest.fixture
-def client(taskyard: Command) -> Iterator[Client]:
-    with taskyard.begin("mcp", "--app", "jobs:yard") as process:
+def client(program: Command) -> Iterator[Client]:
+    with program.begin("mcp", "--app", "jobs:yard") as process:
         client = Client(process)
         hello = client.ask("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "t"})
         assert hello["result"]["protocolVersion"] == "2025-06-18"
@@ -123,17 +123,17 @@ def test_faults_of_the_protocol_have_its_codes(client: Client) -> None:
     assert client.ask("ping")["result"] == {}
 
 
-def test_a_project_is_made_as_init_makes_it(client: Client, taskyard: Command) -> None:
+def test_a_project_is_made_as_init_makes_it(client: Client, program: Command) -> None:
     tools = {one["name"]: one for one in client.ask("tools/list")["result"]["tools"]}
     assert set(tools) == TOOLS
     assert tools["microservice"]["annotations"]["readOnlyHint"] is False
-    made = client.call("microservice", name="shop", folder=str(taskyard / "services"), connector="kafka")
-    taskyard.done("init", "shop", "--connector", "kafka")
+    made = client.call("microservice", name="shop", folder=str(program / "services"), connector="kafka")
+    program.done("init", "shop", "--connector", "kafka")
     for name in made["files"]:
-        assert (taskyard / "services" / "shop" / name).read_text() == (taskyard / "shop" / name).read_text()
+        assert (program / "services" / "shop" / name).read_text() == (program / "shop" / name).read_text()
 
 
-def test_requests_before_the_end_of_stdin_are_answered(taskyard: Command) -> None:
+def test_requests_before_the_end_of_stdin_are_answered(program: Command) -> None:
     requests = [{"jsonrpc": "2.0", "id": n, "method": "ping"} for n in range(3)]
-    ended = taskyard.done("mcp", text="\n".join(map(json.dumps, requests)))
+    ended = program.done("mcp", text="\n".join(map(json.dumps, requests)))
     assert sorted(one["id"] for one in ended.lines) == [0, 1, 2]

@@ -13,16 +13,16 @@ from tests.cli.command import Command
 
 
 @pytest.fixture
-def remote(taskyard: Command) -> Iterator[Command]:
+def remote(program: Command) -> Iterator[Command]:
     """The command line that speaks to a server with a worker, from another folder."""
-    (taskyard / "elsewhere").mkdir()
-    with taskyard.begin("serve", "jobs:yard", "--port", "0", "--json") as server:
+    (program / "elsewhere").mkdir()
+    with program.begin("serve", "jobs:yard", "--port", "0", "--json") as server:
         document = ""
         while not document.rstrip().endswith("}"):
             document += server.line() + "\n"
-        token = (taskyard / ".taskyard" / "admin.token").read_text().strip()
+        token = (program / ".taskyard" / "admin.token").read_text().strip()
         url = json.loads(document)["url"]
-        yield Command(taskyard / "elsewhere", {"TASKYARD_URL": url, "TASKYARD_TOKEN": token})
+        yield Command(program / "elsewhere", {"TASKYARD_URL": url, "TASKYARD_TOKEN": token})
         ended = server.end(signal.SIGTERM)
         assert ended.code == 0, ended
 
@@ -48,7 +48,7 @@ def test_commands_speak_to_a_server(remote: Command) -> None:
     ]  # fmt: skip
     (remote / "photo.bin").write_bytes(b"123")
     assert remote.done("run", "measure", "--file", "@photo.bin").json == 3
-    assert not (remote / "taskyard.db").exists()
+    assert not (remote / "program.db").exists()
 
 
 def test_refusals_of_a_server_are_one_line(remote: Command) -> None:
@@ -60,18 +60,18 @@ def test_refusals_of_a_server_are_one_line(remote: Command) -> None:
     assert remote("doctor").code == 1
 
 
-def test_a_server_that_is_away_exits_with_3(taskyard: Command) -> None:
-    taskyard.settings["TASKYARD_URL"] = "http://127.0.0.1:1"
-    ended = taskyard("tasks")
+def test_a_server_that_is_away_exits_with_3(program: Command) -> None:
+    program.settings["TASKYARD_URL"] = "http://127.0.0.1:1"
+    ended = program("tasks")
     assert (ended.code, len(ended.err.splitlines())) == (3, 1)
     assert "taskyard serve" in ended.err
 
 
-def test_a_worker_executes_until_it_is_told_to_stop(taskyard: Command) -> None:
-    with taskyard.begin("worker", "jobs:yard", "--queues", "automated") as worker:
-        assert taskyard.done("run", "count", "--app", "jobs:yard").json["to"] == 4
-        started = taskyard.done("start", "count", "--app", "jobs:yard").out.strip()
-        assert taskyard.done("follow", started, "--json").lines[-2]["status"] == "COMPLETED"
+def test_a_worker_executes_until_it_is_told_to_stop(program: Command) -> None:
+    with program.begin("worker", "jobs:yard", "--queues", "automated") as worker:
+        assert program.done("run", "count", "--app", "jobs:yard").json["to"] == 4
+        started = program.done("start", "count", "--app", "jobs:yard").out.strip()
+        assert program.done("follow", started, "--json").lines[-2]["status"] == "COMPLETED"
         ended = worker.end(signal.SIGTERM)
     assert ended.code == 0, ended
 
@@ -83,8 +83,8 @@ def test_a_port_that_is_taken_is_said(remote: Command, tmp_path: Path) -> None:
     assert "choose another with --port" in ended.err
 
 
-def test_the_demo_does_its_work_and_exits(taskyard: Command) -> None:
-    ended = taskyard.done("demo", "--once", "--port", "0")
+def test_the_demo_does_its_work_and_exits(program: Command) -> None:
+    ended = program.done("demo", "--once", "--port", "0")
     assert "Taskyard serves http://127.0.0.1:" in ended.out
     assert "/login?token=" in ended.out
     assert "copy verified" in ended.out
@@ -92,8 +92,8 @@ def test_the_demo_does_its_work_and_exits(taskyard: Command) -> None:
     assert "Traceback" not in ended.out + ended.err
 
 
-def test_the_demo_stops_when_it_is_told_to(taskyard: Command) -> None:
-    with taskyard.begin("demo", "--port", "0") as demo:
+def test_the_demo_stops_when_it_is_told_to(program: Command) -> None:
+    with program.begin("demo", "--port", "0") as demo:
         assert demo.line().startswith("Taskyard serves ")
         ended = demo.end(signal.SIGINT)
     assert ended.code == 0, ended

@@ -10,6 +10,12 @@ from collections.abc import Iterable, Sequence
 from taskyard.contracts.records import SlotKey
 from taskyard.store.sqlite.base import Connection, as_array
 
+# A limit that is full, of the tasks' `t`.
+_FULL = (
+    "SELECT 1 FROM task_slot t JOIN slot_limit l ON l.key = t.key "
+    "WHERE (SELECT count(*) FROM slot f WHERE f.key = t.key) >= l.size"
+)
+
 
 def declare(connection: Connection, task_id: int, slots: Sequence[SlotKey]) -> None:
     """Remember the keys a task falls under, and each key's present size."""
@@ -85,12 +91,6 @@ def _waiting(connection: Connection, key: str) -> list[tuple[int, int, int, int,
         "LIMIT max(0, (SELECT size FROM slot_limit WHERE key = ?1) - (SELECT count(*) FROM slot WHERE key = ?1))",
         (key,),
     ).fetchall()
-
-
-_FULL = (
-    "SELECT 1 FROM task_slot t JOIN slot_limit l ON l.key = t.key "
-    "WHERE (SELECT count(*) FROM slot f WHERE f.key = t.key) >= l.size"
-)
 
 
 def _enter(connection: Connection, row: tuple[int, int, int, int, int, int]) -> bool:

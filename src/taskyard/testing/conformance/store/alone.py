@@ -2,17 +2,11 @@
 
 from taskyard.testing.conformance.store.claiming import TestClaim, TestOrder
 from taskyard.testing.conformance.store.fixtures import bench, clock, database, open_store, store
+from taskyard.testing.conformance.store.leases import TestExtend, TestRecord, TestRevoked
 from taskyard.testing.conformance.store.lifetime import TestLifetime, TestNames
 from taskyard.testing.conformance.store.limits import TestSlotHolders, TestSlots, TestSlotsComeBack
 from taskyard.testing.conformance.store.listing import TestDead, TestFind, TestFindStarted
-from taskyard.testing.conformance.store.liveness import (
-    TestExtend,
-    TestLost,
-    TestRecord,
-    TestRecover,
-    TestRevoked,
-    TestWorkers,
-)
+from taskyard.testing.conformance.store.liveness import TestLost, TestRecover, TestWorkers
 from taskyard.testing.conformance.store.moves import TestCancel, TestDiscard, TestHurry, TestRequeue
 from taskyard.testing.conformance.store.opened import TestChangeOpen, TestSettleOpen
 from taskyard.testing.conformance.store.queueing import TestAheadOf, TestQueues
