@@ -13,7 +13,7 @@ from taskyard.contracts.clock import Clock
 from taskyard.domain.definition import Definition
 from taskyard.domain.ids import parse_id
 from taskyard.domain.json import dumps
-from taskyard.domain.signature import Signature
+from taskyard.domain.signature import Signature, plain_input
 from taskyard.domain.task import Task
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
@@ -330,7 +330,7 @@ def _request(key: str, input_: Mapping[str, Any] | None, options: Mapping[str, A
     if cause is not None:
         fields["cause_type"], fields["cause"] = cause
     try:
-        request = TaskRequest(task_definition_id=key, input=None if input_ is None else dict(input_), **fields)
+        request = TaskRequest(task_definition_id=key, input=None if input_ is None else plain_input(input_), **fields)
     except TypeError as error:
         raise ConfigurationError(f"an option of {key!r} is not known: {error}") from None
     return parse_request(msgspec.to_builtins(request)) if fields else request

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
 
 from taskyard.api.access import ACCESS, PUBLIC_PATHS
-from taskyard.api.authenticate import Authenticator, record_of
+from taskyard.api.authenticate import Authenticator, fetch, record_of
 from taskyard.api.routing import Operation, build_routes
 from taskyard.api.server import all_operations
-from taskyard.errors import ConfigurationError
+from taskyard.errors import ConfigurationError, Overloaded, Unauthorized
 from taskyard.security.caller import Caller
 from taskyard.security.tokens import mint, new_api_token
-from tests.api.yard import ADMIN_TOKEN, BASE, PORT, SECRET, Client, bearer
+from tests.api.yard import ADMIN_TOKEN, BASE, PORT, SECRET, Client, bearer, listening
 
 ORIGIN = {"Origin": BASE}
 ME = "/api/v1/me"
@@ -189,6 +193,49 @@ async def test_pages_send_people_to_the_login(client: Client) -> None:
         answer = await browser.get("/admin/task", headers=html)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         assert (await browser.get(ME, headers=html)).status_code == 401
+
+
+async def test_a_stored_token_ends(client: Client) -> None:
+    store, new = client.services.engine.store, new_api_token()
+    headers = {"Authorization": f"Bearer {new.shown}"}
+    record, key = record_of(Caller("robot", frozenset({"tasks:read"}))), bytes.fromhex(new.hashed)
+    await store.save_token(key, record, await store.now() + 60_000_000)
+    assert (await client.get(ME, headers=headers)).status_code == 200
+    await store.save_token(key, record, await store.now())
+    assert (await client.get(ME, headers=headers)).status_code == 401
+
+
+async def test_a_signed_token_is_good_only_until_its_time(client: Client) -> None:
+    clock = [1_800_000_000.0]
+    authenticator = Authenticator(client.services.engine.store, jwt_secret=SECRET, now=lambda: clock[0])
+    token = mint(SECRET.encode(), "ada", ["tasks:read"], [], 60, clock[0])
+    for _ in range(2):
+        assert (await authenticator.authenticate(token)).subject == "ada"
+    clock[0] += 60
+    with pytest.raises(Unauthorized):
+        await authenticator.authenticate(token)
+
+
+async def test_an_identity_provider_may_sign(client: Client) -> None:
+    key = RSAKey.generate_key(2048, {"kid": "k1"}, private=True)
+    claims = {"sub": "ada", "scope": "tasks:read", "exp": int(time.time()) + 60}
+    token = jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key)
+    keys = {"keys": [{**key.as_dict(private=False), "kid": "k1"}]}
+
+    async def show(request: Request) -> Response:
+        path = request.url.path
+        return RedirectResponse("/keys") if path == "/moved" else JSONResponse(keys if path == "/keys" else None, 500)
+
+    routes = [Route("/keys", lambda _: JSONResponse(keys)), Route("/{other}", show)]
+    store = client.services.engine.store
+    async with listening(lambda _: Starlette(routes=routes)) as port:
+        good = Authenticator(store, jwks_url=f"http://127.0.0.1:{port}/keys")
+        assert await good.authenticate(token) == Caller("ada", frozenset({"tasks:read"}), is_token=True)
+        for path in ("moved", "broken"):
+            with pytest.raises(Overloaded):
+                await Authenticator(store, jwks_url=f"http://127.0.0.1:{port}/{path}").authenticate(token)
+        with pytest.raises(ValueError, match="more than 10 bytes"):
+            await fetch(f"http://127.0.0.1:{port}/keys", 10)
 
 
 def test_two_issuers_are_refused(tmp_path: Path, client: Client) -> None:

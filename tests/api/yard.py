@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from taskyard import Context, Taskyard
 from taskyard.api.authenticate import Authenticator
@@ -167,19 +168,33 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(yard: Taskyard, **changes: Any) -> AsyncIterator[tuple[str, ApiServices]]:
-    """A real server on a free loopback port; its address, `127.0.0.1:port`, and its services."""
+async def listening(make_app: Callable[[int], ASGIApp]) -> AsyncIterator[int]:
+    """A real server on a free loopback port, which is yielded."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        services = make_services(yard, loopback_origins(port), **changes)
-        config = uvicorn.Config(create_api(services), log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(make_app(port), log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
         server = _Server(config)
         running = asyncio.create_task(server.serve([listener]))
         try:
             async with asyncio.timeout(10):
                 await server.answering.wait()
-            yield f"127.0.0.1:{port}", services
+            yield port
         finally:
-            services.closing.set()
             server.should_exit = True
             await running
+
+
+@contextlib.asynccontextmanager
+async def serving(yard: Taskyard, **changes: Any) -> AsyncIterator[tuple[str, ApiServices]]:
+    """The API on a real server; its address, `127.0.0.1:port`, and its services."""
+    made: list[ApiServices] = []
+
+    def make(port: int) -> FastAPI:
+        made.append(make_services(yard, loopback_origins(port), **changes))
+        return create_api(made[0])
+
+    async with listening(make) as port:
+        try:
+            yield f"127.0.0.1:{port}", made[0]
+        finally:
+            made[0].closing.set()

@@ -19,7 +19,7 @@ from taskyard.cli.program import run
 
 PROGRAM = str(Path(sys.executable).with_name("taskyard"))
 
-JOBS = '''
+JOBS = """
 from __future__ import annotations
 
 import asyncio
@@ -55,7 +55,7 @@ def measure(ctx: Context, file: UploadedFile) -> int:
 async def wait_for_ever(ctx: Context) -> None:
     Path("waiting").touch()
     await asyncio.Event().wait()
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Command:
     @property
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("TASK_", "TASKYARD_"))}
-        return own | {"TASKYARD_GRACE": "5"} | self.settings
+        return own | {"TASKYARD_GRACE": "0.5"} | self.settings
 
     def __call__(self, *arguments: str, text: str | None = None) -> Ended:
         """Run a command to its end; `text` is its stdin."""

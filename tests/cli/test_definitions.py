@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cli.command import Command
 
 from taskyard.cli.definition_files import check_files, read_definitions
 from taskyard.errors import ValidationFailed
-from tests.cli.command import Command
 
 MANY = """
 # two in one document, one in another

@@ -6,9 +6,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from taskyard.cli.doctor.postgres import clock_finding
-from taskyard.cli.doctor.finding import Health
 from tests.cli.command import Command, Ended
+
+from taskyard.cli.doctor.finding import Health
+from taskyard.cli.doctor.postgres import clock_finding
 
 
 def found(ended: Ended) -> dict[str, str]:
@@ -42,7 +43,7 @@ def test_what_is_wrong_comes_with_its_mend_and_exits_with_1(taskyard: Command) -
     secrets.mkdir(mode=0o755)
     (secrets / "admin.token").write_text("x")
     (secrets / "admin.token").chmod(0o644)
-    taskyard.settings["TASKYARD_HOST"] = "0.0.0.0"  # noqa: S104 - it is only looked at
+    taskyard.settings["TASKYARD_HOST"] = "0.0.0.0"
     with taken_port() as port:
         taskyard.settings["TASKYARD_PORT"] = str(port)
         ended = taskyard("doctor", "--json")

@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.cli.command import Command
 
 from taskyard.cli.scaffold import CONNECTORS, DATABASES, Project, scaffold
-from tests.cli.command import Command
 
 
 def test_the_project_runs_and_passes_its_own_test(taskyard: Command) -> None:

@@ -7,15 +7,14 @@ import signal
 import sqlite3
 
 import pytest
-
 from tests.cli.command import Command
 
 APP = ("--app", "jobs:yard")
 
 
-def test_run_executes_here_and_prints_the_output(taskyard: Command) -> None:
+def test_run_executes_here_and_prints_the_output(program: Command) -> None:
     fields = ["--to", "3", "--loud", "--names", "a", "--names", "b", "--mode", "down", "--extra", '{"x": 1}']
-    ended = taskyard.done("run", "count", *fields, *APP)
+    ended = program.done("run", "count", *fields, *APP)
     assert ended.json == {
         "to": 3, "step": 1.0, "loud": True, "names": ["a", "b"], "mode": "down", "extra": {"x": 1},
     }  # fmt: skip
@@ -111,16 +110,16 @@ def test_follow_prints_a_message_a_line_and_can_go_on_after_one(taskyard: Comman
     assert rest[:-1] == [m for m in messages[:-1] if m["sequence"] > cut]
 
 
-def test_an_interrupted_run_gives_its_task_back(taskyard: Command) -> None:
-    with taskyard.begin("run", "wait_for_ever", *APP) as running:
-        while not (taskyard / "waiting").exists():
+def test_an_interrupted_run_gives_its_task_back(program: Command) -> None:
+    with program.begin("run", "wait_for_ever", *APP) as running:
+        while not (program / "waiting").exists():
             assert running.alive
         ended = running.end(signal.SIGINT)
     assert (ended.code, ended.out) == (130, "")
     assert "Traceback" not in ended.err
-    with sqlite3.connect(taskyard / "taskyard.db") as database:
+    with sqlite3.connect(program / "taskyard.db") as database:
         assert database.execute("SELECT count(*) FROM claim").fetchone() == (0,)
-    assert [t["status"] for t in taskyard.done("tasks", "--json").json["items"]] == ["PENDING"]
+    assert [t["status"] for t in program.done("tasks", "--json").json["items"]] == ["PENDING"]
 
 
 def test_a_yard_that_is_not_there_is_said(taskyard: Command) -> None:
@@ -130,11 +129,17 @@ def test_a_yard_that_is_not_there_is_said(taskyard: Command) -> None:
         assert said in ended.err
 
 
-def test_an_unexpected_error_is_one_line_unless_debugging(taskyard: Command) -> None:
+def test_an_unexpected_error_is_one_line(taskyard: Command) -> None:
     (taskyard / "broken.py").write_text("raise RuntimeError('no\\nway')")
     ended = taskyard("run", "count", "--app", "broken:yard")
     assert (ended.code, ended.err) == (3, "taskyard: RuntimeError: no way; `taskyard --debug …` shows where\n")
-    assert "Traceback" in taskyard("--debug", "run", "count", "--app", "broken:yard").err
+
+
+def test_debugging_shows_where_an_error_came_from(program: Command) -> None:
+    (program / "broken.py").write_text("raise RuntimeError('no way')")
+    ended = program("--debug", "run", "count", "--app", "broken:yard")
+    assert ended.code == 1
+    assert 'broken.py", line 1' in ended.err
 
 
 def test_output_of_a_task_may_be_any_json(taskyard: Command) -> None:

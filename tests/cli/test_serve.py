@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.cli.command import Command
+from tests.cli.command import Command, Inline
 
 
 @pytest.fixture
-def remote(program: Command) -> Iterator[Command]:
-    """The command line that speaks to a server with a worker, from another folder."""
-    (program / "elsewhere").mkdir()
+def remote(program: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Commands that speak to a server with a worker, from another folder."""
+    elsewhere = program / "elsewhere"
+    elsewhere.mkdir()
     with program.begin("serve", "jobs:yard", "--port", "0", "--json") as server:
         document = ""
         while not document.rstrip().endswith("}"):
             document += server.line() + "\n"
         token = (program / ".taskyard" / "admin.token").read_text().strip()
         url = json.loads(document)["url"]
-        yield Command(program / "elsewhere", {"TASKYARD_URL": url, "TASKYARD_TOKEN": token})
+        settings = {"TASKYARD_URL": url, "TASKYARD_TOKEN": token}
+        yield Inline(elsewhere, settings, patch=monkeypatch, captured=capsys)
         ended = server.end(signal.SIGTERM)
         assert ended.code == 0, ended
 
@@ -60,18 +61,17 @@ def test_refusals_of_a_server_are_one_line(remote: Command) -> None:
     assert remote("doctor").code == 1
 
 
-def test_a_server_that_is_away_exits_with_3(program: Command) -> None:
-    program.settings["TASKYARD_URL"] = "http://127.0.0.1:1"
-    ended = program("tasks")
+def test_a_server_that_is_away_exits_with_3(taskyard: Command) -> None:
+    taskyard.settings["TASKYARD_URL"] = "http://127.0.0.1:1"
+    ended = taskyard("tasks")
     assert (ended.code, len(ended.err.splitlines())) == (3, 1)
     assert "taskyard serve" in ended.err
 
 
-def test_a_worker_executes_until_it_is_told_to_stop(program: Command) -> None:
-    with program.begin("worker", "jobs:yard", "--queues", "automated") as worker:
-        assert program.done("run", "count", "--app", "jobs:yard").json["to"] == 4
-        started = program.done("start", "count", "--app", "jobs:yard").out.strip()
-        assert program.done("follow", started, "--json").lines[-2]["status"] == "COMPLETED"
+def test_a_worker_executes_until_it_is_told_to_stop(taskyard: Command) -> None:
+    with taskyard.begin("worker", "jobs:yard", "--queues", "automated") as worker:
+        started = taskyard.done("start", "count", "--app", "jobs:yard").out.strip()
+        assert taskyard.done("follow", started, "--json").lines[-2]["status"] == "COMPLETED"
         ended = worker.end(signal.SIGTERM)
     assert ended.code == 0, ended
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from taskyard.cli.masking import mask_password
-from taskyard.security.tokens import JwtVerifier
-from taskyard.store.sqlite import SqliteStore
-from taskyard.security.tokens import hash_api_token
+import asyncio
+from typing import Any
+
 from tests.cli.command import Command
+
+from taskyard.cli.masking import mask_password
+from taskyard.security.tokens import JwtVerifier, hash_api_token
+from taskyard.store.sqlite import SqliteStore
 
 SECRET = "s" * 40
 
@@ -55,13 +58,18 @@ def test_a_token_is_signed_where_there_is_a_secret(taskyard: Command) -> None:
     assert not (taskyard / "taskyard.db").exists()
 
 
-async def test_a_token_is_kept_in_the_store_else(taskyard: Command) -> None:
+def test_a_token_is_kept_in_the_store_else(taskyard: Command) -> None:
     made = taskyard.done("token", "create", "--subject", "ci", "--scope", "tasks:read", "--json").json
-    store = SqliteStore(str(taskyard / "taskyard.db"))
-    await store.open()
-    kept = await store.token(bytes.fromhex(hash_api_token(made["token"])))
-    await store.close()
-    assert kept == {"subject": "ci", "scopes": ["tasks:read"], "groups": []}
+
+    async def kept() -> Any:
+        store = SqliteStore(str(taskyard / "taskyard.db"))
+        await store.open()
+        try:
+            return await store.token(bytes.fromhex(hash_api_token(made["token"])))
+        finally:
+            await store.close()
+
+    assert asyncio.run(kept()) == {"subject": "ci", "scopes": ["tasks:read"], "groups": []}
 
 
 def test_a_token_that_cannot_be_is_refused(taskyard: Command) -> None:

@@ -34,7 +34,14 @@ def test_cancel_is_told_and_not_repeated(taskyard: Command) -> None:
 
 
 def test_an_id_that_is_none_is_refused(taskyard: Command) -> None:
-    for arguments in (["show", "12"], ["show", "x"], ["cancel", "12"], ["follow", "12"], ["why", "12"], ["retry", "12"]):
+    for arguments in (
+        ["show", "12"],
+        ["show", "x"],
+        ["cancel", "12"],
+        ["follow", "12"],
+        ["why", "12"],
+        ["retry", "12"],
+    ):
         ended = taskyard(*arguments)
         assert ended.code == 2
         assert "there is no task" in ended.err

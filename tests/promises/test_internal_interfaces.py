@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema_rs
 import pytest
 
 from taskyard import Taskyard
@@ -24,7 +23,6 @@ from tests.promises.yard import (
     types_of,
 )  # fmt: skip
 
-PUBLISHED = ("created", "started", "completed", "failed", "canceled")
 INTERNAL_ROUTES = [name for name in ACCESS if " /api/internal/" in name]
 EVERY_SCOPE = {scope for access in ACCESS.values() for scope in access.any_of}
 
@@ -126,43 +124,6 @@ async def test_cancellation_emits_task_canceled(world: World, http: Client, stat
     assert answer.json()["status"] == "CANCELED"
     data = (await event_of(http, task_id, "task.instance.canceled"))["data"]
     assert (data["reason"], data["canceledBy"]) == ("not needed", "ada")
-
-
-async def test_published_event_schemas_fit_the_events(world: World, http: Client) -> None:
-    """internal-interfaces.md § Event Bus Interfaces › Published Events: each has a schema of its name that it fits."""
-    components = (await http.get("/openapi.json")).json()["components"]
-    await http.create("add", SUM)
-    await http.create("refused", {"code": "NO"})
-    delayed = await http.create("add", SUM, delay=60)
-    await http.post(f"{INTERNAL}/{delayed}/cancel")
-    await world.settle()
-    events = (await http.get("/api/v1/events?limit=200")).json()["items"]
-    told = {event["type"].rpartition(".")[2] for event in events}
-    assert set(PUBLISHED) <= told
-    for event in events:
-        name = event["type"].rpartition(".")[2]
-        if name in PUBLISHED:
-            schema = {"$ref": f"#/components/schemas/Task{name.title()}Event", "components": components}
-            jsonschema_rs.validate(schema, event)
-
-
-async def test_event_feed_is_complete_and_resumable(world: World, http: Client) -> None:
-    """internal-interfaces.md § Event Bus Interfaces › Published Events: the feed can be read on from any position."""
-    made = [await http.create("flaky", {"failures": n % 2}) for n in range(20)]
-    await world.run_until_idle()
-    seen: list[dict[str, Any]] = []
-    position = "0"
-    while page := (await http.get(f"/api/v1/events?after={position}&limit=7")).json():
-        if not page["items"]:
-            break
-        seen += page["items"]
-        position = page["position"]
-    trails = [event for task_id in made for event in await events_of(http, task_id)]
-    assert len(seen) == len({event["id"] for event in seen}) == len(trails)
-    assert {event["id"] for event in seen} == {event["id"] for event in trails}
-    for task_id in made:
-        numbers = [event["sequence"] for event in seen if event["data"]["taskId"] == task_id]
-        assert numbers == sorted(set(numbers))
 
 
 async def test_internal_create(idle: Client) -> None:
@@ -280,21 +241,6 @@ async def test_internal_list_by_workflow(idle: Client) -> None:
     await idle.post(f"{INTERNAL}/{made[1]}/cancel")
     canceled = (await idle.get(f"{INTERNAL}/workflow/w1?status=CANCELED")).json()["items"]
     assert [task["taskId"] for task in canceled] == [made[1]]
-
-
-async def test_internal_reassign(world: World, http: Client) -> None:
-    """internal-interfaces.md § Internal Endpoints: a manual task moves to others, and who gave it why is kept."""
-    task_id = await http.create("approve")
-    await world.settle()
-    to = {"assigneeType": "GROUP", "assigneeId": "finance", "reason": "on holiday"}
-    moved = (await http.post(f"{INTERNAL}/{task_id}/reassign", json=to)).json()
-    assert (moved["assigneeType"], moved["assigneeId"], moved["status"]) == ("GROUP", "finance", "ASSIGNED")
-    last = (await events_of(http, task_id))[-1]
-    assert (last["type"], last["data"]["assigneeId"]) == ("task.manual.assigned", "finance")
-    assert last["data"]["reason"] == "on holiday"
-    assert "ada" in str(last["data"])
-    automated = await http.create("sums", SUM)
-    assert refusal(await http.post(f"{INTERNAL}/{automated}/reassign", json=to))[0] == 409
 
 
 async def test_internal_list_by_user(world: World, http: Client) -> None:

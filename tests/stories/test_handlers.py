@@ -265,9 +265,10 @@ async def test_a_thread_over_its_timeout_is_told_and_its_slot_freed(yard: Taskya
 
 
 async def test_a_process_over_its_timeout_is_killed(yard: Taskyard, tmp_path: Path) -> None:
-    spin = yard.register("spin", handlers.spin, isolation="process", timeout=0.5, retry=0)
+    spin = yard.register("spin", handlers.spin, isolation="process", timeout=1, retry=0)
     add = yard.register("add", handlers.add, isolation="process")
     async with yard.worker(concurrency=1):
+        assert await add.run(a=1, b=0) == 1
         assert (await failure(await spin.start(started=str(tmp_path / "pid")))).code == "TIMEOUT"
         assert await add.run(a=1, b=1) == 2
     with pytest.raises(ProcessLookupError):
@@ -288,25 +289,29 @@ async def test_the_timeout_is_each_attempts_own(yard: Taskyard) -> None:
 
 
 async def test_a_handler_that_will_not_be_cancelled_does_not_stop_the_others(yard: Taskyard) -> None:
-    enough = asyncio.Event()
+    asked, enough = asyncio.Event(), asyncio.Event()
 
     @yard.task(timeout=0.2, retry=0)
-    async def stubborn() -> None:
+    async def stubborn() -> str:
         while not enough.is_set():
             try:
-                await asyncio.wait_for(enough.wait(), 0.05)
-            except (asyncio.CancelledError, TimeoutError):
-                continue
+                await enough.wait()
+            except asyncio.CancelledError:
+                asked.set()
+        return "done after all"
 
     @yard.task
     async def after() -> str:
-        return "fine"
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            return await group.create_task(asyncio.sleep(0, "fine"))
 
     async with yard.worker(concurrency=2):
         run = await stubborn.start()
+        await asked.wait()
         assert await after.run() == "fine"
         enough.set()
         assert (await failure(run)).code == "TIMEOUT"
+        assert await after.run_many([{}] * 4) == ["fine"] * 4
 
 
 async def test_a_blocked_loop_loses_nothing(yard: Taskyard) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import httpx
@@ -29,6 +30,7 @@ class _Verifier(Protocol):
 class Authenticator:
     """Accepts API tokens from the store, the admin token of the data directory, and signed tokens if set up.
 
+    `now` gives unix seconds.
     Raises ConfigurationError when both ways to check signed tokens are set, or one is unusable.
     """
 
@@ -41,10 +43,11 @@ class Authenticator:
         jwks_url: str = "",
         issuer: str = "",
         audience: str = "",
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._vault = vault
         self._admin_hash = hash_api_token(admin_token) if admin_token else ""
-        self._verifier = _verifier(jwt_secret, jwks_url, issuer or None, audience or None)
+        self._verifier = _verifier(jwt_secret, jwks_url, issuer or None, audience or None, now)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller a token proves. Raises Unauthorized for any other, Overloaded when it cannot be checked."""
@@ -88,15 +91,16 @@ def caller_from(record: dict[str, Any]) -> Caller:
 class _SharedSecret:
     """The check with a shared secret. A token that was good stays so until its time has come, so it is checked once."""
 
-    def __init__(self, verifier: JwtVerifier) -> None:
+    def __init__(self, verifier: JwtVerifier, now: Callable[[], float]) -> None:
         self._verifier = verifier
+        self._now = now
         self._accepted: dict[bytes, tuple[Caller, float]] = {}
 
     async def verify(self, token: str) -> Caller:
         """See the other verifier."""
         key = hashlib.sha256(token.encode()).digest()
         caller, expires = self._accepted.get(key, (None, 0.0))
-        if caller is None or time.time() >= expires:
+        if caller is None or self._now() >= expires:
             caller = self._verifier.verify(token)
             if len(self._accepted) >= _MOST_REMEMBERED:
                 self._accepted.clear()
@@ -104,13 +108,15 @@ class _SharedSecret:
         return caller
 
 
-def _verifier(secret: str, jwks_url: str, issuer: str | None, audience: str | None) -> _Verifier | None:
+def _verifier(
+    secret: str, jwks_url: str, issuer: str | None, audience: str | None, now: Callable[[], float]
+) -> _Verifier | None:
     if secret and jwks_url:
         raise ConfigurationError("TASKYARD_JWT_SECRET and TASKYARD_JWKS_URL are both set; tokens have one issuer")
     if secret:
-        return _SharedSecret(JwtVerifier(secret.encode(), issuer, audience))
+        return _SharedSecret(JwtVerifier(secret.encode(), issuer, audience, now), now)
     if jwks_url:
-        return JwksVerifier(jwks_url, issuer, audience, fetch)
+        return JwksVerifier(jwks_url, issuer, audience, fetch, now)
     return None
 
 

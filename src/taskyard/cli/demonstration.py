@@ -74,14 +74,20 @@ class Demonstration:
         if self._as_json:
             print_json({"url": address.url, "loginLink": address.login_link, "runs": [_told(run) for _, run in runs]})
         elif not self._once:
-            print_line(f"Taskyard goes on serving {address.url} until Ctrl-C")
-            if address.login_link:
-                print_line(f"log in with {address.login_link}")
+            print_line("the server goes on until Ctrl-C")
+            _print_address(address)
         return as_planned
 
     def _introduce(self, address: Address) -> None:
-        print_line(f"Taskyard serves {address.url}; its database and sample data are in {self._folder}")
+        _print_address(address)
+        print_line(f"its database and sample data are in {self._folder}")
         print_line(f"{len(STEPS)} sample tasks run now; one of them is meant to fail")
+
+
+def _print_address(address: Address) -> None:
+    print_line(f"Taskyard serves {address.url}")
+    if address.login_link:
+        print_line(f"log in with {address.login_link}")
 
 
 def _told(run: Run[object]) -> dict[str, object]:

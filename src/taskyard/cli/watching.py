@@ -117,12 +117,11 @@ class Bar:
         self._lines = Lines(console)
         self._progress = Progress(
             TextColumn("{task.fields[state]}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=30),
             TaskProgressColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[action]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=console,
-            expand=True,
         )
         self._bar = self._progress.add_task("", total=None, state="PENDING", action="")
 
@@ -146,7 +145,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         """See the protocol."""
-        self._progress.update(self._bar, action=printable(text))
+        self._lines.note(text)
 
 
 def _bar_of(status: str) -> dict[str, Any]:

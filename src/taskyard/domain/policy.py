@@ -62,6 +62,8 @@ def parse_retry(patch: dict[str, Any], path: str, base: dict[str, Any] | None = 
 def effective(layers: list[ExecutionConfig], maxima: Maxima) -> Policy:
     """The policy of `layers`, strongest first, field by field, clamped by the service's maxima."""
     timeout = next(layer.timeout for layer in layers if layer.timeout is not None)
+    if not timeout > 0:
+        raise invalid("/executionConfig/timeout", "must be more than 0", "exclusiveMinimum")
     merged: dict[str, Any] = {}
     for layer in reversed(layers):
         merged.update(layer.retry_policy or {})

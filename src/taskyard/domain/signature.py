@@ -128,6 +128,20 @@ class Signature:
         return arguments
 
 
+def plain_input(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as plain JSON values: models, dates and files become what JSON has for them.
+
+    What has no JSON form stays as it is, for the door to refuse with its place.
+    """
+    plain = dict(values)
+    if is_flat(plain):
+        return plain
+    try:
+        return dict(to_jsonable_python(plain, by_alias=True))
+    except (PydanticSerializationError, ValueError, TypeError, RecursionError):
+        return plain
+
+
 class _ClosedSchema(GenerateJsonSchema):
     """Pydantic's schemas with closed objects, our titles, and patterns that run in linear time."""
 

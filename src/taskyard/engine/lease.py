@@ -186,7 +186,7 @@ async def _settle(engine: Engine, lease: Lease, result: Result) -> Task:
     held, policy = await _held(engine, lease)
     run_ms = (await engine.store.now() - held.claimed_at) // 1000
     if isinstance(result, Completed):
-        way_out = completed(lease.claim_id, lease.task_id, lease.attempt, run_ms, result)
+        way_out = completed(lease.claim_id, held, run_ms, result)
     else:
         decision = decide(held, policy, result)
         way_out = await settlement(engine, lease.claim_id, held, result, decision, run_ms)

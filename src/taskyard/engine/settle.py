@@ -34,10 +34,12 @@ class Leased(Protocol):
     def losses(self) -> int: ...  # noqa: D102
 
 
-def completed(claim_id: int, task_id: int, attempt: int, run_ms: int, result: Completed) -> Settlement:
+def completed(claim_id: int, leased: Leased, run_ms: int, result: Completed) -> Settlement:
     """The hot way out: done, nothing to decide."""
-    detail = encode_detail(AttemptDetail(warnings=list(result.warnings))) if result.warnings else None
-    return Settlement(claim_id, task_id, attempt, Outcome.COMPLETED, run_ms, result.output, detail)
+    detail = None
+    if result.warnings or leased.failures:
+        detail = encode_detail(AttemptDetail(warnings=list(result.warnings), retry_count=leased.failures or None))
+    return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.COMPLETED, run_ms, result.output, detail)
 
 
 def decide(leased: Leased, policy: Policy, result: Result) -> Decision:

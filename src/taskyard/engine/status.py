@@ -36,8 +36,8 @@ async def set_status(engine: Engine, signer: LeaseSigner, caller: Caller, task_i
 
     Raises NotFound, ValidationFailed, IllegalTransition, StaleLease, Conflict; then nothing has changed.
     """
-    state = _wanted(change.status)
     known = await know_one(engine, task_id)
+    state = _wanted(change.status)
     present = state_of(known.facts.place, known.facts.last)
     if state is State.CANCELED:
         return await cancel(engine, task_id, caller.subject, "set by status", change.version)

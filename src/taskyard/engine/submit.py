@@ -64,7 +64,7 @@ async def submit(engine: Engine, request: TaskRequest, caller: Caller, parent_id
     `parent_id`: the task on whose behalf it runs; then its equal under the same parent is reused.
     Raises NotFound, ValidationFailed, Conflict, Overloaded, Maintenance, PayloadTooLarge; then nothing is stored.
     """
-    draft = (await draft_all(engine, [request], caller, parent_id))[0]
+    draft = (await draft_all(engine, [request], caller, parent_id=parent_id))[0]
     if not draft.uniques:
         await engine.batcher.put(draft.entry)
         return Submitted(draft.entry.id, draft)
@@ -73,7 +73,7 @@ async def submit(engine: Engine, request: TaskRequest, caller: Caller, parent_id
 
 async def submit_many(engine: Engine, requests: Sequence[TaskRequest], caller: Caller) -> list[Submitted]:
     """Store the tasks in one transaction, all or none. Requests that may reuse a task are looked up one by one."""
-    drafts = await draft_all(engine, requests, caller, None)
+    drafts = await draft_all(engine, requests, caller, bulk=True)
     plain = [draft for draft in drafts if not draft.uniques]
     if plain:
         await engine.store.enqueue([draft.entry for draft in plain])
@@ -89,7 +89,7 @@ async def submit_with(
 
     Raises what `submit` raises; Conflict for requests that would have to look for their like.
     """
-    drafts = await draft_all(engine, requests, caller, None)
+    drafts = await draft_all(engine, requests, caller, bulk=len(requests) > 1)
     if any(draft.uniques for draft in drafts):
         raise Conflict("an idempotency key or `expire` cannot be kept in your own transaction; leave them out")
     await engine.store.enqueue_with(transaction, [draft.entry for draft in drafts])
@@ -97,7 +97,7 @@ async def submit_with(
 
 
 async def draft_all(
-    engine: Engine, requests: Sequence[TaskRequest], caller: Caller, parent_id: int | None
+    engine: Engine, requests: Sequence[TaskRequest], caller: Caller, *, parent_id: int | None = None, bulk: bool = False
 ) -> list[Draft]:
     """Resolve all requests, or raise with what is wrong with any of them; nothing is stored."""
     if engine.maintenance:
@@ -109,7 +109,7 @@ async def draft_all(
     counts: Counter[Queue] = Counter()
     for index, (id_, request) in enumerate(zip(ids, requests, strict=True)):
         known = await engine.catalog.current(request.task_definition_id)
-        path = f"/tasks/{index}" if len(requests) > 1 else ""
+        path = f"/tasks/{index}" if bulk else ""
         try:
             drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path))
         except ValidationFailed as error:

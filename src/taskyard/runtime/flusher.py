@@ -78,7 +78,7 @@ class Flusher:
     async def _settlement(self, ended: Ended) -> Settlement:
         claim_id, claimed, _, result, decision, run_ms = ended
         if decision is None and isinstance(result, Completed):
-            return completed(claim_id, claimed.task_id, claimed.attempt, run_ms or 0, result)
+            return completed(claim_id, claimed, run_ms or 0, result)
         assert decision is not None  # noqa: S101 - only completion needs none
         if decision.outcome is Outcome.FALLBACK and isinstance(result, Completed):
             return fallback(claim_id, claimed, decision, result.output, run_ms or 0)

@@ -18,8 +18,8 @@ class LiveJob:
     """A claimed task, how to run it, and what was heard of it. `deadline` in the event loop's time."""
 
     __slots__ = (
-        "_awaited", "_callbacks", "_reporter", "_task", "_waits", "claim_id", "claimed", "deadline", "fallback",
-        "kind", "known", "policy", "run", "stopped",
+        "_awaited", "_callbacks", "_reporter", "_task", "_waits", "abandoned", "claim_id", "claimed", "deadline",
+        "fallback", "kind", "known", "policy", "run", "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -33,6 +33,7 @@ class LiveJob:
         self.run = run
         self.fallback = fallback
         self.stopped: str | None = None
+        self.abandoned = False
         self.deadline = 0.0
         self._reporter: Reporter | None = None
         self._task: asyncio.Task[Any] | None = None

@@ -24,6 +24,7 @@ from taskyard.runtime.reporter import Reporter
 _YIELD_EVERY = 64
 _FLUSH_AT = 256
 _TICK = 0.05
+_PATIENCE = 5.0
 _LET_GO = 1.0
 
 log = structlog.get_logger("taskyard.runner")
@@ -91,7 +92,8 @@ class Runners:
             try:
                 await self._attempt(job, own, loop)
             finally:
-                desk.running.pop(job.claimed.task_id, None)
+                if desk.running.get(job.claimed.task_id) is job:
+                    del desk.running[job.claimed.task_id]
                 self._started(slot, 0)
             if len(desk.ended) >= _FLUSH_AT or not desk.waiting:
                 desk.settle.set()
@@ -113,6 +115,9 @@ class Runners:
             report = Failed(TaskError("EXECUTION_ERROR", f"the executor failed: {error}"))
         if job.stopped is not None:
             _go_on(own)
+        if job.abandoned:
+            self._parent_waits(-1)
+            return
         result = self._stopped(job) or self._checked(job, report)
         decision = None
         if not isinstance(result, Completed):
@@ -193,6 +198,20 @@ class Runners:
             for job in tuple(self._desk.running.values()):
                 if now >= job.deadline:
                     job.stop("timeout")
+                if now >= job.deadline + _PATIENCE and not job.abandoned:
+                    self._abandon(job)
+
+    def _abandon(self, job: LiveJob) -> None:
+        """A handler that will not stop: its attempt ends all the same, and another runner has its slot."""
+        result = self._stopped(job)
+        if result is None:
+            return
+        job.abandoned = True
+        job.end()
+        run_ns = int((job.policy.timeout + _PATIENCE) * 1e9)
+        self._desk.end(job, result, decide(job.claimed, job.policy, result), run_ns)
+        self._desk.settle.set()
+        self._parent_waits(1)
 
 
 def _go_on(runner: asyncio.Task[None]) -> None:

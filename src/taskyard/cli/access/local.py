@@ -1,4 +1,7 @@
-"""Access in this process: the engine on the store itself."""
+"""Access in this process: the engine on the store itself.
+
+The shapes of the HTTP interface are loaded where they are needed, for most commands need none of them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from taskyard.api.definitions import definition_json
-from taskyard.api.task_lists import TASK_QUERY, filter_of
-from taskyard.api.task_story import attempt_json
 from taskyard.app import App
 from taskyard.cli.access.contract import Access, Json, Message, Started
+from taskyard.domain.definition import Kind
 from taskyard.domain.ids import parse_id
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import to_json
@@ -61,6 +62,8 @@ class LocalAccess:
 
     async def tasks(self, query: Mapping[str, Any]) -> Json:
         """See the contract."""
+        from taskyard.api.task_lists import TASK_QUERY, filter_of
+
         wanted = TASK_QUERY.parse(dict(query))
         page = await list_tasks(
             self._engine,
@@ -73,6 +76,8 @@ class LocalAccess:
 
     async def attempts(self, task_id: str) -> list[Json]:
         """See the contract."""
+        from taskyard.api.task_story import attempt_json
+
         return [attempt_json(one) for one in await list_attempts(self._engine, _id(task_id))]
 
     def follow(self, task_id: str, after: int = 0) -> AsyncIterator[Message]:
@@ -143,19 +148,26 @@ class LocalAccess:
     # ---- definitions
     async def definitions(self) -> list[Json]:
         """See the contract."""
-        return [definition_json(kind) for kind in await list_definitions(self._engine)]
+        return [_definition(kind) for kind in await list_definitions(self._engine)]
 
     async def definition(self, key: str) -> Json:
         """See the contract."""
-        return definition_json(await get_definition(self._engine, key))
+        return _definition(await get_definition(self._engine, key))
 
     async def versions(self, key: str) -> list[Json]:
         """See the contract."""
-        return [definition_json(kind) for kind in await list_versions(self._engine, key)]
+        return [_definition(kind) for kind in await list_versions(self._engine, key)]
 
     async def push(self, definition: Json) -> Json:
         """See the contract."""
-        return definition_json((await define(self._engine, [parse_definition(definition)]))[0])
+        return _definition((await define(self._engine, [parse_definition(definition)]))[0])
+
+
+def _definition(kind: Kind) -> Json:
+    """A stored version in the JSON of the contract."""
+    from taskyard.api.definitions import definition_json
+
+    return definition_json(kind)
 
 
 def _id(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from taskyard.cli.options import Yard
+from taskyard.cli.options import AsJson, Yard
 
 
 def worker(
@@ -16,13 +16,14 @@ def worker(
         typer.Option(help="Only these, such as automated or task-execution-manual; commas separate."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="How many worker processes.")] = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Execute tasks; a process that dies is started again.
 
     It stops on SIGTERM or SIGINT, and gives what runs TASKYARD_GRACE seconds to finish.
     """
     from taskyard.cli.exits import Exit
-    from taskyard.cli.output import hint
+    from taskyard.cli.output import hint, print_json
     from taskyard.cli.running import execute
     from taskyard.cli.workers import queue_titles, work
     from taskyard.loading import load_yard
@@ -31,5 +32,8 @@ def worker(
     titles = queue_titles(queues or [])
     app = load_yard(yard).app
     configure_logs(app.settings)
-    hint(f"{processes} worker {'process' if processes == 1 else 'processes'}; Ctrl-C stops")
+    if as_json:
+        print_json({"processes": processes, "queues": titles})
+    else:
+        hint(f"{processes} worker {'process' if processes == 1 else 'processes'}; Ctrl-C stops")
     execute(work(app, yard, titles, processes), interrupted=Exit.DONE)

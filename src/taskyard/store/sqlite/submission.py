@@ -136,6 +136,8 @@ def _driver_connection(connection: Any) -> sqlite3.Connection:
         return connection
     if hasattr(connection, "connection") and callable(connection.connection):  # a SQLAlchemy Session
         connection = connection.connection()
+    elif hasattr(connection, "begin") and not connection.in_transaction():
+        connection.begin()
     behind = getattr(getattr(connection, "connection", None), "driver_connection", None)
     if isinstance(behind, sqlite3.Connection):
         if not behind.in_transaction:

@@ -2,6 +2,7 @@
 
 from taskyard.testing.conformance.store.claiming import TestClaim, TestOrder
 from taskyard.testing.conformance.store.fixtures import bench, clock, database, open_store, store
+from taskyard.testing.conformance.store.histories import TestHistories
 from taskyard.testing.conformance.store.leases import TestExtend, TestRecord, TestRevoked
 from taskyard.testing.conformance.store.lifetime import TestLifetime, TestNames
 from taskyard.testing.conformance.store.limits import TestSlotHolders, TestSlots, TestSlotsComeBack
@@ -31,6 +32,7 @@ __all__ = [
     "TestFind",
     "TestFindStarted",
     "TestForeignConnections",
+    "TestHistories",
     "TestHurry",
     "TestLatest",
     "TestLead",

@@ -1,0 +1,372 @@
+# ruff: noqa: D102, S101 - the rules' names say what they do
+"""Any history of verbs: the store does what the model does, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from taskyard.contracts.records import Opened, Settlement, SlotKey, Unique
+from taskyard.domain.facts import PlaceKind
+from taskyard.domain.lifecycle import EventType, Outcome, State
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import LaneKey, Queue
+from taskyard.engine.engine import Engine
+from taskyard.engine.recover import recover
+from taskyard.testing.clock import ManualClock
+from taskyard.testing.conformance.store.agreement import Agreement
+from taskyard.testing.conformance.store.bench import POLICY, SECOND, SILENCE, Bench, Database, Held, worker_info
+from taskyard.testing.conformance.store.fixtures import open_migrated
+from taskyard.testing.conformance.store.model import Model, ModelLease, ModelTask, ModelWorker
+
+R = TypeVar("R")
+
+_TICK = 0.001
+_BEAT = 3.0
+_HOUR = 3600.0
+_MANY = 1000
+_MOVING = (State.PENDING, State.RUNNING, State.RETRYING)
+
+
+class Way(NamedTuple):
+    """A way out of a claim; which claim, `pick` decides."""
+
+    pick: int
+    outcome: Outcome
+    delay: float
+
+
+_KEYS = st.sampled_from([None, SlotKey("one", 1), SlotKey("two", 2)])
+_DELAYS = st.sampled_from([0.0, 1.0, 20.0])
+_PICKS = st.integers(0, 999)
+_WAYS = st.builds(Way, _PICKS, st.sampled_from(Outcome), _DELAYS)
+
+
+def some_task(*places: PlaceKind) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Only where some task is at one of these places."""
+    return precondition(lambda self: any(task.place in places for task in self.model.tasks.values()))
+
+
+_SOME_LEASE = precondition(lambda self: any(map(self.is_live, self.held)))
+_SOME_SPARE_WORKER = precondition(lambda self: len(self.living()) > 1)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Verbs in any order, on a store and on the model."""
+
+    def __init__(self, new_database: Callable[[], Database]) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._agrees = False
+        self.clock = ManualClock()
+        self.store = new_database()(self.clock)
+        self.model = Model()
+        self.agreement = Agreement(self.store, self.model)
+        self.held: list[Held] = []
+        self.lanes: dict[int, LaneKey] = {}
+
+    @initialize()
+    def prepare(self) -> None:
+        self.run(open_migrated(self.store))
+        self.engine = Engine(self.store)
+        self.bench = self.run(Bench.on(self.store, self.clock))
+        self.model.workers[self.bench.worker_id] = ModelWorker(self.bench.worker_id, self.now, supervised=False)
+        self.register(pid=1, supervised=True)
+        self.register(pid=0, supervised=False)
+
+    @invariant()
+    def store_and_model_agree(self) -> None:
+        self.run(self.agreement.check(self.now))
+        self._agrees = True
+
+    def teardown(self) -> None:
+        try:
+            if self._agrees:
+                self.come_to_an_end()
+        finally:
+            self.run(self.store.close())
+            self._runner.close()
+
+    def come_to_an_end(self) -> None:
+        """Whatever has happened, all that moves by itself is done in the end."""
+        for queue in tuple(self.model.paused):
+            self.pause_or_resume(queue)
+        for _ in range(len(self.model.tasks) + 3):
+            self.clock.move(_HOUR)
+            self.recover()
+            self.promote()
+            worker_id = self.register(pid=1, supervised=False)
+            done = Way(0, Outcome.COMPLETED, 0.0)
+            self.way_out(worker_id, [(held, done) for held in self.lease(worker_id, _MANY, None)])
+        assert not [task for task in self.model.tasks.values() if task.state in _MOVING]
+        self.run(self.agreement.check(self.now))
+        self.run(self.agreement.check_stories())
+
+    # ---- coming in
+    @rule(count=st.integers(1, 3), priority=st.sampled_from(Priority), other=st.booleans(), key=_KEYS, delay=_DELAYS)
+    def enqueue(self, count: int, priority: Priority, other: bool, key: SlotKey | None, delay: float) -> None:
+        self.pass_time()
+        lane = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "other" if other else "report", priority, False)
+        run_at = self.now + int(delay * SECOND) if delay else None
+        fields = {"lane_id": self.lane(lane), "run_at": run_at, "slots": (key,) if key else ()}
+        ids = self.run(self.bench.put(count, priority=priority, **fields))
+        self.model.enqueue(ids, lane, key, run_at, self.now)
+
+    @rule(
+        key=st.sampled_from([b"a", b"b"]), fingerprint=st.sampled_from([None, b"x", b"y"]), lasts=st.none() | _DELAYS,
+        forgiving=st.booleans(), newer=st.none() | _DELAYS,
+    )  # fmt: skip
+    def enqueue_unique(
+        self, key: bytes, fingerprint: bytes | None, lasts: float | None, forgiving: bool, newer: float | None
+    ) -> None:
+        self.pass_time()
+        expires_at = None if lasts is None else self.now + int(lasts * SECOND)
+        newer_than = None if newer is None else self.now - int(newer * SECOND)
+        unique = Unique(key, fingerprint, expires_at, forgiving, newer_than)
+        lane = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "report", Priority.MEDIUM, False)
+        (entry,) = self.run(self.bench.entries(lane_id=self.lane(lane)))
+        found = self.run(self.store.enqueue_unique(entry, [unique]))
+        assert found == self.model.holder(unique, self.now)
+        if found is None:
+            self.model.enqueue([entry.id], lane, None, None, self.now)
+            self.model.uniques[key] = (entry.id, unique)
+
+    # ---- under lease
+    @rule(pick=_PICKS, limit=st.integers(1, 4), visibility=st.sampled_from([None, 10.0, 60.0]))
+    def claim(self, pick: int, limit: int, visibility: float | None) -> None:
+        self.pass_time()
+        worker_id = _one(self.living(), pick)
+        over_http = self.model.workers[worker_id].over_http
+        self.lease(worker_id, limit, visibility or (30.0 if over_http else None))
+
+    @_SOME_LEASE
+    @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4), recovery=st.integers(0, 5))
+    def settle(self, worker: int, ways: list[Way], recovery: int) -> None:
+        self.pass_time()
+        live = [held for held in self.held if self.is_live(held)]
+        worker_id = _one(live, worker).worker_id
+        mine = [held for held in live if held.worker_id == worker_id]
+        self.way_out(None if recovery == 5 else worker_id, [(_one(mine, way.pick), way) for way in ways])
+
+    @_SOME_LEASE
+    @rule(worker=_PICKS, way=_WAYS)
+    def settle_all(self, worker: int, way: Way) -> None:
+        self.pass_time()
+        live = [held for held in self.held if self.is_live(held)]
+        worker_id = _one(live, worker).worker_id
+        self.way_out(worker_id, [(held, way) for held in live if held.worker_id == worker_id])
+
+    @precondition(lambda self: self.held)
+    @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4), later=st.booleans())
+    def settle_late(self, worker: int, ways: list[Way], later: bool) -> None:
+        self.pass_time()
+        told = [(_one(self.held, way.pick), way) for way in ways]
+        if later:
+            told = [(held._replace(task=held.task._replace(attempt=held.task.attempt + 1)), way) for held, way in told]
+        self.way_out(told[0][0].worker_id if worker % 2 else _one(list(self.model.workers), worker), told)
+
+    # ---- workers die
+    @_SOME_SPARE_WORKER
+    @rule(pick=_PICKS, supervised=st.booleans(), pid=st.sampled_from([0, 1]), told=st.integers(0, 2))
+    def bury_a_worker(self, pick: int, supervised: bool, pid: int, told: int) -> None:
+        worker_id = _one(self.living(), pick)
+        running = self.holding(worker_id)[:: 3 - told] if told else None
+        self.run(self.store.bury(worker_id, running))
+        worker = self.model.workers[worker_id]
+        worker.dead = True
+        worker.running = worker.running if running is None else running
+        self.register(pid=pid, supervised=supervised)
+
+    @_SOME_SPARE_WORKER
+    @rule(pick=_PICKS, supervised=st.booleans())
+    def a_worker_falls_silent(self, pick: int, supervised: bool) -> None:
+        self.pass_time(SILENCE + 1, silent=_one(self.living(), pick))
+        self.register(pid=1, supervised=supervised)
+
+    @rule()
+    def recover(self) -> None:
+        self.pass_time()
+        lost = self.run(self.store.lost(_MANY))
+        assert {task.task_id: task.started for task in lost} == self.model.lost(self.now)
+        assert self.run(recover(self.engine)) == len(lost)
+        for task in lost:
+            losses = task.losses + task.started
+            outcome = Outcome.LOST if task.started else Outcome.RELEASED
+            if task.started and losses >= POLICY.max_deliveries:
+                outcome = Outcome.FAILED
+            lane = self.model.leases[task.task_id].lane._replace(solo=losses > 0)
+            settlement = Settlement(task.claim_id, task.task_id, task.attempt, outcome)
+            settlement = settlement._replace(failures=task.failures, losses=losses)
+            assert self.model.settle(None, settlement, lane, self.now)
+        self.lanes.update(self.run(self.store.all_lanes()))
+        self.tidy()
+
+    # ---- moved by others
+    @precondition(lambda self: self.model.tasks)
+    @rule(pick=_PICKS, where=st.sampled_from(PlaceKind))
+    def cancel(self, pick: int, where: PlaceKind) -> None:
+        self.pass_time()
+        id_ = self.some_task(pick, where).id
+        assert self.run(self.store.cancel(id_, "ada", None, None)) is self.model.cancel(id_, self.now)
+
+    @some_task(PlaceKind.DEAD)
+    @rule(pick=_PICKS, new_input=st.booleans())
+    def requeue(self, pick: int, new_input: bool) -> None:
+        self.pass_time()
+        id_ = self.some_task(pick, PlaceKind.DEAD).id
+        moved = self.run(self.store.requeue([id_], "ada", "again", b"1" if new_input else None))
+        assert moved == ([id_] if self.model.requeue(id_, self.now, new_input=new_input) else [])
+
+    @some_task(PlaceKind.DEAD)
+    @rule(pick=_PICKS)
+    def discard(self, pick: int) -> None:
+        id_ = self.some_task(pick, PlaceKind.DEAD).id
+        moved = self.run(self.store.discard([id_], "ada", "no use"))
+        assert moved == ([id_] if self.model.discard(id_, self.now) else [])
+
+    @some_task(PlaceKind.DELAYED, PlaceKind.RETRYING)
+    @rule(pick=_PICKS)
+    def hurry(self, pick: int) -> None:
+        self.pass_time()
+        id_ = self.some_task(pick, PlaceKind.DELAYED, PlaceKind.RETRYING).id
+        assert self.run(self.store.hurry(id_)) is self.model.hurry(id_, self.now)
+
+    @some_task(PlaceKind.ASSIGNED, PlaceKind.WAITING)
+    @rule(pick=_PICKS, outcome=st.sampled_from([Outcome.COMPLETED, Outcome.FAILED, Outcome.RETRY]), delay=_DELAYS)
+    def settle_open(self, pick: int, outcome: Outcome, delay: float) -> None:
+        self.pass_time()
+        task = self.some_task(pick, PlaceKind.ASSIGNED, PlaceKind.WAITING)
+        if task.place is PlaceKind.ASSIGNED and outcome is Outcome.RETRY:
+            outcome = Outcome.COMPLETED
+        lane = task.lane._replace(queue=int(Queue.RETRY))
+        delay_us = int(delay * SECOND)
+        told = Settlement(0, task.id, 0, outcome, delay_us=delay_us, failures=1, lane_id=self.lane(lane))
+        moved = self.run(self.store.settle_open(task.id, told, None))
+        assert moved is self.model.settle_open(task.id, told, lane, self.now)
+
+    @some_task(PlaceKind.ASSIGNED)
+    @rule(pick=_PICKS)
+    def change_open(self, pick: int) -> None:
+        task = self.some_task(pick, PlaceKind.ASSIGNED)
+        changed = self.run(self.store.change_open(task.id, Opened("USER", "bob"), EventType.CLAIMED, {}, None))
+        assert changed is self.model.change_open(task.id, EventType.CLAIMED)
+
+    # ---- upkeep
+    @rule(seconds=st.sampled_from([0.5, 5.0, 30.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.pass_time(seconds)
+        self.promote()
+
+    @rule(queue=st.sampled_from([Queue.AUTOMATED, Queue.RETRY]))
+    def pause_or_resume(self, queue: int) -> None:
+        self.run(self.store.pause(queue, queue not in self.model.paused))
+        self.model.paused ^= {queue}
+
+    @rule()
+    def tidy(self) -> None:
+        self.run(self.store.lost(1))  # which is when silence is noticed
+        self.run(self.store.tidy())
+        self.model.tidy(self.now)
+
+    # ---- what rules are made of
+    def run(self, verb: Coroutine[Any, Any, R]) -> R:
+        """Do it now."""
+        self._agrees = False
+        return self._runner.run(verb)
+
+    @property
+    def now(self) -> int:
+        """The present moment."""
+        return self.clock.now()
+
+    def pass_time(self, seconds: float = _TICK, silent: int | None = None) -> None:
+        """Let time pass while all living workers but one say that they live, and of some tasks that they run them."""
+        living = [self.model.workers[id_] for id_ in self.living() if id_ != silent]
+        while seconds > 0:
+            self.clock.move(min(seconds, _BEAT))
+            seconds -= _BEAT
+            for worker in living:
+                if self.now - worker.beat_at >= _BEAT * SECOND:
+                    worker.beat_at, worker.running = self.now, self.holding(worker.id)[::2]
+                    assert self.run(self.store.beat(worker.id, worker.running, {}))
+
+    def register(self, *, pid: int, supervised: bool) -> int:
+        """A new worker."""
+        info = worker_info(f"worker {len(self.model.workers)}", pid=pid, supervised=supervised)
+        id_ = self.run(self.store.register(info))
+        self.model.workers[id_] = ModelWorker(id_, self.now, supervised, over_http=pid == 0)
+        return id_
+
+    def living(self) -> list[int]:
+        """The workers that live."""
+        return [id_ for id_ in self.model.workers if not self.model.is_dead(id_, self.now)]
+
+    def holding(self, worker_id: int) -> list[int]:
+        """The tasks a worker holds."""
+        return [lease.task_id for lease in self.model.leases.values() if lease.worker_id == worker_id]
+
+    def is_live(self, held: Held) -> bool:
+        """Whether a worker still holds what it once held."""
+        lease = self.model.leases.get(held.task_id)
+        return lease is not None and (lease.claim_id, lease.attempt) == (held.claim_id, held.task.attempt)
+
+    def some_task(self, pick: int, *places: PlaceKind) -> ModelTask:
+        """A task, rather one that is at one of these places."""
+        tasks = list(self.model.tasks.values())
+        return _one([task for task in tasks if task.place in places] or tasks, pick)
+
+    def lane(self, key: LaneKey) -> int:
+        """The lane's id."""
+        (id_,) = self.run(self.store.lanes([key]))
+        self.lanes[id_] = key
+        return id_
+
+    def promote(self) -> None:
+        """Make ready what is due."""
+        assert self.run(self.store.promote(_MANY)) == self.model.promote(self.now)
+
+    def lease(self, worker_id: int, limit: int, visibility: float | None) -> list[Held]:
+        """Claim from all lanes what the model says, in its order."""
+        held = self.run(self.bench.take(limit, worker_id, list(self.lanes), visibility))
+        wanted = self.model.claim(limit, {one.task_id for one in held})
+        assert [one.task_id for one in held] == [task.id for task in wanted]
+        expires_at = None if visibility is None else self.now + int(visibility * SECOND)
+        for one, task in zip(held, wanted, strict=True):
+            assert self.lanes[one.task.lane_id] == task.lane
+            told = (one.task.attempt, one.task.failures, one.task.losses)
+            assert told == (task.attempt, task.failures, task.losses)
+            self.model.start(task, ModelLease(worker_id, one.claim_id, task.id, *told, task.lane, expires_at), self.now)
+        self.held += held
+        return held
+
+    def way_out(self, worker_id: int | None, ways: list[tuple[Held, Way]]) -> None:
+        """Settle as the engine would, and as the model says."""
+        told, moved = [], set()
+        for held, way in {held.task_id: (held, way) for held, way in ways}.values():
+            lane, failures, losses = self.lanes[held.task.lane_id], held.task.failures, held.task.losses
+            if way.outcome is Outcome.RETRY:
+                failures, lane = failures + 1, lane._replace(queue=int(Queue.RETRY))
+            if way.outcome is Outcome.LOST:
+                losses, lane = losses + 1, lane._replace(solo=True)
+            opened = Opened("USER", "ada") if way.outcome in (Outcome.ASSIGNED, Outcome.WAITING) else None
+            settlement = held.settlement(
+                way.outcome, delay_us=int(way.delay * SECOND), failures=failures, losses=losses,
+                lane_id=self.lane(lane), opened=opened,
+            )  # fmt: skip
+            told.append(settlement)
+            if self.model.settle(worker_id, settlement, lane, self.now):
+                moved.add(held.pair)
+        left = {lease.claim_id for lease in self.model.leases.values()}
+        closing = {settlement.claim_id for settlement in told} - left
+        assert self.run(self.store.settle(worker_id, told, sorted(closing))) == moved
+
+
+T = TypeVar("T")
+
+
+def _one(things: list[T], pick: int) -> T:
+    return things[pick % len(things)]

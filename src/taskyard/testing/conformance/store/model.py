@@ -1,0 +1,339 @@
+"""A store as plain Python, written from the contract alone: what the others are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from taskyard.contracts.records import Found, Settlement, SlotKey, Unique
+from taskyard.domain import sequence
+from taskyard.domain.facts import PlaceKind
+from taskyard.domain.ids import floor_id
+from taskyard.domain.lifecycle import MOVES, OUTCOME_MOVES, EventType, Outcome, State, check_move
+from taskyard.domain.priority import HEAD_START_US, Priority
+from taskyard.domain.queue import LaneKey, Queue
+from taskyard.testing.conformance.store.bench import SECOND
+
+_QUEUED = (PlaceKind.READY, PlaceKind.PARKED)
+_TIMED = (PlaceKind.DELAYED, PlaceKind.RETRYING)
+_OPEN = (PlaceKind.ASSIGNED, PlaceKind.WAITING)
+_COMES_BACK = (Outcome.LOST, Outcome.RELEASED)
+_SILENCE = 15 * SECOND
+
+
+@dataclass
+class ModelTask:
+    """One task: where it is, what it has used up, and all that it has told."""
+
+    id: int
+    lane: LaneKey
+    key: SlotKey | None
+    state: State = State.PENDING
+    place: PlaceKind | None = PlaceKind.READY
+    at: int = 0
+    attempt: int = 1
+    failures: int = 0
+    losses: int = 0
+    changes: int = 0
+    revision: int = 0
+    order: int = 0
+    ends: list[Outcome] = field(default_factory=list)
+    events: list[tuple[EventType, int]] = field(default_factory=list)
+
+    def move(self, name: str, *sequences: int) -> None:
+        """Make the move of this name, which must be legal; `sequences` are its events'."""
+        move = check_move(name, self.state) if MOVES[name].sources else MOVES[name]
+        self.state = move.target
+        self.events += zip(move.events, sequences, strict=True)
+
+    def go(self, place: PlaceKind | None, at: int) -> None:
+        """Be at this place."""
+        self.place, self.at = place, at
+
+    def end(self, outcome: Outcome) -> None:
+        """End the attempt."""
+        move = OUTCOME_MOVES[outcome]
+        dead = sequence.dead_lettered(self.attempt)
+        self.move(
+            move.name, *(dead if e is EventType.DEADLETTERED else sequence.settled(self.attempt) for e in move.events)
+        )
+        self.ends.append(outcome)
+
+
+@dataclass
+class ModelLease:
+    """What a worker believes to hold."""
+
+    worker_id: int
+    claim_id: int
+    task_id: int
+    attempt: int
+    failures: int
+    losses: int
+    lane: LaneKey
+    expires_at: int | None
+    revoked: bool = False
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The task and the attempt."""
+        return self.task_id, self.attempt
+
+
+@dataclass
+class ModelWorker:
+    """A worker; `running` is what it last said that it runs."""
+
+    id: int
+    beat_at: int
+    supervised: bool
+    over_http: bool = False
+    dead: bool = False
+    running: Collection[int] | None = None
+
+
+class Model:
+    """All tasks. Each verb does what the store's does, at the moment `now`."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, ModelTask] = {}
+        self.leases: dict[int, ModelLease] = {}
+        self.workers: dict[int, ModelWorker] = {}
+        self.uniques: dict[bytes, tuple[int, Unique]] = {}
+        self.paused: set[int] = set()
+
+    # ---- coming in
+    def enqueue(self, ids: Iterable[int], lane: LaneKey, key: SlotKey | None, run_at: int | None, now: int) -> None:
+        """New tasks, ready or delayed."""
+        for id_ in ids:
+            task = self.tasks[id_] = ModelTask(id_, lane, key)
+            task.move("create", sequence.queued(1))
+            if run_at is None:
+                self._queue(task, now)
+            else:
+                task.go(PlaceKind.DELAYED, run_at)
+
+    def holder(self, unique: Unique, now: int) -> Found | None:
+        """Who holds the key and counts."""
+        if unique.key not in self.uniques:
+            return None
+        id_, held = self.uniques[unique.key]
+        if held.expires_at is not None and held.expires_at <= now:
+            return None
+        if unique.newer_than is not None and id_ < floor_id(unique.newer_than):
+            return None
+        if unique.forgiving and self.tasks[id_].state in (State.FAILED, State.CANCELED):
+            return None
+        return Found(id_, unique.fingerprint in (None, held.fingerprint))
+
+    # ---- under lease
+    def claim(self, limit: int, chosen: Collection[int]) -> list[ModelTask]:
+        """What a claim of all lanes leases, in order; where several lanes may go first, one of the `chosen` does."""
+        taken: list[ModelTask] = []
+        lanes: dict[LaneKey, list[ModelTask]] = {}
+        for task in sorted(self.tasks.values(), key=lambda task: (task.at, task.id)):
+            if task.place is PlaceKind.READY and task.lane.queue not in self.paused:
+                lanes.setdefault(task.lane, []).append(task)
+        for lane in sorted(lanes.values(), key=lambda tasks: (*_rank(tasks[0]), tasks[0].id not in chosen)):
+            taken += lane[: limit - len(taken)]
+        return sorted(taken, key=lambda task: (*_rank(task), task.id))
+
+    def start(self, task: ModelTask, lease: ModelLease, now: int) -> None:
+        """The task is leased."""
+        task.move("start", sequence.started(task.attempt))
+        task.order = task.at
+        task.go(PlaceKind.RUNNING, now)
+        self.leases[task.id] = lease
+
+    def settle(self, worker_id: int | None, settlement: Settlement, lane: LaneKey, now: int) -> bool:
+        """A way out of a claim; whether it moved the task. `lane`: where it queues next."""
+        lease = self.leases.get(settlement.task_id)
+        if lease is None or (lease.claim_id, lease.attempt) != (settlement.claim_id, settlement.attempt):
+            return False
+        if worker_id not in (None, lease.worker_id):
+            return False
+        del self.leases[lease.task_id]
+        task = self.tasks[lease.task_id]
+        if not lease.revoked:
+            self._leave(task, settlement, lane, now)
+        self._admit()
+        return not lease.revoked
+
+    def _leave(self, task: ModelTask, settlement: Settlement, lane: LaneKey, now: int) -> None:
+        task.end(settlement.outcome)
+        task.failures, task.losses, task.changes = settlement.failures, settlement.losses, 0
+        match settlement.outcome:
+            case Outcome.RETRY:
+                task.go(PlaceKind.RETRYING, now + (settlement.delay_us or 0))
+                task.attempt, task.lane = task.attempt + 1, lane
+            case Outcome.LOST | Outcome.RELEASED:
+                task.go(PlaceKind.READY, task.order)
+                task.attempt, task.lane = task.attempt + 1, lane
+            case Outcome.ASSIGNED | Outcome.WAITING:
+                task.go(PlaceKind[settlement.outcome.name], now)
+            case Outcome.FAILED:
+                task.go(PlaceKind.DEAD, now)
+            case _:
+                task.go(None, now)
+
+    def is_dead(self, worker_id: int, now: int) -> bool:
+        """Whether a worker was buried or has been silent for too long."""
+        worker = self.workers[worker_id]
+        return worker.dead or worker.beat_at <= now - _SILENCE
+
+    def over(self, lease: ModelLease, now: int) -> bool:
+        """Whether a lease has ended without a word."""
+        return self.is_dead(lease.worker_id, now) if lease.expires_at is None else lease.expires_at <= now
+
+    def lost(self, now: int) -> dict[int, bool]:
+        """The lost tasks, and whether each had started."""
+        return {
+            lease.task_id: self._had_started(lease)
+            for lease in self.leases.values()
+            if not lease.revoked and self.over(lease, now)
+        }
+
+    def _had_started(self, lease: ModelLease) -> bool:
+        worker = self.workers[lease.worker_id]
+        told = worker.supervised and worker.running is not None and lease.expires_at is None
+        return not told or lease.task_id in (worker.running or ())
+
+    # ---- moved by others
+    def cancel(self, id_: int, now: int) -> bool:
+        """CANCELED at once."""
+        task = self.tasks[id_]
+        if task.place in (None, PlaceKind.DEAD):
+            return False
+        if task.place in _OPEN:
+            task.attempt += 1
+        if task.place is PlaceKind.RUNNING:
+            self.leases[id_].revoked = True
+        task.end(Outcome.CANCELED)
+        task.go(None, now)
+        self._admit()
+        return True
+
+    def requeue(self, id_: int, now: int, *, new_input: bool) -> bool:
+        """Out of the dead letters, into the home queue."""
+        task = self.tasks[id_]
+        if task.place is not PlaceKind.DEAD:
+            return False
+        task.attempt, task.failures, task.losses = task.attempt + 1, 0, 0
+        task.move("requeue", sequence.queued(task.attempt))
+        task.lane = task.lane._replace(queue=task.lane.home, solo=False)
+        task.revision += new_input
+        self._queue(task, now)
+        return True
+
+    def discard(self, id_: int, now: int) -> bool:
+        """Out of the dead letters, for good."""
+        task = self.tasks[id_]
+        if task.place is not PlaceKind.DEAD:
+            return False
+        task.go(None, now)
+        return True
+
+    def hurry(self, id_: int, now: int) -> bool:
+        """Ready now."""
+        task = self.tasks[id_]
+        if task.place not in _TIMED:
+            return False
+        self._wake(task, now)
+        return True
+
+    def promote(self, now: int) -> int:
+        """Ready what is due."""
+        due = [task for task in self.tasks.values() if task.place in _TIMED and task.at <= now]
+        for task in due:
+            self._wake(task, now)
+        return len(due)
+
+    def settle_open(self, id_: int, settlement: Settlement, lane: LaneKey, now: int) -> bool:
+        """The wait of a person or a system is over."""
+        task = self.tasks[id_]
+        if task.place not in _OPEN:
+            return False
+        task.attempt += 1
+        budgets = {"failures": max(task.failures, settlement.failures), "losses": task.losses}
+        self._leave(task, settlement._replace(**budgets), lane, now)
+        return True
+
+    def change_open(self, id_: int, type_: EventType) -> bool:
+        """The wait has changed."""
+        task = self.tasks[id_]
+        if task.place not in _OPEN:
+            return False
+        task.changes += 1
+        task.events.append((type_, sequence.line(task.attempt + 1, task.changes)))
+        return True
+
+    # ---- limits
+    def tidy(self, now: int) -> None:
+        """Let go what canceled tasks hold whose worker will not."""
+        for lease in list(self.leases.values()):
+            if lease.revoked and self.over(lease, now):
+                del self.leases[lease.task_id]
+        self._admit()
+
+    def holding(self, key: SlotKey) -> list[ModelTask]:
+        """Who has a slot."""
+        return [
+            task
+            for task in self.tasks.values()
+            if task.key == key and (task.place is PlaceKind.READY or task.id in self.leases)
+        ]
+
+    def _wake(self, task: ModelTask, now: int) -> None:
+        if task.state is State.RETRYING:
+            task.move("promote")
+        self._queue(task, now)
+
+    def _queue(self, task: ModelTask, now: int) -> None:
+        task.go(PlaceKind.READY if task.key is None else PlaceKind.PARKED, now)
+        self._admit()
+
+    def _admit(self) -> None:
+        parked = [task for task in self.tasks.values() if task.place is PlaceKind.PARKED]
+        for task in sorted(parked, key=lambda task: (task.at, task.id)):
+            if task.key is not None and len(self.holding(task.key)) < task.key.limit:
+                task.go(PlaceKind.READY, task.at)
+
+    # ---- what there is
+    def figures(self, queue: Queue, now: int) -> tuple[bool, int, int, int | None]:
+        """Whether a queue is paused, what waits in it, what is leased from it, and for how long the oldest waits."""
+        tasks = self.tasks.values()
+        if queue is Queue.DEADLETTER:
+            waiting = [task for task in tasks if task.place is PlaceKind.DEAD]
+        else:
+            waiting = [task for task in tasks if task.place in _QUEUED and task.lane.queue == queue]
+        leased = [task for task in tasks if task.place is PlaceKind.RUNNING and task.lane.queue == queue]
+        oldest = min((task.at for task in waiting), default=None)
+        return queue in self.paused, len(waiting), len(leased), None if oldest is None else now - oldest
+
+
+def _rank(task: ModelTask) -> tuple[bool, int]:
+    return task.lane.queue != Queue.RETRY, task.at - HEAD_START_US[Priority(task.lane.priority)]
+
+
+def check_story(events: Sequence[tuple[EventType, int]]) -> State:
+    """Where these events of one task lead by the table of moves; fails where they are no legal path."""
+    state: State | None = None
+    rest = [type_ for type_, _ in events]
+    while rest:
+        move = next(
+            move
+            for move in MOVES.values()
+            if move.events
+            and tuple(rest[: len(move.events)]) == move.events
+            and (not move.sources if state is None else bool(_silently(state) & move.sources))
+        )
+        state, rest = move.target, rest[len(move.events) :]
+    sequences = [s for _, s in events]
+    if state is None or sequences != sorted(set(sequences)):
+        raise AssertionError(f"the sequences do not grow: {events}")
+    return state
+
+
+def _silently(state: State) -> set[State]:
+    """The states that may have been reached from this one without an event."""
+    return {state, *(move.target for move in MOVES.values() if not move.events and state in move.sources)}
