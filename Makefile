@@ -23,7 +23,7 @@ demo: $(READY) ## Run the sample tasks before your eyes, then keep serving; ARGS
 	@$(BIN)/taskyard demo $(ARGS)
 
 test: $(READY) ## Pass the tests; ARGS goes to pytest, as in ARGS="tests/domain -x"
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto $(ARGS)
 
 check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/ruff format --check .

@@ -88,8 +88,11 @@ class App:
             if isinstance(self.engine.store, SqliteStore):
                 await self.engine.store.migrate()
             await self.engine.open()
-            if len(self.registry):
+            try:
                 await define(self.engine, [handler.definition for handler in self.registry])
+            except BaseException:
+                await self.engine.close()
+                raise
         self._opened += 1
 
     async def close(self) -> None:

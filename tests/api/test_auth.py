@@ -81,6 +81,7 @@ NOW = time.time()
         f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 60, NOW, audience='others')}",
         f"Bearer {mint(b'another secret of thirty-two bytes', 'ada', ['admin'], [], 60, NOW)}",
     ],
+    ids=lambda _: "credential",  # they are made anew each time, so they name no test
 )  # fmt: skip
 async def test_a_bad_credential_is_refused(client: Client, authorization: str) -> None:
     answer = await client.get(ME, headers={"Authorization": authorization})

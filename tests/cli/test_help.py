@@ -62,4 +62,5 @@ def test_bad_usage_is_one_line_and_exits_with_2(
 def test_the_program_is_there_before_anything_heavy_is_loaded() -> None:
     code = "import sys, taskyard.cli.program as p; p.run(['--help']); print(*sys.modules, file=sys.stderr)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not HEAVY & set(ended.stderr.split())
+    loaded = HEAVY.intersection(ended.stderr.split())
+    assert not loaded

@@ -116,6 +116,7 @@ def test_an_interrupted_run_gives_its_task_back(program: Command) -> None:
             assert running.alive
         ended = running.end(signal.SIGINT)
     assert (ended.code, ended.out) == (130, "")
+    assert "is not done: see `taskyard follow " in ended.err
     assert "Traceback" not in ended.err
     with sqlite3.connect(program / "taskyard.db") as database:
         assert database.execute("SELECT count(*) FROM claim").fetchone() == (0,)

@@ -53,7 +53,7 @@ def test_a_token_is_signed_where_there_is_a_secret(taskyard: Command) -> None:
     taskyard.settings["TASKYARD_JWT_SECRET"] = SECRET
     arguments = ["--subject", "ci", "--scope", "tasks:read,tasks:write", "--group", "builders", "--ttl", "60"]
     caller = JwtVerifier(SECRET.encode()).verify(taskyard.done("token", "create", *arguments).out.strip())
-    assert (caller.subject, caller.scopes) == ("ci", {"tasks:read", "tasks:write"})
+    assert (caller.subject, caller.scopes) == ("ci", frozenset({"tasks:read", "tasks:write"}))
     assert caller.groups == {"builders"}
     assert not (taskyard / "taskyard.db").exists()
 

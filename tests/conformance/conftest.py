@@ -1,5 +1,7 @@
 """What the conformance tests share."""
 
 import pytest
+from hypothesis import settings
 
 pytest.register_assert_rewrite("taskyard.testing.conformance")
+settings.register_profile("long", max_examples=2000, stateful_step_count=80)

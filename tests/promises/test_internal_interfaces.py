@@ -19,7 +19,17 @@ from taskyard.security.tokens import mint
 from taskyard.testing import World
 from tests.api.yard import ADMIN_TOKEN, BASE, SECRET, Client, bearer
 from tests.promises.yard import (
-    AUTOMATED, INTERNAL, SUM, client_of, count, dequeue, event_of, events_of, make_yard, refusal, settle, task_of,
+    AUTOMATED,
+    INTERNAL,
+    SUM,
+    client_of,
+    count,
+    dequeue,
+    event_of,
+    make_yard,
+    refusal,
+    settle,
+    task_of,
     types_of,
 )  # fmt: skip
 
@@ -107,13 +117,14 @@ async def test_final_failure_emits_task_failed_once(world: World, http: Client) 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "RETRYING", "ASSIGNED"])
 async def test_cancellation_emits_task_canceled(world: World, http: Client, state: str) -> None:
     """internal-interfaces.md § Event Bus Interfaces › Published Events: a cancel tells why and by whom."""
-    key, options = {
-        "PENDING": ("add", {"input": SUM, "delay": 60}),
-        "RUNNING": ("sums", {"input": SUM}),
-        "RETRYING": ("flaky", {"input": {"failures": 9}}),
+    bodies: dict[str, tuple[str, dict[str, Any]]] = {
+        "PENDING": ("add", {"input_": SUM, "delay": 60}),
+        "RUNNING": ("sums", {"input_": SUM}),
+        "RETRYING": ("flaky", {"input_": {"failures": 9}}),
         "ASSIGNED": ("approve", {}),
-    }[state]
-    task_id = await http.create(key, options.pop("input", None), **options)
+    }
+    key, options = bodies[state]
+    task_id = await http.create(key, **options)
     if state == "RUNNING":
         await dequeue(http, AUTOMATED)
     else:

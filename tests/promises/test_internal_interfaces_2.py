@@ -13,8 +13,21 @@ from taskyard.api.access import ACCESS
 from taskyard.testing import World
 from tests.api.yard import Client, bearer
 from tests.promises.yard import (
-    AUTOMATED, DEADLETTER, INTEGRATION, INTERNAL, MANUAL, RETRY, SUM, count, depths, dequeue, event_of, events_of,
-    refusal, settle, task_of, types_of,
+    AUTOMATED,
+    DEADLETTER,
+    INTEGRATION,
+    INTERNAL,
+    MANUAL,
+    RETRY,
+    SUM,
+    count,
+    depths,
+    dequeue,
+    event_of,
+    refusal,
+    settle,
+    task_of,
+    types_of,
 )  # fmt: skip
 
 PRIORITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
@@ -94,7 +107,7 @@ async def test_deadletter_queue_serves_its_handler_at_once(idle: Client) -> None
 
 
 async def test_enqueue_routes_by_type_and_priority(idle: Client) -> None:
-    """internal-interfaces.md § Task Queue Interface › Queue Operations: the type says which queue, the priority where."""
+    """internal-interfaces.md § Task Queue Interface › Queue Operations: type and priority say where."""
     queues = {"sums": AUTOMATED, "fetch": INTEGRATION, "approve": MANUAL}
     expected = {queue: await create_by_priority(idle, key) for key, queue in queues.items()}
     assert await depths(idle) == dict.fromkeys(queues.values(), 8)
@@ -276,9 +289,11 @@ async def test_started_event_schema(world: World, http: Client) -> None:
 LONG = "x" * 500_000
 
 
-@pytest.mark.parametrize("output", [{"a": 1}, [1, 2], "text", None, LONG], ids=["object", "list", "text", "null", "long"])
+@pytest.mark.parametrize(
+    "output", [{"a": 1}, [1, 2], "text", None, LONG], ids=["object", "list", "text", "null", "long"]
+)
 async def test_completed_event_schema(world: World, http: Client, output: Any) -> None:
-    """internal-interfaces.md § Event Schemas › Task Instance Completed: how long it took, and a summary of any output."""
+    """internal-interfaces.md § Event Schemas › Task Instance Completed: its time and a summary."""
     task_id = await http.create("fetch", {}, **IDS)
     (message,) = await dequeue(http, INTEGRATION)
     world.clock.move(2.5)

@@ -1,4 +1,4 @@
-"""task-execution-layer.md: what the execution layer is promised to do. Interfaces, operation, configuration, security."""
+"""task-execution-layer.md: what the layer is promised to do. Interfaces, data and operation."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from taskyard import Context, Taskyard
-from taskyard.api.access import ACCESS
 from taskyard.settings import load
 from taskyard.testing import World, yard_for_test
-from tests.api.yard import Client, bearer
+from tests.api.yard import Client
 from tests.promises.yard import (
-    AUTOMATED, DEADLETTER, INTERNAL, SUM, client_of, count, define_more, dequeue, event_of, events_of, make_yard,
-    refusal, settle, task_of, types_of,
+    AUTOMATED,
+    DEADLETTER,
+    INTERNAL,
+    SUM,
+    client_of,
+    count,
+    define_more,
+    dequeue,
+    event_of,
+    events_of,
+    make_yard,
+    refusal,
+    settle,
+    task_of,
+    types_of,
 )  # fmt: skip
 from tests.support import eventually
 
@@ -39,7 +49,10 @@ async def test_queue_takes_requests_from_an_orchestrator(world: World, http: Cli
     (message,) = await dequeue(http, AUTOMATED)
     await settle(http, message, "complete", output=sum(message["input"].values()))
     tasks = (await http.get(f"{INTERNAL}/workflow/w1?status=COMPLETED")).json()["items"]
-    assert [(task["taskId"], task["stepId"], task["output"]) for task in tasks] == [(second, "two", 4), (first, "one", 3)]
+    assert [(task["taskId"], task["stepId"], task["output"]) for task in tasks] == [
+        (second, "two", 4),
+        (first, "one", 3),
+    ]
 
 
 async def test_tasks_are_managed_over_rest(world: World, http: Client) -> None:
@@ -245,12 +258,11 @@ async def test_metrics_show_worker_resources(tmp_path: Path) -> None:
     async with yard.worker(), client_of(yard) as http:
         await http.create("patient")
 
-        async def busy() -> dict[str, Any] | None:
+        async def busy() -> dict[str, Any]:
             (worker,) = (await http.get("/api/v1/workers")).json()["items"]
-            return worker if worker["running"] and worker["memoryMb"] else None
+            return dict(worker) if worker["running"] and worker["memoryMb"] else {}
 
-        worker = await eventually(busy)
-        assert worker is not None
+        worker: dict[str, Any] = await eventually(busy)
         assert worker["memoryMb"] > 0
         assert worker["cpu"] >= 0
         assert (await http.get(f"{INTERNAL}/metrics")).json()["workers"][0]["memoryMb"] > 0
@@ -264,7 +276,8 @@ async def test_failed_tasks_are_retried_by_policy(world: World, http: Client) ->
     never = {**policy, "nonRetryable": ["EXECUTION_ERROR"]}
     at_once = await http.create("flaky", {"failures": 1}, executionConfig={"retryPolicy": never})
     await world.run_until_idle()
-    retries = [event["data"]["retryDelay"] for event in await events_of(http, task_id) if "retryDelay" in event["data"]]
+    told = [event["data"] for event in await events_of(http, task_id)]
+    retries = [data["retryDelay"] for data in told if "retryDelay" in data]
     assert retries == [10, 30, 50, 50]
     assert (await task_of(http, task_id))["status"] == "FAILED"
     assert 5 <= (await event_of(http, unsteady, "task.instance.retry"))["data"]["retryDelay"] <= 15
@@ -272,7 +285,7 @@ async def test_failed_tasks_are_retried_by_policy(world: World, http: Client) ->
 
 
 async def test_dead_letters_can_be_requeued_or_discarded(world: World, http: Client) -> None:
-    """task-execution-layer.md § Operational Considerations › Resilience: a dead letter gets another life, or is given up."""
+    """task-execution-layer.md § Operational Considerations › Resilience: a dead letter lives again, or is given up."""
     mended, given_up = [await http.create("flaky", {"failures": 9}) for _ in range(2)]
     await world.run_until_idle()
     answer = await http.post("/api/internal/deadletters/requeue", json={"taskIds": [mended], "input": {"failures": 0}})
@@ -331,7 +344,12 @@ async def test_bad_handlers_leave_the_worker_alive(tmp_path: Path) -> None:
         raise SystemExit(3)
 
     async with yard.worker(concurrency=1), client_of(yard) as http:
-        for key, code in {"flood": None, "hang": "TIMEOUT", "odd": "OUTPUT_VALIDATION_ERROR", "leave": "EXECUTION_ERROR"}.items():
+        for key, code in {
+            "flood": None,
+            "hang": "TIMEOUT",
+            "odd": "OUTPUT_VALIDATION_ERROR",
+            "leave": "EXECUTION_ERROR",
+        }.items():
             task = await http.until(await http.create(key, {}), "COMPLETED", "FAILED")
             assert (task["error"] or {}).get("code") == code, key
             assert (await http.until(await http.create("add", SUM), "COMPLETED"))["output"] == 3

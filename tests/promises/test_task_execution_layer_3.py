@@ -16,8 +16,17 @@ from taskyard.testing import World
 from tests.api.yard import Client, bearer
 from tests.cli.command import Command
 from tests.promises.yard import (
-    AUTOMATED, INTERNAL, SUM, client_of, count, define_more, dequeue, event_of, events_of, make_yard, refusal, settle,
-    task_of, types_of,
+    AUTOMATED,
+    INTERNAL,
+    client_of,
+    count,
+    define_more,
+    dequeue,
+    make_yard,
+    refusal,
+    settle,
+    task_of,
+    types_of,
 )  # fmt: skip
 
 EVERY_SCOPE = {scope for access in ACCESS.values() for scope in access.any_of} | {"service"}
@@ -40,7 +49,12 @@ async def test_default_retry_policy_is_a_setting(tmp_path: Path) -> None:
         task_id = await http.create("plain", {})
         assert (await task_of(http, task_id))["maxRetries"] == 1
         policy = (await config_of(http))["retryPolicy"]
-        assert (policy["maxRetries"], policy["initialDelay"], policy["multiplier"], policy["maxDelay"]) == (1, 1, 2, 300)
+        assert (policy["maxRetries"], policy["initialDelay"], policy["multiplier"], policy["maxDelay"]) == (
+            1,
+            1,
+            2,
+            300,
+        )
 
 
 async def test_timeouts_are_settings(tmp_path: Path) -> None:
@@ -171,7 +185,7 @@ async def test_valid_output_completes(world: World, http: Client, value: Any) ->
 
 
 async def test_exceptions_give_execution_error(world: World, http: Client) -> None:
-    """task-execution-layer.md § Implementation Examples › Executing an Automated Task: an exception tells what and where."""
+    """task-execution-layer.md § Implementation Examples › Executing an Automated Task: an exception tells all."""
     none = {"retryPolicy": {"maxRetries": 0}}
     plain = await http.create("flaky", {"failures": 1}, executionConfig=none)
     coded = await http.create("refused", {"code": "UNWILLING"})
@@ -186,10 +200,15 @@ async def test_exceptions_give_execution_error(world: World, http: Client) -> No
 
 @pytest.mark.parametrize("type_", ["USER", "GROUP"])
 async def test_assignment_is_stored_on_the_task(world: World, http: Client, type_: str) -> None:
-    """task-execution-layer.md § Implementation Examples › Handling a Manual Task: who has to do it by when is stored."""
+    """task-execution-layer.md § Implementation Examples › Handling a Manual Task: who does it by when is stored."""
     due = "2030-02-01T12:00:00.000Z"
     task_id = await http.create("approve", {}, assignee={"type": type_, "id": "bob"}, dueDate=due)
     await world.settle()
     task = await task_of(http, task_id)
-    assert (task["assigneeType"], task["assigneeId"], task["status"], task["dueDate"]) == (type_, "bob", "ASSIGNED", due)
+    assert (task["assigneeType"], task["assigneeId"], task["status"], task["dueDate"]) == (
+        type_,
+        "bob",
+        "ASSIGNED",
+        due,
+    )
     assert await types_of(http, task_id) == ["created", "started", "assigned"]

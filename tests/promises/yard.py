@@ -88,9 +88,7 @@ async def define_more(yard: Taskyard) -> None:
                 output_schema={"type": "integer"},
                 retry_policy=STEADY,
             ),
-            Definition(
-                key="fetch", task_type=TaskType.INTEGRATION, implementation=external, retry_policy=STEADY
-            ),
+            Definition(key="fetch", task_type=TaskType.INTEGRATION, implementation=external, retry_policy=STEADY),
             Definition(
                 key="approve",
                 title="Approve the order",
@@ -145,9 +143,7 @@ async def dequeue(http: Client, queue: str, **more: Any) -> list[dict[str, Any]]
 
 async def settle(http: Client, message: dict[str, Any], verb: str, **body: Any) -> Response:
     """Use a verb of a leased message."""
-    return await http.post(
-        f"{MESSAGES}/{message['taskId']}/{verb}", json={"leaseToken": message["leaseToken"], **body}
-    )
+    return await http.post(f"{MESSAGES}/{message['taskId']}/{verb}", json={"leaseToken": message["leaseToken"], **body})
 
 
 async def depths(http: Client) -> dict[str, int]:

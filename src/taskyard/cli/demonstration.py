@@ -66,7 +66,7 @@ class Demonstration:
         return yard
 
     async def _work(self, yard: Taskyard, ready: asyncio.Future[Address]) -> bool:
-        address = await ready
+        address = await asyncio.shield(ready)  # who stops it early must not break the server's start
         if not self._as_json:
             self._introduce(address)
         runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in STEPS]

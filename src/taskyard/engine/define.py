@@ -70,6 +70,8 @@ async def define(engine: Engine, definitions: Sequence[Definition]) -> list[Kind
     """
     for definition in definitions:
         check_definition(definition)
+    if not definitions:
+        return []
     kinds = await engine.store.save_kinds(definitions)
     for kind in kinds:
         engine.catalog.publish(kind)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
+from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import iso
@@ -79,7 +81,7 @@ async def metrics(engine: Engine) -> dict[str, Any]:
     return {"queues": queues, **groups, "workers": await workers(engine), "dependencies": {}}
 
 
-_GROUPS = {
+_GROUPS: dict[str, Callable[[Definition], str]] = {
     "definitions": lambda definition: definition.key,
     "taskTypes": lambda definition: definition.task_type.value,
     "implementationKinds": lambda definition: definition.kind,

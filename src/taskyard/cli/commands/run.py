@@ -18,12 +18,16 @@ def run(
     """Run a task and wait for its result.
 
     Give its input as --FIELD VALUE, typed as the task asks for it; a lone --FIELD is true, a repeated one a list,
-    and `--FILE @path` uploads a file. Progress and logs go to stderr, the output goes to stdout as JSON. The exit
-    code is 0, 1 when the task failed or was canceled, 2 when the usage or the input was refused.
+    and --FILE @path uploads a file. `taskyard definitions show KEY` names the fields.
+
+    Progress and logs go to stderr, the output goes to stdout as JSON. The exit code is 0, 1 when the task failed or
+    was canceled, 2 when the usage or the input was refused.
     """
+    import asyncio
+
     from taskyard.cli.access import open_access
     from taskyard.cli.exits import Exit
-    from taskyard.cli.output import err, print_json
+    from taskyard.cli.output import err, hint, print_json
     from taskyard.cli.request import Given, create_body
     from taskyard.cli.running import execute
     from taskyard.cli.watching import watch
@@ -32,8 +36,13 @@ def run(
         async with open_access(app, work=True) as access:
             body = await create_body(access, Given(key, input_, option or [], context.args))
             task = (await access.start(body)).task
-            await watch(access, task["taskId"], access.follow(task["taskId"]), None if as_json else err())
-            task = await access.task(task["taskId"])
+            task_id = task["taskId"]
+            try:
+                await watch(access, task_id, access.follow(task_id), None if as_json else err())
+            except asyncio.CancelledError:
+                hint(f"task {task_id} is not done: see `taskyard follow {task_id}` and `taskyard cancel {task_id}`")
+                raise
+            task = await access.task(task_id)
         completed = bool(task["status"] == "COMPLETED")
         if as_json:
             print_json(task)

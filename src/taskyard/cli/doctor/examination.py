@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from taskyard.cli.doctor import machine, postgres, remote, sqlite, store
 from taskyard.cli.doctor.finding import Finding, wrong
 from taskyard.errors import ConfigurationError
@@ -16,22 +14,24 @@ async def examine() -> list[Finding]:
         settings = load()
     except ConfigurationError as error:
         return [wrong("settings", error.message, "mend the value; `taskyard settings` shows the others once it is")]
-    looks = _client(settings) if settings["TASKYARD_URL"] else _server(settings)
-    return [finding async for finding in looks]
+    findings: list[Finding] = []
+    if settings["TASKYARD_URL"]:
+        findings += await remote.look(settings["TASKYARD_URL"], settings["TASKYARD_TOKEN"])
+    if not settings["TASKYARD_URL"] or _names_a_database(settings):
+        findings += await _look_at_server(settings)
+    return findings
 
 
-async def _client(settings: Settings) -> AsyncIterator[Finding]:
-    for finding in await remote.look(settings["TASKYARD_URL"], settings["TASKYARD_TOKEN"]):
-        yield finding
+def _names_a_database(settings: Settings) -> bool:
+    """Whether a server belongs here although commands go to an address."""
+    return any(s.name == "TASKYARD_DATABASE_URL" and v.source != "default" for s, v in settings.items())
 
 
-async def _server(settings: Settings) -> AsyncIterator[Finding]:
+async def _look_at_server(settings: Settings) -> list[Finding]:
     url = settings["TASKYARD_DATABASE_URL"]
-    found = sqlite.look(url) if url.startswith("sqlite:") else await postgres.look(url)
-    for finding in found:
-        yield finding
-    for finding in await store.look(url):
-        yield finding
-    for finding in machine.look(settings):
-        yield finding
-    yield await machine.look_at_port(settings["TASKYARD_HOST"], settings["TASKYARD_PORT"])
+    return [
+        *(sqlite.look(url) if url.startswith("sqlite:") else await postgres.look(url)),
+        *await store.look(url),
+        *machine.look(settings),
+        await machine.look_at_port(settings["TASKYARD_HOST"], settings["TASKYARD_PORT"]),
+    ]

@@ -78,9 +78,10 @@ class Session:
     def _hear(self, notification: Json) -> None:
         """Notifications are never answered; the only one that changes anything is that a request is given up."""
         if notification.get("method") == "notifications/cancelled":
-            task = self._under_way.get((notification.get("params") or {}).get("requestId"))
-            if task is not None:
-                task.cancel()
+            params = notification.get("params")
+            id_ = params.get("requestId") if isinstance(params, dict) else None
+            if isinstance(id_, str | int) and id_ in self._under_way:
+                self._under_way[id_].cancel()
 
     def _begin(self, request: Json) -> None:
         id_ = request["id"]

@@ -22,4 +22,9 @@ class TestHistories:
         chosen = settings(deadline=None, suppress_health_check=list(HealthCheck))
         if settings.get_current_profile_name() in ("default", "ci"):
             chosen = settings(chosen, max_examples=_FEW, stateful_step_count=_STEPS)
-        run_state_machine_as_test(lambda: StoreMachine(new_database), settings=chosen)
+
+        class Machine(StoreMachine):
+            def __init__(self) -> None:
+                super().__init__(new_database)
+
+        run_state_machine_as_test(Machine, settings=chosen)

@@ -51,10 +51,6 @@ def some_task(*places: PlaceKind) -> Callable[[Callable[..., None]], Callable[..
     return precondition(lambda self: any(task.place in places for task in self.model.tasks.values()))
 
 
-_SOME_LEASE = precondition(lambda self: any(map(self.is_live, self.held)))
-_SOME_SPARE_WORKER = precondition(lambda self: len(self.living()) > 1)
-
-
 class StoreMachine(RuleBasedStateMachine):
     """Verbs in any order, on a store and on the model."""
 
@@ -93,8 +89,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def come_to_an_end(self) -> None:
         """Whatever has happened, all that moves by itself is done in the end."""
-        for queue in tuple(self.model.paused):
-            self.pause_or_resume(queue)
+        self.resume()
         for _ in range(len(self.model.tasks) + 3):
             self.clock.move(_HOUR)
             self.recover()
@@ -107,7 +102,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.run(self.agreement.check_stories())
 
     # ---- coming in
-    @rule(count=st.integers(1, 3), priority=st.sampled_from(Priority), other=st.booleans(), key=_KEYS, delay=_DELAYS)
+    @rule(count=st.integers(1, 5), priority=st.sampled_from(Priority), other=st.booleans(), key=_KEYS, delay=_DELAYS)
     def enqueue(self, count: int, priority: Priority, other: bool, key: SlotKey | None, delay: float) -> None:
         self.pass_time()
         lane = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "other" if other else "report", priority, False)
@@ -143,7 +138,16 @@ class StoreMachine(RuleBasedStateMachine):
         over_http = self.model.workers[worker_id].over_http
         self.lease(worker_id, limit, visibility or (30.0 if over_http else None))
 
-    @_SOME_LEASE
+    @precondition(lambda self: self.model.tasks)
+    @rule(pick=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=6))
+    def work(self, pick: int, ways: list[Way]) -> None:
+        self.pass_time()
+        worker_id = _one(self.living(), pick)
+        held = self.lease(worker_id, len(ways), 30.0)
+        self.pass_time()
+        self.way_out(worker_id, list(zip(held, ways, strict=False)))
+
+    @precondition(lambda self: any(map(self.is_live, self.held)))
     @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4), recovery=st.integers(0, 5))
     def settle(self, worker: int, ways: list[Way], recovery: int) -> None:
         self.pass_time()
@@ -151,14 +155,6 @@ class StoreMachine(RuleBasedStateMachine):
         worker_id = _one(live, worker).worker_id
         mine = [held for held in live if held.worker_id == worker_id]
         self.way_out(None if recovery == 5 else worker_id, [(_one(mine, way.pick), way) for way in ways])
-
-    @_SOME_LEASE
-    @rule(worker=_PICKS, way=_WAYS)
-    def settle_all(self, worker: int, way: Way) -> None:
-        self.pass_time()
-        live = [held for held in self.held if self.is_live(held)]
-        worker_id = _one(live, worker).worker_id
-        self.way_out(worker_id, [(held, way) for held in live if held.worker_id == worker_id])
 
     @precondition(lambda self: self.held)
     @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4), later=st.booleans())
@@ -170,22 +166,23 @@ class StoreMachine(RuleBasedStateMachine):
         self.way_out(told[0][0].worker_id if worker % 2 else _one(list(self.model.workers), worker), told)
 
     # ---- workers die
-    @_SOME_SPARE_WORKER
-    @rule(pick=_PICKS, supervised=st.booleans(), pid=st.sampled_from([0, 1]), told=st.integers(0, 2))
-    def bury_a_worker(self, pick: int, supervised: bool, pid: int, told: int) -> None:
-        worker_id = _one(self.living(), pick)
-        running = self.holding(worker_id)[:: 3 - told] if told else None
-        self.run(self.store.bury(worker_id, running))
-        worker = self.model.workers[worker_id]
-        worker.dead = True
-        worker.running = worker.running if running is None else running
-        self.register(pid=pid, supervised=supervised)
-
-    @_SOME_SPARE_WORKER
-    @rule(pick=_PICKS, supervised=st.booleans())
-    def a_worker_falls_silent(self, pick: int, supervised: bool) -> None:
-        self.pass_time(SILENCE + 1, silent=_one(self.living(), pick))
-        self.register(pid=1, supervised=supervised)
+    @precondition(lambda self: len(self.living()) > 1)
+    @rule(
+        pick=_PICKS,
+        told=st.sampled_from([None, 1, 2]),
+        silently=st.booleans(),
+        pid=st.integers(0, 2),
+        heir=st.booleans(),
+    )
+    def a_worker_dies(self, pick: int, told: int | None, silently: bool, pid: int, heir: bool) -> None:
+        worker = self.model.workers[_one(self.living(), pick)]
+        if silently:
+            self.pass_time(SILENCE + 1, silent=worker.id)
+        else:
+            running = self.holding(worker.id)[::told] if told else None
+            self.run(self.store.bury(worker.id, running))
+            worker.dead, worker.running = True, worker.running if running is None else running
+        self.register(pid=pid, supervised=heir)
 
     @rule()
     def recover(self) -> None:
@@ -258,19 +255,15 @@ class StoreMachine(RuleBasedStateMachine):
     # ---- upkeep
     @rule(seconds=st.sampled_from([0.5, 5.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
+        self.resume()
         self.pass_time(seconds)
         self.promote()
+        self.tidy()
 
     @rule(queue=st.sampled_from([Queue.AUTOMATED, Queue.RETRY]))
-    def pause_or_resume(self, queue: int) -> None:
-        self.run(self.store.pause(queue, queue not in self.model.paused))
-        self.model.paused ^= {queue}
-
-    @rule()
-    def tidy(self) -> None:
-        self.run(self.store.lost(1))  # which is when silence is noticed
-        self.run(self.store.tidy())
-        self.model.tidy(self.now)
+    def pause(self, queue: int) -> None:
+        self.run(self.store.pause(queue, True))
+        self.model.paused.add(queue)
 
     # ---- what rules are made of
     def run(self, verb: Coroutine[Any, Any, R]) -> R:
@@ -324,6 +317,18 @@ class StoreMachine(RuleBasedStateMachine):
         (id_,) = self.run(self.store.lanes([key]))
         self.lanes[id_] = key
         return id_
+
+    def resume(self) -> None:
+        """Let all queues go on."""
+        for queue in self.model.paused:
+            self.run(self.store.pause(queue, False))
+        self.model.paused.clear()
+
+    def tidy(self) -> None:
+        """Free what is orphaned."""
+        self.run(self.store.lost(1))  # which is when silence is noticed
+        self.run(self.store.tidy())
+        self.model.tidy(self.now)
 
     def promote(self) -> None:
         """Make ready what is due."""

@@ -254,8 +254,8 @@ class Model:
         if task.place not in _OPEN:
             return False
         task.attempt += 1
-        budgets = {"failures": max(task.failures, settlement.failures), "losses": task.losses}
-        self._leave(task, settlement._replace(**budgets), lane, now)
+        failures = max(task.failures, settlement.failures)
+        self._leave(task, settlement._replace(failures=failures, losses=task.losses), lane, now)
         return True
 
     def change_open(self, id_: int, type_: EventType) -> bool:

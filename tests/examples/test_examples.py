@@ -1,0 +1,32 @@
+"""Every example runs as it stands, and prints what it promises."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "examples"
+PROMISED = {
+    "quickstart.py": ["status RETRYING", "log counted 9 words", "9 words, the longest is 'every'"],
+    "subtasks.py": ["['planks #1', 'nails #2']", "bought ['planks', 'nails']"],
+    "transaction.py": ["invoice for order 1", "orders: 1"],
+    "http_worker.py": ["{'word': 'HELLO'}"],
+}
+
+
+def test_every_example_is_known_and_listed() -> None:
+    there = {file.name for file in FOLDER.glob("*.py")}
+    assert there == set(PROMISED)
+    listed = (FOLDER / "README.md").read_text()
+    assert all(f"({name})" in listed for name in there)
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", FOLDER / name], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    for line in PROMISED[name]:
+        assert line in done.stdout
