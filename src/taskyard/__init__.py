@@ -1,20 +1,23 @@
-"""Taskyard executes tasks: it takes a request, runs it in the right place, keeps it safe, and tells whoever asked."""
+"""Taskyard executes tasks: it takes a request, runs it in the right place, keeps it safe, and tells whoever asked.
+
+The names below are imported when they are first asked for, so that each program loads only what it uses.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from taskyard.domain.event import TaskEvent
-from taskyard.domain.task import Task, UserTask, WorkflowTask
-from taskyard.domain.upload import UploadedFile
-from taskyard.errors import TaskyardError
-from taskyard.executors.function.context import Context
-from taskyard.executors.function.errors import TaskCanceled, TaskFailed
-from taskyard.run import Run
-from taskyard.yard import TaskHandle, Taskyard
 
 if TYPE_CHECKING:
     from taskyard.client import AsyncTaskyardClient, TaskyardClient
+    from taskyard.domain.event import TaskEvent
+    from taskyard.domain.task import Task, UserTask, WorkflowTask
+    from taskyard.domain.upload import UploadedFile
+    from taskyard.errors import TaskyardError
+    from taskyard.executors.function.context import Context
+    from taskyard.executors.function.errors import TaskCanceled, TaskFailed
+    from taskyard.run import Run
+    from taskyard.yard import TaskHandle, Taskyard
 
 __all__ = [
     "AsyncTaskyardClient",
@@ -33,11 +36,28 @@ __all__ = [
     "WorkflowTask",
 ]
 
+_HOMES = {
+    "AsyncTaskyardClient": "taskyard.client",
+    "Context": "taskyard.executors.function.context",
+    "Run": "taskyard.run",
+    "Task": "taskyard.domain.task",
+    "TaskCanceled": "taskyard.executors.function.errors",
+    "TaskEvent": "taskyard.domain.event",
+    "TaskFailed": "taskyard.executors.function.errors",
+    "TaskHandle": "taskyard.yard",
+    "Taskyard": "taskyard.yard",
+    "TaskyardClient": "taskyard.client",
+    "TaskyardError": "taskyard.errors",
+    "UploadedFile": "taskyard.domain.upload",
+    "UserTask": "taskyard.domain.task",
+    "WorkflowTask": "taskyard.domain.task",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """The clients are imported when they are first asked for: a worker needs no HTTP client."""
-    if name not in ("AsyncTaskyardClient", "TaskyardClient"):
+    """The public name, from where it lives."""
+    if name not in _HOMES:
         raise AttributeError(f"module 'taskyard' has no attribute {name!r}")
-    from taskyard import client
-
-    return getattr(client, name)
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,6 +1,6 @@
 """What project-forge-task-engine.md promises of the core."""
 
-# ruff: noqa: RUF002 - headings are cited with their › between
+# ruff: noqa: RUF002 - headings are cited as they are written
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from websockets.exceptions import InvalidStatus
 
 from taskyard import Context, TaskFailed, Taskyard, UploadedFile
 from taskyard.errors import ConfigurationError, NotFound, ValidationFailed
+from taskyard.runtime.follow import follow
 from taskyard.settings import load
 from taskyard.testing import yard_for_test
 from tests.api.yard import ADMIN_TOKEN, bearer, serving
@@ -620,11 +621,19 @@ async def test_task_websocket_enabled_setting(yard: Taskyard) -> None:
     assert [line["text"] for line in first + rest] == ["one", "two"]
 
 
-async def test_task_buffer_size_setting(yard: Taskyard) -> None:
+async def test_task_buffer_size_setting(yard: Taskyard, monkeypatch: pytest.MonkeyPatch) -> None:
     """project-forge-task-engine.md § Configuration › Performance Tuning: TASK_BUFFER_SIZE bounds a slow follower."""
     assert load({})["TASK_BUFFER_SIZE"] == 1000
     size = load({"TASK_BUFFER_SIZE": "10"})["TASK_BUFFER_SIZE"]
-    lines = 4000
+    lines, told = 3000, asyncio.Event()
+
+    async def follow_to_the_end(*where: Any) -> AsyncIterator[dict[str, Any]]:
+        async for message in follow(*where):
+            yield message
+        told.set()
+
+    monkeypatch.setattr("taskyard.api.live.PATIENCE", 0.02)
+    monkeypatch.setattr("taskyard.api.live.follow", follow_to_the_end)
 
     @yard.task
     async def verbose(ctx: Context) -> None:
@@ -637,8 +646,11 @@ async def test_task_buffer_size_setting(yard: Taskyard) -> None:
         run = await verbose.start()
         async with socket_of(address, run.id, max_queue=1, compression=None) as socket:
             await run.result()  # while nobody reads: the task waits for no follower
+            async with asyncio.timeout(30):
+                await told.wait()
             messages = await read_all(socket)
     missed = sum(message["skipped"] for message in messages if message["type"] == "gap")
+    assert missed > 0
     assert len(texts(messages)) + missed == lines
     assert [message["type"] for message in messages[-2:]] == ["result", "end"]
 
@@ -721,10 +733,10 @@ async def test_tasks_register_themselves_and_are_injected(yard: Taskyard) -> Non
     async def double(number: int) -> int:
         return number * 2
 
-    app = FastAPI()
+    app, injected = FastAPI(), Depends(yard.dependency)
 
     @app.post("/double/{number}")
-    async def start(number: int, tasks: Any = Depends(yard.dependency)) -> int:
+    async def start(number: int, tasks: Any = injected) -> int:
         return int(await tasks.run("double", {"number": number}))
 
     async with working(yard) as client:

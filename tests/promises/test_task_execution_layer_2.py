@@ -239,7 +239,7 @@ async def test_metrics_show_error_rates(world: World, http: Client) -> None:
 
 
 async def test_metrics_show_queue_depths(world: World, http: Client) -> None:
-    """task-execution-layer.md § Operational Considerations › Monitoring: what waits, how long, and what is under way."""
+    """task-execution-layer.md § Operational Considerations › Monitoring: what waits, how long, and what runs."""
     for _ in range(4):
         await http.create("sums", SUM)
     await dequeue(http, AUTOMATED, maxMessages=1)

@@ -39,7 +39,7 @@ async def config_of(http: Client, queue: str = AUTOMATED) -> dict[str, Any]:
 
 
 async def test_default_retry_policy_is_a_setting(tmp_path: Path) -> None:
-    """task-execution-layer.md § Configuration: the service's retry policy holds, field by field, where none is named."""
+    """task-execution-layer.md § Configuration: the service's retry policy fills in, field by field."""
     settings = load({"TASK_RETRY_POLICY": '{"maxRetries": 1}'})
     yard = Taskyard("sqlite:///:memory:", settings=settings.with_values(TASKYARD_DATA_DIR=str(tmp_path)))
     async with yard, client_of(yard) as http:
@@ -135,7 +135,7 @@ async def test_every_operation_needs_its_scope(idle: Client, route: str) -> None
 
 
 async def test_task_runs_with_the_definition_it_was_made_with(idle: Client) -> None:
-    """task-execution-layer.md § Implementation Examples › Executing an Automated Task: later versions do not matter."""
+    """task-execution-layer.md § Implementation Examples › Executing an Automated Task: its version stays."""
     definition = {"implementation": {"kind": "external", "topic": "x"}, "outputSchema": {"type": "integer"}}
     path = "/api/v1/definitions/thing"
     await idle.put(path, json=definition)
@@ -157,7 +157,7 @@ async def test_invalid_input_gives_validation_error(world: World, http: Client) 
 
 
 async def test_invalid_output_gives_output_validation_error(tmp_path: Path) -> None:
-    """task-execution-layer.md § Implementation Examples › Executing an Automated Task: bad output is not tried again."""
+    """task-execution-layer.md § Implementation Examples › Executing an Automated Task: bad output ends it."""
     yard = make_yard(tmp_path)
 
     @yard.task(retry=5)
