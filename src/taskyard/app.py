@@ -138,6 +138,7 @@ class App:
             slots=size,
             version=VERSION,
             grace=self.settings["TASKYARD_GRACE"],
+            log_level=self.settings["TASK_LOG_LEVEL"].lower(),
             open_beat_store=(lambda: make_store(url, self.clock)) if shared else None,
             cells=cells,
             **({} if queues is None else {"queues": queues}),

@@ -23,12 +23,13 @@ DEFINITION = Shape[Definition](Definition, optional={"key", "taskType"})
 """The body; its key is the address's, its type follows from the implementation."""
 
 
-@routes.add("GET /api/v1/definitions", query=schemas.PAGE_QUERY, answers={200: schemas.DefinitionPage})
+@routes.add("GET /api/v1/definitions", query=schemas.DEFINITION_QUERY, answers={200: schemas.DefinitionPage})
 async def read_definitions(call: Call) -> Response:
     """The definitions that may be run, by key."""
-    query, cursors = call.query(schemas.PAGE_QUERY), call.services.cursors
+    query, cursors = call.query(schemas.DEFINITION_QUERY), call.services.cursors
     after = cursors.read_name("definitions", query.cursor) or ""
-    left = [kind for kind in await list_definitions(call.engine) if kind.definition.key > after]
+    found = [kind for kind in await list_definitions(call.engine) if _fits(kind.definition, query)]
+    left = [kind for kind in found if kind.definition.key > after]
     page = left[: query.limit]
     end = page[-1].definition.key if len(left) > len(page) else None
     return answer_page([definition_json(kind) for kind in page], cursors.make("definitions", end))
@@ -74,6 +75,14 @@ async def read_versions(call: Call) -> Response:
     page = left[: query.limit]
     end = page[-1].number if len(left) > len(page) else None
     return answer_page([definition_json(kind) for kind in page], cursors.make(name, end))
+
+
+def _fits(definition: Definition, query: schemas.DefinitionQuery) -> bool:
+    return (
+        query.category in (None, definition.category)
+        and (query.tag is None or query.tag in definition.tags)
+        and (query.q or "").lower() in f"{definition.key}\n{definition.title}".lower()
+    )
 
 
 def definition_json(kind: Kind) -> dict[str, Any]:

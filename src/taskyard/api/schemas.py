@@ -98,6 +98,14 @@ class PageQuery(Strict):
     cursor: Cursor | None = None
 
 
+class DefinitionQuery(PageQuery):
+    """A page of definitions; `q` is part of a key or title."""
+
+    category: str | None = None
+    tag: str | None = None
+    q: str | None = None
+
+
 CREATE = Shape[TaskRequest](TaskRequest)
 BULK = Shape[Bulk](Bulk)
 STATUS_CHANGE = Shape[StatusChange](StatusChange, {"status": {"enum": list(get_args(Status))}})
@@ -122,6 +130,7 @@ POSTPONEMENT = Shape[Postponement](Postponement)
 FILE = Shape[FileForm](FileForm)
 OUTPUT = Shape[Output](Output)
 PAGE_QUERY = Shape[PageQuery](PageQuery)
+DEFINITION_QUERY = Shape[DefinitionQuery](DefinitionQuery)
 
 
 # ---- answers

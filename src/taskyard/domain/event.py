@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,11 +13,10 @@ from taskyard.domain.facts import AttemptFact, Body, Note
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import EventType
 from taskyard.domain.priority import Priority
-from taskyard.domain.task import detail_of, iso, moment
+from taskyard.domain.task import detail_of, iso, time_of
 
 SOURCE = "task-execution-layer"
 _SUMMARY_LENGTH = 1024
-_NAMESPACE = uuid.UUID("6f0e6a4e-6e0b-5f0a-9b1d-0a4cf29c2b6e")
 
 
 class EventName(NamedTuple):
@@ -94,11 +92,6 @@ class Ground(NamedTuple):
     max_retries: int
 
 
-def correlation_of(body: Body) -> str:
-    """The request's correlation id; where none was given, a UUID that stands for the task."""
-    return body.correlation_id or str(uuid.uuid5(_NAMESPACE, str(body.id)))
-
-
 def tell_event(type_: EventType, number: int, at: int, ground: Ground) -> TaskEvent:
     """The event with this sequence number, which happened at `at` (microseconds since the epoch)."""
     body, name = ground.body, NAMES[type_]
@@ -108,10 +101,9 @@ def tell_event(type_: EventType, number: int, at: int, ground: Ground) -> TaskEv
         "taskType": ground.definition.task_type.value,
     }
     data |= _DATA[type_](ground, at) if type_ in _DATA else _noted(ground, at)
-    when = moment(at)
-    assert when is not None  # noqa: S101 - `at` is not None
     identity = str(sequence.event_id(body.id, number))
-    return TaskEvent(name.key, name.type, identity, number, when, data, Metadata(correlation_of(body)))
+    metadata = Metadata(body.correlation_id or str(sequence.correlation_id(body.id)))
+    return TaskEvent(name.key, name.type, identity, number, time_of(at), data, metadata)
 
 
 def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback: bool) -> list[str]:
@@ -196,14 +188,15 @@ def _noted(ground: Ground, at: int) -> dict[str, Any]:
 
 
 def _assigned(ground: Ground, at: int) -> dict[str, Any]:
+    detail = detail_of(ground.attempt)
     return {
-        "assigneeType": None,
-        "assigneeId": None,
-        "assigneeName": None,
+        "assigneeType": detail.assignee_type,
+        "assigneeId": detail.assignee_id,
+        "assigneeName": detail.assignee_id,
         "taskName": ground.definition.title or ground.definition.key,
         "taskDescription": ground.definition.description,
         "priority": Priority(ground.body.priority).name,
-        "dueDate": None,
+        "dueDate": iso(detail.due_at),
         **_noted(ground, at),
     }
 

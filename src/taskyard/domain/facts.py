@@ -80,6 +80,9 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     by: str | None = None
     reason: str | None = None
     tier: str | None = None
+    assignee_type: str | None = None
+    assignee_id: str | None = None
+    due_at: int | None = None
 
 
 NO_DETAIL = AttemptDetail()

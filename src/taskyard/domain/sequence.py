@@ -58,8 +58,13 @@ def is_settled(sequence: int) -> bool:
     return step_of(sequence) == _LAST - 1
 
 
+def correlation_id(task_id: int) -> UUID:
+    """The UUID that stands for a task whose request named no correlation id: that of no event, number 0."""
+    return event_id(task_id, 0)
+
+
 def event_id(task_id: int, sequence: int) -> UUID:
     """The UUID of the event with this number: 48 bits of sequence and 63 of task id around version and variant."""
-    high = (sequence & ((1 << 48) - 1)) << 80 | 0x8 << 76 | task_id >> 51
+    high = (sequence & ((1 << 48) - 1)) << 80 | 0x8 << 76 | (task_id >> 51) << 64
     low = 0b10 << 62 | (task_id & ((1 << 51) - 1)) << 11
     return UUID(int=high | low)

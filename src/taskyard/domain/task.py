@@ -77,14 +77,23 @@ class Task(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class WorkflowTask(Task, frozen=True, rename="camel", kw_only=True):
     """A task that a workflow asked for: `workflow_id` is set."""
 
+    def __post_init__(self) -> None:
+        if self.workflow_id is None:
+            raise ValueError("a WorkflowTask needs its workflow_id")
+
 
 class UserTask(Task, frozen=True, rename="camel", kw_only=True):
     """A manual task as its person sees it."""
 
 
-def moment(us: int | None) -> datetime | None:
+def time_of(us: int) -> datetime:
     """The time `us` (microseconds since the epoch), cut to the millisecond, in UTC."""
-    return None if us is None else datetime.fromtimestamp(us // 1000 / 1000, UTC)
+    return datetime.fromtimestamp(us // 1000 / 1000, UTC)
+
+
+def moment(us: int | None) -> datetime | None:
+    """The same, where there may be none."""
+    return None if us is None else time_of(us)
 
 
 def iso(us: int | None) -> str | None:
@@ -124,7 +133,7 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
         workflow_id=body.workflow_id,
         step_id=extra.step_id,
         workflow_context=extra.workflow_context,
-        correlation_id=body.correlation_id,
+        correlation_id=body.correlation_id or str(sequence.correlation_id(body.id)),
         cause_type=body.cause_type,
         cause=body.cause,
         parent_task_id=None if body.parent_id is None else str(body.parent_id),
@@ -136,10 +145,10 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
         warnings=detail.warnings if final else [],
         progress=progress_json(progress),
         attempt=_attempt(place, last),
-        retry_count=place.failures if place else (detail.retry_count or 0),
+        retry_count=_retries(place, detail),
         max_retries=policy.retry.max_retries,
         next_retry_time=moment(place.at) if place and place.kind is PlaceKind.RETRYING else None,
-        created_at=moment(made_at(body.id)),
+        created_at=time_of(made_at(body.id)),
         available_at=moment(extra.available_at),
         assignee_type=(place.assignee_type if place else None) or extra.assignee_type,
         assignee_id=(place.assignee_id if place else None) or extra.assignee_id,
@@ -218,6 +227,12 @@ def progress_json(progress: Progress | None) -> dict[str, Any] | None:
 def detail_of(last: AttemptFact | None) -> AttemptDetail:
     """What the latest attempt has to say beside its result."""
     return msgspec.json.decode(last.detail, type=AttemptDetail) if last and last.detail else NO_DETAIL
+
+
+def _retries(place: Place | None, detail: AttemptDetail) -> int:
+    if place is None or place.kind is PlaceKind.DEAD:
+        return detail.retry_count or 0
+    return place.failures
 
 
 def _attempt(place: Place | None, last: AttemptFact | None) -> int:

@@ -29,7 +29,9 @@ async def reassign(
         place = known.facts.place
         assert place is not None  # noqa: S101 - only open tasks may be reassigned
         opened = Opened(assignee_type, assignee_id, None, place.correlation_id, place.due_at)
-        body = {"by": caller.subject, "reason": reason, "assigneeType": assignee_type, "assigneeId": assignee_id}
+        before = {"assigneeType": place.assignee_type, "assigneeId": place.assignee_id, "claimedBy": place.claimed_by}
+        after = {"assigneeType": assignee_type, "assigneeId": assignee_id}
+        body = {"by": caller.subject, "reason": reason, "from": before, **after, "assigneeName": assignee_id}
         if await engine.store.change_open(task_id, opened, EventType.ASSIGNED, body, None):
             return await get_task(engine, task_id)
     raise Conflict(f"task {task_id} moves too quickly to be reassigned; try again")

@@ -148,7 +148,8 @@ async def _tell(engine: Engine, references: Sequence[Reference]) -> list[FeedEve
         if r.task_id not in grounds.known:
             continue
         ground = grounds.of(r)
-        event = tell_event(r.type, r.sequence, r.at, ground)
+        at = made_at(r.task_id) if r.type is EventType.CREATED else r.at
+        event = tell_event(r.type, r.sequence, at, ground)
         names = trigger_names(event, ground.body, ground.definition.key, fallback=grounds.fell_back(r))
         events.append(FeedEvent(r.pos, event, names))
     return events

@@ -95,6 +95,8 @@ def fallback_value(kind: Kind) -> bytes | None:
 def _detail(result: Result, decision: Decision) -> AttemptDetail:
     if isinstance(result, Completed):
         return AttemptDetail(warnings=list(result.warnings))
+    if isinstance(result, Handed):
+        return AttemptDetail(assignee_type=result.assignee_type, assignee_id=result.assignee_id, due_at=result.due_at)
     return AttemptDetail(
         error=error_json(decision.error),
         delay=decision.delay,

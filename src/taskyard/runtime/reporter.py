@@ -19,7 +19,7 @@ from taskyard.errors import Overloaded
 _FLUSH_EVERY = 0.05
 _LINES_PER_ATTEMPT = 10_000
 _LINE_LENGTH = 8_192
-_LEVELS = frozenset({"debug", "info", "warning", "error"})
+_LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 
 log = structlog.get_logger("taskyard.reporter")
 
@@ -27,12 +27,14 @@ log = structlog.get_logger("taskyard.reporter")
 class Reporter:
     """Numbers lines and progress within their attempt and hands them to the store.
 
-    A task that floods its log is cut off at 10,000 lines an attempt, and its last line says so.
+    Lines below `level` are not kept. A task that floods its log is cut off at 10,000 lines an attempt, and its
+    last line says so.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, level: str) -> None:
         self._store = store
         self._clock = clock
+        self._least = _LEVELS[level]
         self._lock = threading.Lock()
         self._lines: list[Line] = []
         self._progress: dict[int, ProgressReport] = {}
@@ -44,6 +46,8 @@ class Reporter:
     def line(self, task_id: int, attempt: int, level: str, text: str) -> None:
         """Take a line. Control characters but colours are dropped, and very long lines cut."""
         level = level if level in _LEVELS else "info"
+        if _LEVELS[level] < self._least:
+            return
         with self._lock:
             number = self._take(task_id, attempt)
             if number > _LINES_PER_ATTEMPT:

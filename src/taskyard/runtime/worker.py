@@ -41,6 +41,8 @@ log = structlog.get_logger("taskyard.worker")
 class WorkerOptions(msgspec.Struct, frozen=True):
     """How a worker works. `grace`: seconds it may finish in when it stops.
 
+    `log_level`: the least of its tasks' lines that is kept.
+
     `open_beat_store`: a store for the heartbeat's own thread; None beats on the event loop.
     `cells`: where a supervisor sees what runs; None when there is no supervisor.
     """
@@ -49,6 +51,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     version: str
     queues: tuple[Queue, ...] = (Queue.AUTOMATED, Queue.INTEGRATION, Queue.MANUAL)
     grace: float = 10.0
+    log_level: str = "info"
     open_beat_store: Callable[[], Store] | None = None
     cells: Cells | None = None
 
@@ -80,7 +83,7 @@ class Worker:
         """Register and begin to claim."""
         for executor in self._executors:
             await executor.start()
-        self._reporter = Reporter(self._engine.store, self._clock)
+        self._reporter = Reporter(self._engine.store, self._clock, self._options.log_level)
         await self._register()
         self._runners = Runners(self._desk, self._reporter, self._engine.limits.max_output, self._cells.mark)
         self._flusher = Flusher(self._engine, self._desk, self._reporter, self.id)

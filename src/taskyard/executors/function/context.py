@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -9,7 +10,8 @@ import msgspec
 
 from taskyard.contracts.executor import Job
 from taskyard.domain.facts import EMPTY_EXTRA, Extra
-from taskyard.executors.function.errors import TaskCanceled
+from taskyard.domain.text import printable
+from taskyard.executors.function.errors import TaskCanceled, plain
 
 
 class Services(Protocol):
@@ -152,14 +154,18 @@ class Context:
         return self._extras().metadata or {}
 
     def progress(self, current: float, total: float | None = None, action: str | None = None) -> None:
-        """Say how far the task is: `current` of `total`, and what it does now. Subtasks' progress is added."""
-        self._own, self._action = (current, total), action
+        """Say how far the task is: `current` of `total`, and what it does now. Subtasks' progress is added.
+
+        Raises TypeError, ValueError for what is no finite number.
+        """
+        self._own = _finite(current), None if total is None else _finite(total)
+        self._action = None if action is None else printable(str(action))
         self._report()
 
     def failed_item(self, item: Any, error: object) -> None:
         """One item failed without stopping the task: it completes with this among its warnings."""
-        text = str(error) or type(error).__name__
-        self.warnings.append({"item": _plain(item), "error": text})
+        text = printable(str(error)) or type(error).__name__
+        self.warnings.append({"item": plain(item), "error": text})
 
     def raise_if_canceled(self) -> None:
         """Raises TaskCanceled when the attempt should stop: call it now and then in a thread's loop."""
@@ -209,8 +215,7 @@ class Context:
         self._job.progress(sum(current for current, _ in parts), sum(totals) if totals else None, self._action)
 
 
-def _plain(item: Any) -> Any:
-    try:
-        return msgspec.to_builtins(item)
-    except TypeError:
-        return str(item)
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"progress must be a finite number, not {number!r}")
+    return float(number)

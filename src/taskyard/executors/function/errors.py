@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-import msgspec
-
+from taskyard.domain.json import dumps, loads
 from taskyard.domain.outcome import Failed, TaskError
-from taskyard.errors import TaskyardError
+from taskyard.domain.text import printable
+from taskyard.errors import TaskyardError, ValidationFailed
 
 _STACK_LENGTH = 16_384
 _MESSAGE_LENGTH = 4_096
@@ -42,12 +42,13 @@ class TaskCanceled(Exception):
 
 def report_failure(error: BaseException) -> Failed:
     """What a handler raised, as a report with its stack trace."""
-    stack = "".join(traceback.format_exception(error))[-_STACK_LENGTH:]
-    message = str(error)[:_MESSAGE_LENGTH] or type(error).__name__
+    stack = printable("".join(traceback.format_exception(error))[-_STACK_LENGTH:])
+    message = _told(error)
     if isinstance(error, TaskFailed):
-        return Failed(TaskError(error.code, message, _json_or_none(error.details), stack, error.retryable), error.delay)
+        code = printable(str(error.code))
+        return Failed(TaskError(code, message, plain(error.details), stack, error.retryable), error.delay)
     if isinstance(error, TaskyardError):
-        return Failed(TaskError(error.code, error.message, error.details, stack), error.retry_after)
+        return Failed(TaskError(error.code, message, plain(error.details), stack), error.retry_after)
     if isinstance(error, SystemExit):
         message = f"the handler called sys.exit({error.code!r})"
     elif type(error) is not Exception:
@@ -55,8 +56,17 @@ def report_failure(error: BaseException) -> Failed:
     return Failed(TaskError("EXECUTION_ERROR", message, None, stack))
 
 
-def _json_or_none(details: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value as JSON values that can be stored; what has no such form as its text."""
     try:
-        return msgspec.to_builtins(details)
-    except TypeError:
-        return str(details)
+        return loads(dumps(value))
+    except ValidationFailed:
+        return printable(str(value))[:_MESSAGE_LENGTH]
+
+
+def _told(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an error whose own text fails still has a name
+        text = ""
+    return printable(text[:_MESSAGE_LENGTH]) or type(error).__name__

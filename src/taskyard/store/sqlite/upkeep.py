@@ -83,7 +83,7 @@ def _promote(connection: Connection, limit: int, now: int) -> int:
         (now, limit),
     ).fetchall()
     rows.sort()
-    enter(connection, [(row[1], now, *row[2:]) for row in rows])
+    enter(connection, [(row[1], now + k, *row[2:]) for k, row in enumerate(rows)])
     return len(rows)
 
 

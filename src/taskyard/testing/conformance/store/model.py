@@ -242,10 +242,10 @@ class Model:
         return True
 
     def promote(self, now: int) -> int:
-        """Ready what is due."""
+        """Ready what is due, in that order."""
         due = [task for task in self.tasks.values() if task.place in _TIMED and task.at <= now]
-        for task in due:
-            self._wake(task, now)
+        for number, task in enumerate(sorted(due, key=lambda task: (task.at, task.id))):
+            self._wake(task, now + number)
         return len(due)
 
     def settle_open(self, id_: int, settlement: Settlement, lane: LaneKey, now: int) -> bool:

@@ -32,8 +32,15 @@ class TestPromote(Suite):
         ids = [await bench.put_one(run_at=bench.clock.now() + n * SECOND) for n in (3, 1, 2)]
         bench.clock.move(10)
         assert await bench.store.promote(2) == 2
-        assert [held.task_id for held in await bench.take(5)] == [ids[1], ids[2]]
+        assert (await bench.place(ids[0])).kind is PlaceKind.DELAYED
         assert await bench.store.promote(2) == 1
+        assert [held.task_id for held in await bench.take(5)] == [ids[1], ids[2], ids[0]]
+
+    async def test_what_is_promoted_together_keeps_its_order(self, bench: Bench) -> None:
+        ids = [await bench.put_one(run_at=bench.clock.now() + n * SECOND) for n in (3, 1, 2)]
+        bench.clock.move(10)
+        await bench.store.promote(10)
+        assert [held.task_id for held in await bench.take(5)] == [ids[1], ids[2], ids[0]]
 
     async def test_promoted_tasks_queue_from_now_on(self, bench: Bench) -> None:
         delayed = await bench.put_one(run_at=bench.clock.now() + SECOND)
