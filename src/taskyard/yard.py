@@ -107,15 +107,21 @@ class Taskyard:
     """A yard of tasks on one store.
 
     `async with yard:` opens the store and registers the definitions but runs nothing;
-    `async with yard.worker():` executes as well.
+    `async with yard.worker():` executes as well. `service`: the name of the service that owns its tasks.
     """
 
     def __init__(
-        self, database_url: str | None = None, *, settings: Settings | None = None, clock: Clock | None = None
+        self,
+        database_url: str | None = None,
+        *,
+        service: str = "",
+        settings: Settings | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.registry = Registry()
         self.listeners = Listeners()
         self._database_url = database_url
+        self._service = service
         self._settings = settings
         self._clock = clock
         self._app: App | None = None
@@ -231,7 +237,7 @@ class Taskyard:
             fallback=constant,
             trigger=_start_name(trigger, name),
             action=_start_name(action, name),
-            service=service,
+            service=service or self._service,
         )
         handler = Handler(
             name,

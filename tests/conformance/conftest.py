@@ -1,4 +1,7 @@
-"""What the conformance tests share."""
+"""What the conformance tests share.
+
+For many histories: `pytest tests/conformance -k Histories --hypothesis-profile=long --timeout=0`.
+"""
 
 import pytest
 from hypothesis import settings

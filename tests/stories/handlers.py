@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from taskyard import Context, TaskFailed
+from taskyard import Context, TaskFailed, UploadedFile
 
 
 def whoami() -> int:
@@ -54,7 +54,10 @@ def give_a_set_of_objects() -> Any:
     return {object()}
 
 
-async def wait_in_process(started: str) -> None:
-    Path(started).write_text(str(os.getpid()))
-    while True:
-        time.sleep(0.01)
+async def trigger_from_afar(ctx: Context) -> None:
+    await ctx.trigger("anything")
+
+
+def size_of(file: UploadedFile) -> int:
+    assert file.path is not None
+    return len(file.path.read_bytes())

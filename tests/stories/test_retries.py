@@ -43,7 +43,7 @@ async def test_a_flaky_task_recovers(yard: Taskyard) -> None:
 
 
 async def test_while_it_waits_it_is_retrying_and_says_when(yard: Taskyard) -> None:
-    @yard.task(retry={"maxRetries": 3, "initialDelay": 600, "jitter": 0})
+    @yard.task(retry={"maxRetries": 3, "initialDelay": 200, "jitter": 0})
     async def fail() -> None:
         raise ValueError("no")
 
@@ -57,7 +57,7 @@ async def test_while_it_waits_it_is_retrying_and_says_when(yard: Taskyard) -> No
         assert task.error is not None
         assert task.error["message"] == "ValueError: no"
         assert task.next_retry_time is not None
-        assert timedelta(seconds=590) < task.next_retry_time - task.created_at < timedelta(seconds=660)
+        assert timedelta(seconds=199) < task.next_retry_time - task.created_at < timedelta(seconds=260)
 
 
 async def test_the_retries_come_after_the_first_attempt_and_then_it_fails(yard: Taskyard) -> None:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from taskyard.api.shapes import Shape
 from taskyard.domain.definition import Definition
+from taskyard.domain.event import Metadata
 from taskyard.domain.lifecycle import State
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.task import Task
@@ -253,7 +254,7 @@ class Envelope(Answer):
     sequence: int
     timestamp: Time
     data: dict[str, Any]
-    metadata: dict[str, Any]
+    metadata: Metadata
 
 
 class EventPage(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import msgspec
 
 from taskyard.domain import sequence
 from taskyard.domain.definition import Definition
+from taskyard.domain.event_data import CanceledData, CompletedData, CreatedData, EventData, FailedData, StartedData
 from taskyard.domain.facts import AttemptFact, Body, Note
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import EventType
@@ -95,12 +97,10 @@ class Ground(NamedTuple):
 def tell_event(type_: EventType, number: int, at: int, ground: Ground) -> TaskEvent:
     """The event with this sequence number, which happened at `at` (microseconds since the epoch)."""
     body, name = ground.body, NAMES[type_]
-    data: dict[str, Any] = {
-        "taskId": str(body.id),
-        "workflowId": body.workflow_id,
-        "taskType": ground.definition.task_type.value,
-    }
-    data |= _DATA[type_](ground, at) if type_ in _DATA else _noted(ground, at)
+    if type_ in _DATA:
+        data = _plain(_DATA[type_](ground, at))
+    else:
+        data = _plain(EventData(*_task(ground))) | _MORE.get(type_, _noted)(ground, at)
     identity = str(sequence.event_id(body.id, number))
     metadata = Metadata(body.correlation_id or str(sequence.correlation_id(body.id)))
     return TaskEvent(name.key, name.type, identity, number, time_of(at), data, metadata)
@@ -121,42 +121,61 @@ def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback
     return names
 
 
-def _created(ground: Ground, at: int) -> dict[str, Any]:
+def _plain(data: EventData) -> dict[str, Any]:
+    return dict(msgspec.to_builtins(data))
+
+
+def _task(ground: Ground) -> tuple[str, str | None, str]:
+    """What every event says of its task."""
+    return str(ground.body.id), ground.body.workflow_id, ground.definition.task_type.value
+
+
+def _created(ground: Ground, at: int) -> CreatedData:
     del at
-    return {
-        "taskDefinitionId": ground.definition.key,
-        "status": "PENDING",
-        "priority": Priority(ground.body.priority).name,
-        "createdAt": iso(made_at(ground.body.id)),
-    }
+    return CreatedData(
+        *_task(ground),
+        task_definition_id=ground.definition.key,
+        status="PENDING",
+        priority=Priority(ground.body.priority).name,
+        created_at=iso(made_at(ground.body.id)),
+    )
 
 
-def _started(ground: Ground, at: int) -> dict[str, Any]:
-    return {"executorId": ground.attempt.worker if ground.attempt else None, "startTime": iso(at)}
+def _started(ground: Ground, at: int) -> StartedData:
+    worker = ground.attempt.worker if ground.attempt else None
+    return StartedData(*_task(ground), executor_id=worker, start_time=iso(at))
 
 
-def _ended(ground: Ground, at: int) -> dict[str, Any]:
+def _completed(ground: Ground, at: int) -> CompletedData:
     attempt = ground.attempt
-    started = iso(attempt.started_at) if attempt else None
-    return {"executorId": attempt.worker if attempt else None, "startTime": started, "endTime": iso(at)}
+    return CompletedData(
+        *_task(ground),
+        executor_id=attempt.worker if attempt else None,
+        start_time=iso(attempt.started_at) if attempt else None,
+        end_time=iso(at),
+        execution_time=attempt.run_ms if attempt else None,
+        output_summary=summarize(attempt.result if attempt else None),
+    )
 
 
-def _completed(ground: Ground, at: int) -> dict[str, Any]:
+def _failed(ground: Ground, at: int) -> FailedData:
     attempt = ground.attempt
-    run_ms = attempt.run_ms if attempt else None
-    summary = summarize(attempt.result if attempt else None)
-    return {**_ended(ground, at), "executionTime": run_ms, "outputSummary": summary}
+    error = detail_of(attempt).error or {}
+    return FailedData(
+        *_task(ground),
+        executor_id=attempt.worker if attempt else None,
+        start_time=iso(attempt.started_at) if attempt else None,
+        end_time=iso(at),
+        error_code=error.get("code"),
+        error_message=error.get("message"),
+        stack_trace=error.get("stackTrace"),
+        retryable=bool(error.get("retryable", False)),
+    )
 
 
-def _failed(ground: Ground, at: int) -> dict[str, Any]:
-    error = detail_of(ground.attempt).error or {}
-    return {
-        **_ended(ground, at),
-        "errorCode": error.get("code"),
-        "errorMessage": error.get("message"),
-        "stackTrace": error.get("stackTrace"),
-        "retryable": bool(error.get("retryable", False)),
-    }
+def _canceled(ground: Ground, at: int) -> CanceledData:
+    detail = detail_of(ground.attempt)
+    return CanceledData(*_task(ground), end_time=iso(at), reason=detail.reason, canceled_by=detail.by)
 
 
 def _retry(ground: Ground, at: int) -> dict[str, Any]:
@@ -171,11 +190,6 @@ def _retry(ground: Ground, at: int) -> dict[str, Any]:
         "lastErrorCode": error.get("code"),
         "lastErrorMessage": error.get("message"),
     }
-
-
-def _canceled(ground: Ground, at: int) -> dict[str, Any]:
-    detail = detail_of(ground.attempt)
-    return {"endTime": iso(at), "reason": detail.reason, "canceledBy": detail.by}
 
 
 def _noted(ground: Ground, at: int) -> dict[str, Any]:
@@ -201,13 +215,15 @@ def _assigned(ground: Ground, at: int) -> dict[str, Any]:
     }
 
 
-_DATA = {
+_DATA: dict[EventType, Callable[[Ground, int], EventData]] = {
     EventType.CREATED: _created,
     EventType.STARTED: _started,
     EventType.COMPLETED: _completed,
     EventType.FAILED: _failed,
-    EventType.RETRY: _retry,
     EventType.CANCELED: _canceled,
+}
+_MORE: dict[EventType, Callable[[Ground, int], dict[str, Any]]] = {
+    EventType.RETRY: _retry,
     EventType.ASSIGNED: _assigned,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
@@ -96,6 +96,10 @@ def moment(us: int | None) -> datetime | None:
     return None if us is None else time_of(us)
 
 
+@overload
+def iso(us: int) -> str: ...
+@overload
+def iso(us: int | None) -> str | None: ...
 def iso(us: int | None) -> str | None:
     """The time `us` as ISO-8601 in UTC with milliseconds."""
     when = moment(us)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from taskyard.errors import TaskyardError
 
 _AT_ONCE = 200
 _LOOK_EVERY = 0.5
+_LAST_WORDS = 2.0
 
 Listener = Callable[[Any], Any]
 
@@ -56,6 +58,8 @@ class Triggers:
         self._engine = engine
         self._listeners = listeners
         self._after = 0
+        self._woken = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -64,25 +68,32 @@ class Triggers:
         self._task = asyncio.create_task(self._run(), name="taskyard-triggers")
 
     async def stop(self) -> None:
-        """Listen no more; what has happened until now is still told."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        """Listen no more; what has happened until now is still told, as far as that takes no more than 2 s."""
+        if self._task is None:
+            return
+        task, self._task = self._task, None
+        with contextlib.suppress(TimeoutError, TaskyardError):
+            async with asyncio.timeout(_LAST_WORDS):
+                while await self._engine.store.sequence(_AT_ONCE):
+                    pass
+                self._stopping = True
+                self._woken.set()
+                await task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
-        woken = asyncio.Event()
-        stop_listening = self._engine.store.listen(Topic.FEED, woken.set)
+        stop_listening = self._engine.store.listen(Topic.FEED, self._woken.set)
         try:
             while True:
-                woken.clear()
+                self._woken.clear()
                 if await self._step():
                     continue
-                try:
+                if self._stopping:
+                    return
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_EVERY):
-                        await woken.wait()
-                except TimeoutError:
-                    continue
+                        await self._woken.wait()
         finally:
             stop_listening()
 

@@ -116,14 +116,20 @@ class FunctionExecutor:
         async def run(job: Job, error: TaskError) -> Any:
             del error
             arguments = await self._arguments(handler, job)
-            value = (
-                function(**arguments)
-                if inspect.iscoroutinefunction(function)
-                else self._threaded(function, **arguments)
-            )
-            return handler.signature.dump_output(await value)
+            try:
+                value = await self._called(function, arguments)
+            except BaseException as failure:
+                if isinstance(failure, Exception) or _is_meant_for_us(failure):
+                    raise
+                raise RuntimeError(f"the fallback raised {type(failure).__name__}") from failure
+            return handler.signature.dump_output(value)
 
         return run
+
+    async def _called(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(**arguments)
+        return await self._threaded(function, **arguments)
 
 
 def _name(definition: Definition) -> str:

@@ -75,7 +75,7 @@ class Agreement:
 
     async def _check_revoked(self) -> None:
         """Each worker is told of its leases that were revoked; also of some that it has let go already."""
-        for worker_id in self.model.workers:
+        for worker_id in {lease.worker_id for lease in self.model.leases.values()}:
             revoked = {
                 lease.pair for lease in self.model.leases.values() if lease.revoked and lease.worker_id == worker_id
             }

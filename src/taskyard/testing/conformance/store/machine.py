@@ -90,14 +90,16 @@ class StoreMachine(RuleBasedStateMachine):
     def come_to_an_end(self) -> None:
         """Whatever has happened, all that moves by itself is done in the end."""
         self.resume()
-        for _ in range(len(self.model.tasks) + 3):
+        rounds = 0
+        while any(task.state in _MOVING for task in self.model.tasks.values()):
+            rounds += 1
+            assert rounds < len(self.model.tasks) + 3
             self.clock.move(_HOUR)
             self.recover()
             self.promote()
             worker_id = self.register(pid=1, supervised=False)
             done = Way(0, Outcome.COMPLETED, 0.0)
             self.way_out(worker_id, [(held, done) for held in self.lease(worker_id, _MANY, None)])
-        assert not [task for task in self.model.tasks.values() if task.state in _MOVING]
         self.run(self.agreement.check(self.now))
         self.run(self.agreement.check_stories())
 

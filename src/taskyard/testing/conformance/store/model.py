@@ -308,7 +308,7 @@ class Model:
             waiting = [task for task in tasks if task.place in _QUEUED and task.lane.queue == queue]
         leased = [task for task in tasks if task.place is PlaceKind.RUNNING and task.lane.queue == queue]
         oldest = min((task.at for task in waiting), default=None)
-        return queue in self.paused, len(waiting), len(leased), None if oldest is None else now - oldest
+        return queue in self.paused, len(waiting), len(leased), None if oldest is None else max(0, now - oldest)
 
 
 def _rank(task: ModelTask) -> tuple[bool, int]:

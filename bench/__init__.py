@@ -1,0 +1,1 @@
+"""How fast Taskyard is on this machine: `make bench`. Ratios in one run count, absolute times do not."""

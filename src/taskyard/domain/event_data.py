@@ -1,0 +1,76 @@
+"""What the events of a task's life tell: the `data` of each, by its type."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from taskyard.domain.lifecycle import EventType
+
+Moment: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
+
+class EventData(msgspec.Struct, frozen=True, rename="camel"):
+    """What every event says of its task."""
+
+    task_id: str
+    workflow_id: str | None
+    task_type: str
+
+
+class CreatedData(EventData, frozen=True, rename="camel", kw_only=True):
+    """What was asked for."""
+
+    task_definition_id: str
+    status: str
+    priority: str
+    created_at: Moment
+
+
+class StartedData(EventData, frozen=True, rename="camel", kw_only=True):
+    """Who began an attempt."""
+
+    executor_id: str | None
+    start_time: Moment
+
+
+class EndedData(EventData, frozen=True, rename="camel", kw_only=True):
+    """Who ended the task, and when; one that never started has no executor."""
+
+    executor_id: str | None
+    start_time: Moment | None
+    end_time: Moment
+
+
+class CompletedData(EndedData, frozen=True, rename="camel", kw_only=True):
+    """What came of it; `executionTime` in milliseconds."""
+
+    execution_time: int | None
+    output_summary: dict[str, Any]
+
+
+class FailedData(EndedData, frozen=True, rename="camel", kw_only=True):
+    """What went wrong for good."""
+
+    error_code: str | None
+    error_message: str | None
+    stack_trace: str | None
+    retryable: bool
+
+
+class CanceledData(EventData, frozen=True, rename="camel", kw_only=True):
+    """Why it ended, and by whom."""
+
+    end_time: Moment
+    reason: str | None
+    canceled_by: str | None
+
+
+DATA: dict[EventType, type[EventData]] = {
+    EventType.CREATED: CreatedData,
+    EventType.STARTED: StartedData,
+    EventType.COMPLETED: CompletedData,
+    EventType.FAILED: FailedData,
+    EventType.CANCELED: CanceledData,
+}

@@ -1,0 +1,75 @@
+"""Uploaded files as input: an id in the request, a file in the handler."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from taskyard import Context, TaskFailed, Taskyard, UploadedFile
+from taskyard.engine.upload import save_upload
+from tests.stories import handlers
+
+CONTENT = bytes(range(256)) * 100
+
+
+async def test_a_handler_finds_the_file_behind_the_id(yard: Taskyard) -> None:
+    @yard.task
+    async def checksum(file: UploadedFile, label: str = "") -> str:
+        assert (file.name, file.size) == ("data.bin", len(CONTENT))
+        assert file.path is not None
+        return label + hashlib.sha256(file.path.read_bytes()).hexdigest()
+
+    async with yard.worker():
+        upload = await save_upload(yard.engine, "data.bin", CONTENT)
+        assert upload.sha256 == hashlib.sha256(CONTENT).hexdigest()
+        assert await checksum.run(file=upload.id, label="x") == "x" + upload.sha256
+
+
+async def test_lists_of_files_and_files_that_may_be_missing(yard: Taskyard) -> None:
+    @yard.task
+    async def total(files: list[UploadedFile], cover: UploadedFile | None = None) -> int:
+        return sum(file.size for file in files) + (cover.size if cover else 0)
+
+    async with yard.worker():
+        one = await save_upload(yard.engine, "one", b"1")
+        two = await save_upload(yard.engine, "two", b"22")
+        assert await total.run(files=[one.id, two.id]) == 3
+        assert await total.run(files=[one.id], cover=two.id) == 3
+
+
+async def test_a_file_goes_to_a_thread_a_process_and_a_subtask(yard: Taskyard) -> None:
+    thread = yard.register("thread", handlers.size_of)
+    process = yard.register("process", handlers.size_of, isolation="process")
+
+    @yard.task
+    async def parent(ctx: Context, file: UploadedFile) -> int:
+        return int(await ctx.run(thread, {"file": file}))
+
+    async with yard.worker():
+        upload = await save_upload(yard.engine, "data.bin", CONTENT)
+        assert await thread.run(file=upload.id) == len(CONTENT)
+        assert await process.run(file=upload.id) == len(CONTENT)
+        assert await parent.run(file=upload.id) == len(CONTENT)
+
+
+async def test_an_unknown_upload_is_a_validation_error(yard: Taskyard) -> None:
+    size_of = yard.register("size_of", handlers.size_of)
+    async with yard.worker():
+        run = await size_of.start(file="nowhere")
+        with pytest.raises(TaskFailed) as failed:
+            await run.result()
+    assert failed.value.code == "VALIDATION_ERROR"
+    assert failed.value.details[0]["path"] == "/input/file"
+    assert run.task.attempt == 1
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\temp\\x.txt", "a\0b", "", "\x1b[31mred", "x" * 1000])
+async def test_a_name_is_only_ever_shown(yard: Taskyard, tmp_path: Path, name: str) -> None:
+    size_of = yard.register("size_of", handlers.size_of)
+    async with yard.worker():
+        upload = await save_upload(yard.engine, name, b"content")
+        assert "/" not in upload.name
+        assert "\\" not in upload.name
+        assert 0 < len(upload.name) <= 255
+        assert await size_of.run(file=upload.id) == 7
+    assert list((tmp_path / "data" / "uploads").iterdir()) == [tmp_path / "data" / "uploads" / upload.sha256]
