@@ -69,7 +69,8 @@ class Supervisor:
                 await self._bury(cells)
                 pause = _RESTART_FIRST if loop.time() - began > _STABLE_SECONDS else min(pause * 2, _RESTART_LONGEST)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._stopping.wait()
         finally:
             os.close(descriptor)
 

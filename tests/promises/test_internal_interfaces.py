@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 
 from taskyard import Taskyard
@@ -26,6 +27,7 @@ from tests.promises.yard import (
     count,
     dequeue,
     event_of,
+    events_of,
     make_yard,
     refusal,
     settle,
@@ -34,6 +36,7 @@ from tests.promises.yard import (
 )  # fmt: skip
 
 INTERNAL_ROUTES = [name for name in ACCESS if " /api/internal/" in name]
+PUBLISHED = ("created", "started", "completed", "failed", "canceled")
 EVERY_SCOPE = {scope for access in ACCESS.values() for scope in access.any_of}
 
 
@@ -318,3 +321,55 @@ async def test_internal_endpoints_check_the_service_token(idle: Client, route: s
         assert answer.status_code == status, name
     good = await idle.request(method, path, headers=bearer("service", *ACCESS[route].any_of))
     assert good.status_code not in (401, 403)
+
+
+async def test_published_event_schemas_fit_the_events(world: World, http: Client) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Published Events: each has a schema of its name that it fits."""
+    components = (await http.get("/openapi.json")).json()["components"]
+    await http.create("add", SUM)
+    await http.create("refused", {"code": "NO"})
+    delayed = await http.create("add", SUM, delay=60)
+    await http.post(f"{INTERNAL}/{delayed}/cancel")
+    await world.settle()
+    events = (await http.get("/api/v1/events?limit=200")).json()["items"]
+    told = {event["type"].rpartition(".")[2] for event in events}
+    assert set(PUBLISHED) <= told
+    for event in events:
+        name = event["type"].rpartition(".")[2]
+        if name in PUBLISHED:
+            schema = {"$ref": f"#/components/schemas/Task{name.title()}Event", "components": components}
+            jsonschema_rs.validate(schema, event)
+
+
+async def test_event_feed_is_complete_and_resumable(world: World, http: Client) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Published Events: the feed can be read on from any position."""
+    made = [await http.create("flaky", {"failures": n % 2}) for n in range(20)]
+    await world.run_until_idle()
+    seen: list[dict[str, Any]] = []
+    position = "0"
+    while page := (await http.get(f"/api/v1/events?after={position}&limit=7")).json():
+        if not page["items"]:
+            break
+        seen += page["items"]
+        position = page["position"]
+    trails = [event for task_id in made for event in await events_of(http, task_id)]
+    assert len(seen) == len({event["id"] for event in seen}) == len(trails)
+    assert {event["id"] for event in seen} == {event["id"] for event in trails}
+    for task_id in made:
+        numbers = [event["sequence"] for event in seen if event["data"]["taskId"] == task_id]
+        assert numbers == sorted(set(numbers))
+
+
+async def test_internal_reassign(world: World, http: Client) -> None:
+    """internal-interfaces.md § Internal Endpoints: a manual task moves to others, and who gave it why is kept."""
+    task_id = await http.create("approve")
+    await world.settle()
+    to = {"assigneeType": "GROUP", "assigneeId": "finance", "reason": "on holiday"}
+    moved = (await http.post(f"{INTERNAL}/{task_id}/reassign", json=to)).json()
+    assert (moved["assigneeType"], moved["assigneeId"], moved["status"]) == ("GROUP", "finance", "ASSIGNED")
+    told = [event["data"] for event in await events_of(http, task_id) if event["type"] == "task.manual.assigned"]
+    assert [data["assigneeId"] for data in told] == ["ada", "finance"]
+    assert (told[-1]["assigneeType"], told[-1]["reason"]) == ("GROUP", "on holiday")
+    assert told[-1]["from"] == {"assigneeType": "USER", "assigneeId": "ada", "claimedBy": None}
+    automated = await http.create("sums", SUM)
+    assert refusal(await http.post(f"{INTERNAL}/{automated}/reassign", json=to))[0] == 409

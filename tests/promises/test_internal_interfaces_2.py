@@ -24,6 +24,7 @@ from tests.promises.yard import (
     depths,
     dequeue,
     event_of,
+    events_of,
     refusal,
     settle,
     task_of,
@@ -345,3 +346,29 @@ async def test_openapi_describes_every_route(idle: Client) -> None:
         named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
         assert named == set(re.findall(r"{(\w+)}", name)), name
         assert ACCESS[name].public or {"401", "403"} & set(operation["responses"]), name
+
+
+@pytest.mark.parametrize("given", ["order-7", None])
+async def test_correlation_id_is_everywhere(idle: Client, given: str | None) -> None:
+    """internal-interfaces.md § Task Queue Interface › Workflow Orchestrator Integration: one id links all there is."""
+    more = {"correlationId": given} if given else {}
+    task_id = await idle.create("sums", SUM, workflowId="w1", **more)
+    (message,) = await dequeue(idle, AUTOMATED)
+    await settle(idle, message, "complete", output=3)
+    told = {event["metadata"]["correlationId"] for event in await events_of(idle, task_id)}
+    everywhere = {*told, message["correlationId"], (await task_of(idle, task_id))["correlationId"]}
+    (kept,) = everywhere
+    assert kept == (given or str(uuid.UUID(kept)))
+
+
+async def test_assigned_event_schema(world: World, http: Client) -> None:
+    """internal-interfaces.md § Event Schemas › Task Manual Assigned: who has to do what until when."""
+    due = "2030-02-01T12:00:00.000Z"
+    task_id = await http.create("approve", {}, priority="HIGH", dueDate=due, **IDS)
+    await world.settle()
+    task = await task_of(http, task_id)
+    event = await event_of(http, task_id, "task.manual.assigned")
+    data = check_envelope(event, "task.manual.assigned", task, "assigneeName")
+    assert (data["assigneeType"], data["assigneeId"]) == ("USER", "ada")
+    assert (data["taskName"], data["taskDescription"]) == ("Approve the order", "Look at it and say yes.")
+    assert (data["priority"], data["dueDate"]) == ("HIGH", due)

@@ -598,3 +598,18 @@ async def test_reactions_run_follow_up_work(world: World) -> None:
     await world.settle()
     assert (await run.refresh()).status == "COMPLETED"
     assert await followed[0].result() == 30
+
+
+async def test_service_defaults_to_the_yards(tmp_path: Path) -> None:
+    """live-change-tasks.md § Task definition: a task is of its own service, else of its yard's."""
+    yard = Taskyard("sqlite:///:memory:", service="shop", settings=new_yard(tmp_path)._settings)
+
+    @yard.task
+    async def sell() -> None: ...
+
+    @yard.task(service="billing")
+    async def bill() -> None: ...
+
+    async with yard:
+        services = [(await (await handle.start()).refresh()).service for handle in (sell, bill)]
+    assert services == ["shop", "billing"]

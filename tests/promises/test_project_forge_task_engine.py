@@ -919,3 +919,37 @@ async def test_partial_failures_become_warnings(yard: Taskyard) -> None:
         task = await client.until(await client.create("load_rows"), "COMPLETED")
     assert task["warnings"] == [{"item": number, "error": f"bad {number}"} for number in (0, 4, 8)]
     assert task["output"] == [1, 2, 3, 5, 6, 7, 9]
+
+
+async def test_task_log_level_setting(tmp_path: Path) -> None:
+    """project-forge-task-engine.md § Configuration › Performance Tuning: TASK_LOG_LEVEL drops a task's lower lines."""
+    yard = new_yard(tmp_path, TASK_LOG_LEVEL=load({"TASK_LOG_LEVEL": "WARNING"})["TASK_LOG_LEVEL"])
+
+    @yard.task
+    async def chatty(ctx: Context) -> None:
+        for level in ("debug", "info", "warning", "error"):
+            getattr(ctx.log, level)(level)
+
+    async with working(yard) as client:
+        run = await chatty.start()
+        await run.result()
+        lines = (await client.get(f"/api/v1/tasks/{run.id}/logs")).json()["items"]
+    assert [line["level"] for line in lines] == ["warning", "error"]
+
+
+async def test_definitions_are_listed_by_category_and_tag(yard: Taskyard) -> None:
+    """project-forge-task-engine.md § Key Features › Task Management: category and tags put definitions in order."""
+    for key, category, tags in [("backup", "data", ["db"]), ("vacuum", "upkeep", ["db"]), ("greet", "upkeep", [])]:
+        yard.task(key=key, category=category, tags=tags)(_nothing)
+
+    async def listed(**query: str) -> list[str]:
+        return [each["key"] for each in (await client.get("/api/v1/definitions", params=query)).json()["items"]]
+
+    async with yard, calling(yard) as client:
+        assert await listed(category="upkeep") == ["greet", "vacuum"]
+        assert await listed(tag="db") == ["backup", "vacuum"]
+        assert await listed(category="upkeep", tag="db") == ["vacuum"]
+        assert await listed(category="none") == []
+
+
+async def _nothing() -> None: ...

@@ -128,6 +128,8 @@ async def test_workflow_task_always_names_its_workflow(yard: Taskyard) -> None:
     assert isinstance(of_workflow, Task)
     assert of_workflow.workflow_id == "w-1"
     assert not isinstance(alone, WorkflowTask)
+    with pytest.raises(msgspec.ValidationError, match="workflow_id"):
+        msgspec.convert(msgspec.to_builtins(alone), WorkflowTask)
 
 
 async def test_user_task_maps_a_manual_task_to_its_user(yard: Taskyard) -> None:

@@ -353,3 +353,22 @@ async def test_bad_handlers_leave_the_worker_alive(tmp_path: Path) -> None:
             task = await http.until(await http.create(key, {}), "COMPLETED", "FAILED")
             assert (task["error"] or {}).get("code") == code, key
             assert (await http.until(await http.create("add", SUM), "COMPLETED"))["output"] == 3
+
+
+async def test_poison_ends_as_a_dead_letter(world: World, http: Client) -> None:
+    """task-execution-layer.md § Operational Considerations › Resilience: five lost workers are enough for a task."""
+    beside = [await http.create("sums", SUM) for _ in range(2)]
+    poison = await http.create("sums", SUM, priority="HIGH")
+    losses = 0
+    while messages := await dequeue(http, AUTOMATED, visibilityTimeout=30):
+        if poison in [message["taskId"] for message in messages]:
+            losses += 1
+            await world.advance(31)  # the worker has died, and nothing it held was settled
+        else:
+            for message in messages:
+                await settle(http, message, "complete", output=3)
+    task = await task_of(http, poison)
+    assert (losses, task["status"], task["error"]["code"]) == (5, "FAILED", "WORKER_LOST")
+    dead = (await http.get(f"/api/internal/queues/{DEADLETTER}/messages")).json()["items"]
+    assert [each["taskId"] for each in dead] == [poison]
+    assert [(await task_of(http, each))["status"] for each in beside] == ["COMPLETED"] * 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.promises.yard import (
     count,
     define_more,
     dequeue,
+    events_of,
     make_yard,
     refusal,
     settle,
@@ -212,3 +215,45 @@ async def test_assignment_is_stored_on_the_task(world: World, http: Client, type
         due,
     )
     assert await types_of(http, task_id) == ["created", "started", "assigned"]
+
+
+async def test_assignment_emits_task_assigned(world: World, http: Client) -> None:
+    """task-execution-layer.md § Implementation Examples › Handling a Manual Task: an event says whose it is."""
+    task_id = await http.create("approve", {}, assignee={"type": "USER", "id": "bob"})
+    await world.settle()
+    await http.post(f"{INTERNAL}/{task_id}/reassign", json={"assigneeType": "GROUP", "assigneeId": "ops"})
+    told = [event["data"] for event in await events_of(http, task_id) if event["type"] == "task.manual.assigned"]
+    assert [(each["taskId"], each["assigneeType"], each["assigneeId"]) for each in told] == [
+        (task_id, "USER", "bob"), (task_id, "GROUP", "ops"),
+    ]  # fmt: skip
+
+
+PROGRAM = """
+import os, structlog
+from taskyard.logs import configure_logs
+from taskyard.settings import load
+configure_logs(load(os.environ))
+log = structlog.get_logger("taskyard.test")
+log.info("lower")
+log.warning("higher")
+"""
+
+
+@pytest.mark.parametrize("level", ["INFO", "WARNING"])
+@pytest.mark.parametrize("destination", ["stderr", "file"])
+def test_log_level_and_destination(tmp_path: Path, destination: str, level: str) -> None:
+    """task-execution-layer.md § Configuration: what is logged, and whether to standard error or a file."""
+    settings = {"TASK_LOG_LEVEL": level, "TASK_LOG_DESTINATION": destination, "TASKYARD_DATA_DIR": str(tmp_path)}
+    command = Command(tmp_path, settings)
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=tmp_path,
+        env=command.environment,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    file = tmp_path / "taskyard.log"
+    text = file.read_text() if destination == "file" else ended.stderr
+    assert [json.loads(line)["event"] for line in text.splitlines()] == ["lower", "higher"][level == "WARNING" :]
+    assert (ended.stderr == "") == file.exists() == (destination == "file")

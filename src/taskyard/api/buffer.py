@@ -38,7 +38,8 @@ class Buffer:
         if len(self._messages) >= self._size and not self._is_slow:
             self._drained.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._drained.wait(), self._patience)
+                async with asyncio.timeout(self._patience):
+                    await self._drained.wait()
             self._is_slow = len(self._messages) >= self._size
         if len(self._messages) >= self._size:
             self._skip()

@@ -100,7 +100,8 @@ async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[byt
                 yield KEEP_ALIVE
                 spoken = loop.time()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), _LOOK_EVERY)
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await woken.wait()
     except Overloaded:
         return  # the store is away: the client comes again with the last id it has
     finally:

@@ -72,7 +72,8 @@ async def _explain(access: Access, task_id: str, waiting: _Waiting, display: Dis
     while True:
         waiting.changed.clear()
         try:
-            await asyncio.wait_for(waiting.changed.wait(), _PATIENCE if waiting.status in _WAITING else None)
+            async with asyncio.timeout(_PATIENCE if waiting.status in _WAITING else None):
+                await waiting.changed.wait()
         except TimeoutError:
             display.note((await access.why(task_id))["reason"])
             await waiting.changed.wait()

@@ -35,9 +35,10 @@ _STATUS_OF = {
 
 
 class _Look(NamedTuple):
-    """What one look found: messages in order, and whether the story has come to its end."""
+    """What one look found: messages in order, whether there are more already, and whether the story has ended."""
 
     messages: list[Message]
+    more: bool
     ended: bool
 
 
@@ -57,9 +58,8 @@ async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0)
             if look.ended:
                 yield {"type": "end", "sequence": after, "at": iso(await engine.store.now())}
                 return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_AGAIN):
-                    await changed.wait()
+            if not look.more:
+                await _wait_a_while(changed)
 
 
 async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
@@ -70,9 +70,13 @@ async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
             task = await get_task(engine, task_id)
             if task.status in FINAL:
                 return task
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_AGAIN):
-                    await changed.wait()
+            await _wait_a_while(changed)
+
+
+async def _wait_a_while(changed: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LOOK_AGAIN):
+            await changed.wait()
 
 
 async def _look(engine: Engine, task_id: int, after: int) -> _Look:
@@ -95,7 +99,7 @@ async def _look(engine: Engine, task_id: int, after: int) -> _Look:
     ended = task.status in FINAL and not more
     if ended:
         messages = _with_result(messages, task, after)
-    return _Look(messages, ended)
+    return _Look(messages, more, ended)
 
 
 def _of_event(event: TaskEvent) -> list[Message]:

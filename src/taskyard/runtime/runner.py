@@ -95,7 +95,10 @@ class Runners:
                 if desk.running.get(job.claimed.task_id) is job:
                     del desk.running[job.claimed.task_id]
                 self._started(slot, 0)
-            if len(desk.ended) >= _FLUSH_AT or not desk.waiting:
+            if not desk.waiting:
+                desk.hungry.set()
+                desk.settle.set()
+            elif len(desk.ended) >= _FLUSH_AT:
                 desk.settle.set()
             taken += 1
             if taken % _YIELD_EVERY == 0:

@@ -100,7 +100,8 @@ class Upkeep:
         await asyncio.sleep(_GATHER)
         woken = self._woken[service.topic]
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), service.period)
+            async with asyncio.timeout(service.period):
+                await woken.wait()
         woken.clear()
 
     async def _sequence(self) -> None:

@@ -149,7 +149,8 @@ class World:
                     if still and await self._engine.store.feed_end() == before:
                         return scene
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(moved.wait(), _LOOK_EVERY)
+                        async with asyncio.timeout(_LOOK_EVERY):
+                            await moved.wait()
         except TimeoutError:
             names = ", ".join(map(str, sorted(scene.moving))) if scene and scene.moving else "a listener"
             raise TimeoutError(f"after {self._patience:g} s of real time there still runs: {names}") from None
