@@ -15,6 +15,7 @@ from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.store import Store
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
+from taskyard.domain.signature import plain_input
 from taskyard.domain.upload import UploadedFile
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
@@ -162,7 +163,7 @@ class HandlerServices:
         """A subtask's result. Its failure fails the parent without a retry, for the child had its own."""
         engine = self._app.engine
         key = target if isinstance(target, str) else target.key
-        request = TaskRequest(task_definition_id=key, input={} if input_ is None else input_)
+        request = TaskRequest(task_definition_id=key, input=plain_input(input_ or {}))
         child = (await submit(engine, request, SYSTEM, parent_id=job.claimed.task_id)).task
         telling = asyncio.create_task(self._tell_progress(int(child.task_id), on_progress))
         try:

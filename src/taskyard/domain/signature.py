@@ -133,13 +133,22 @@ def plain_input(values: Mapping[str, Any]) -> dict[str, Any]:
 
     What has no JSON form stays as it is, for the door to refuse with its place.
     """
-    plain = dict(values)
+    plain = {name: _upload_ids(value) for name, value in values.items()}
     if is_flat(plain):
         return plain
     try:
         return dict(to_jsonable_python(plain, by_alias=True))
     except (PydanticSerializationError, ValueError, TypeError, RecursionError):
         return plain
+
+
+def _upload_ids(value: Any) -> Any:
+    """A file, or a list of them, as what stands for it in JSON."""
+    if isinstance(value, UploadedFile):
+        return value.upload_id
+    if isinstance(value, list) and any(isinstance(each, UploadedFile) for each in value):
+        return [_upload_ids(each) for each in value]
+    return value
 
 
 class _ClosedSchema(GenerateJsonSchema):
