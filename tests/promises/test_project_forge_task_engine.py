@@ -1,7 +1,5 @@
 """What project-forge-task-engine.md promises of the core."""
 
-# ruff: noqa: RUF002 - headings are cited as they are written
-
 from __future__ import annotations
 
 import asyncio

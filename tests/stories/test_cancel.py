@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from taskyard import Context, Run, TaskCanceled, TaskFailed, Taskyard
-from taskyard.errors import Conflict, IllegalTransition, NotFound
 from taskyard.engine.cancel import cancel
+from taskyard.errors import Conflict, IllegalTransition, NotFound
 from tests.stories import handlers
 from tests.stories.tools import events_of, keys_of
 from tests.support import eventually

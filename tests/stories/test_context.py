@@ -178,6 +178,4 @@ async def test_each_attempt_has_a_context_of_its_own(yard: Taskyard) -> None:
 
     async with yard.worker(concurrency=3):
         runs = await meet.start_many([{"name": name} for name in "abc"])
-        assert [await run.result() for run in runs] == [
-            [run.id, name] for run, name in zip(runs, "abc", strict=True)
-        ]
+        assert [await run.result() for run in runs] == [[run.id, name] for run, name in zip(runs, "abc", strict=True)]

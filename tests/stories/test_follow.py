@@ -81,9 +81,7 @@ async def test_from_every_position_the_rest_comes_once(yard: Taskyard, start: An
         assert kinds(await collect(run, story[-1]["sequence"])) == ["end"]
 
 
-async def test_leaving_and_coming_back_at_every_message_misses_and_repeats_nothing(
-    yard: Taskyard, start: Any
-) -> None:
+async def test_leaving_and_coming_back_at_every_message_misses_and_repeats_nothing(yard: Taskyard, start: Any) -> None:
     async with yard.worker():
         run = await start(lines=40)
         seen: Messages = []

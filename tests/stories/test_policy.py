@@ -58,9 +58,7 @@ async def test_the_services_maxima_hold_for_everybody(settings: Settings) -> Non
     assert asked.retry.max_retries == 1000
 
 
-async def test_a_frozen_policy_outlives_a_new_definition(
-    yard: Taskyard, another_yard: Callable[[], Taskyard]
-) -> None:
+async def test_a_frozen_policy_outlives_a_new_definition(yard: Taskyard, another_yard: Callable[[], Taskyard]) -> None:
     yard.register("job", job, retry=1)
     async with yard:
         run = await yard.start("job")

@@ -147,9 +147,7 @@ async def test_some_errors_are_never_retried(yard: Taskyard, error: TaskFailed, 
         ValueError("x" * 1_000_000),
     ],
 )
-async def test_an_error_that_cannot_be_written_down_is_written_down_somehow(
-    yard: Taskyard, error: Exception
-) -> None:
+async def test_an_error_that_cannot_be_written_down_is_written_down_somehow(yard: Taskyard, error: Exception) -> None:
     @yard.task(retry=0)
     async def fail() -> None:
         raise error

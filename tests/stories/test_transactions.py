@@ -172,9 +172,7 @@ async def test_a_policy_of_its_own_goes_with_the_transaction(
             assert run.task.max_retries == 1
 
 
-async def test_a_limited_task_waits_for_its_slot_also_from_a_transaction(
-    yard: Taskyard, database_url: str
-) -> None:
+async def test_a_limited_task_waits_for_its_slot_also_from_a_transaction(yard: Taskyard, database_url: str) -> None:
     way = "sqlite3" if database_url.startswith("sqlite") else "asyncpg"
 
     @yard.task(max_concurrent=1)

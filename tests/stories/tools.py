@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from taskyard import Run, Taskyard, TaskEvent
+from taskyard import Run, TaskEvent, Taskyard
 from taskyard.contracts.records import Filter
 from taskyard.engine.events import task_events
 from taskyard.engine.query import list_tasks

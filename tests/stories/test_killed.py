@@ -1,0 +1,110 @@
+"""Worker processes that die: nothing is lost, nothing completes twice, and who made them die is found."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from taskyard import Taskyard
+from taskyard.engine.query import know_one
+from taskyard.settings import Settings
+from tests.stories.plant import yard as planted
+from tests.stories.processes import LONE, SUPERVISED, Plant, count_of, pause_before_second_start
+from tests.support import eventually
+
+
+@pytest.fixture
+async def plant(settings: Settings, database_url: str, tmp_path: Path) -> Plant:
+    yard = Taskyard(settings=settings)
+    for handler in planted.registry:
+        yard.registry.add(handler)
+    async with yard:
+        yield Plant(yard, database_url, tmp_path)
+
+
+async def start_ticks(plant: Plant, count: int) -> list:
+    return await plant.yard.start_many("tick", [{"number": n} for n in range(count)])
+
+
+async def assert_all_completed_once(plant: Plant, runs: list) -> list:
+    """Returns the stories. A handler whose process died in it may have run twice; a task never completes twice."""
+    assert await plant.all_final(runs) == {"COMPLETED": len(runs)}
+    stories = await plant.stories(runs)
+    assert [count_of(story, "completed") for story in stories] == [1] * len(runs)
+    assert {int(number) for number in plant.ledger("done")} == set(range(len(runs)))
+    return stories
+
+
+async def test_killing_supervised_workers_in_the_middle_of_200_tasks(plant: Plant) -> None:
+    runs = await start_ticks(plant, 200)
+    with plant.worker([*SUPERVISED, "--processes", "2"]):
+        victim, _ = await plant.pids(2)
+        await plant.ledger_has("done", 50)
+        killed_at = time.time()
+        os.kill(victim, signal.SIGKILL)
+        stories = await assert_all_completed_once(plant, runs)
+    lost = [story for story in stories if count_of(story, "started") > 1]
+    assert lost
+    assert all(pause_before_second_start(story, killed_at) <= 2 for story in lost)
+    assert len(plant.ledger("done")) - 200 <= 4
+
+
+async def test_killing_a_lone_worker_in_the_middle_of_200_tasks(plant: Plant) -> None:
+    runs = await start_ticks(plant, 200)
+    with plant.worker(LONE), plant.worker(LONE):
+        victim, _ = await plant.pids(2)
+        await plant.ledger_has("done", 50)
+        killed_at = time.time()
+        os.kill(victim, signal.SIGKILL)
+        stories = await assert_all_completed_once(plant, runs)
+    lost = [story for story in stories if count_of(story, "started") > 1]
+    assert 0 < len(lost) <= 4
+    assert all(pause_before_second_start(story, killed_at) <= 15 for story in lost)
+
+
+async def test_a_poison_task_is_found_and_its_bystanders_complete(plant: Plant) -> None:
+    with plant.worker([*SUPERVISED, "--processes", "2"]):
+        await plant.pids(2)
+        bystanders = await start_ticks(plant, 25)
+        poison = await plant.yard.start("poison")
+        bystanders += await plant.yard.start_many("tick", [{"number": n} for n in range(25, 50)])
+        assert await plant.all_final([poison]) == {"FAILED": 1}
+        await assert_all_completed_once(plant, bystanders)
+    await poison.refresh()
+    assert poison.task.error is not None
+    assert poison.task.error["code"] == "WORKER_LOST"
+    assert plant.ledger("poisoned") == ["1", "2", "3", "4", "5"]
+    assert (poison.task.retry_count, poison.task.attempt) == (0, 5)
+    losses = [(await know_one(plant.yard.engine, int(run.id))).facts.last for run in bystanders]
+    assert all(fact is not None and fact.attempt <= 2 for fact in losses)
+
+
+async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(plant: Plant) -> None:
+    with plant.worker(LONE) as frozen:
+        await plant.pids(1)
+        run = await plant.yard.start("wait_for_release", {"name": "a"})
+        await plant.ledger_has("waiting", 1)
+        frozen.send_signal(signal.SIGSTOP)
+        with plant.worker(LONE) as other:
+            await plant.ledger_has("waiting", 2)
+            frozen.send_signal(signal.SIGCONT)
+            plant.release("a")
+            assert await run.result() == "a"
+            other.terminate()
+            assert await eventually(lambda: other.poll() is not None) and other.returncode == 0
+        assert await plant.all_final(await start_ticks(plant, 20)) == {"COMPLETED": 20}
+    (story,) = await plant.stories([run])
+    assert (count_of(story, "started"), count_of(story, "completed")) == (2, 1)
+
+
+async def test_a_limit_holds_across_processes(plant: Plant) -> None:
+    runs = await plant.yard.start_many("limited", [{"number": n} for n in range(40)])
+    with plant.worker([*SUPERVISED, "--processes", "2"]):
+        assert await plant.all_final(runs) == {"COMPLETED": 40}
+    inside = most = 0
+    for entry in plant.entries():
+        inside += 1 if entry.startswith("in ") else -1
+        most = max(most, inside)
+    assert most == 2

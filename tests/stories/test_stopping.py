@@ -1,0 +1,117 @@
+"""Workers that stop gracefully: they finish what they can, give back the rest, lose nothing."""
+
+import asyncio
+import os
+import signal
+import threading
+from typing import Any
+
+import pytest
+
+from taskyard import Context, Run, Taskyard
+from taskyard.settings import Settings
+from tests.stories.processes import LONE, SUPERVISED, Plant, count_of
+from tests.stories.test_killed import plant
+from tests.stories.tools import events_of, keys_of
+from tests.support import eventually
+
+__all__ = ["plant"]
+
+
+@pytest.mark.parametrize("command", [SUPERVISED, LONE], ids=["supervised", "lone"])
+async def test_sigterm_finishes_what_it_can_and_gives_back_the_rest(plant: Plant, command: list[str]) -> None:
+    with plant.worker(command) as process:
+        soon, never = [
+            await plant.yard.start_many("wait_for_release", [{"name": name}] * 2) for name in ("soon", "never")
+        ]
+        await plant.ledger_has("waiting", 4)
+        queued = await plant.yard.start_many("tick", [{"number": n} for n in range(20)])
+        process.terminate()
+        plant.release("soon")
+        await eventually(lambda: process.poll() is not None, within=20)
+        assert process.returncode == 0
+    assert [(await run.refresh()).status for run in soon] == ["COMPLETED"] * 2
+    assert [(await run.refresh()).status for run in never + queued] == ["PENDING"] * 22
+    plant.release("never")
+    with plant.worker(command):
+        assert await plant.all_final(soon + never + queued) == {"COMPLETED": 24}
+    stories = await plant.stories(soon + never + queued)
+    assert [count_of(story, "completed") for story in stories] == [1] * 24
+    assert [count_of(story, "started") for story in stories][:4] == [1, 1, 2, 2]
+
+
+async def test_sigterm_under_load_loses_and_repeats_nothing(plant: Plant) -> None:
+    """Everything that had run is settled before the process ends, so nothing runs a second time."""
+    runs = await plant.yard.start_many("tick", [{"number": n, "seconds": 0} for n in range(400)])
+    with plant.worker(SUPERVISED) as process:
+        await plant.ledger_has("done", 40)
+        process.terminate()
+        await eventually(lambda: process.poll() is not None, within=20)
+        assert process.returncode == 0
+    with plant.worker(SUPERVISED):
+        assert await plant.all_final(runs) == {"COMPLETED": 400}
+    assert sorted(map(int, plant.ledger("done"))) == list(range(400))
+
+
+async def test_workers_whose_supervisor_is_killed_stop_by_themselves(plant: Plant) -> None:
+    with plant.worker(SUPERVISED) as process:
+        (pid,) = await plant.pids(1)
+        assert pid != process.pid
+        (run,) = await plant.yard.start_many("wait_for_release", [{"name": "never"}])
+        await plant.ledger_has("waiting", 1)
+        process.send_signal(signal.SIGKILL)
+        await eventually(lambda: not _lives(pid), within=20)
+        await eventually(lambda: _has(run, "PENDING"), within=20)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def _has(run: Run[Any], status: str) -> bool:
+    return (await run.refresh()).status == status
+
+
+async def test_a_worker_in_the_process_gives_back_too(settings: Settings) -> None:
+    yard = Taskyard(settings=settings.with_values(TASKYARD_GRACE=0.2))
+    told: list[str] = []
+    ran: list[int] = []
+
+    @yard.task
+    async def hang(ctx: Context) -> None:
+        ran.append(ctx.attempt)
+        if ctx.attempt > 1:
+            return
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.append("coroutine")
+            raise
+
+    @yard.task
+    def hang_in_thread(ctx: Context) -> None:
+        ran.append(ctx.attempt)
+        while ctx.attempt == 1:
+            threading.Event().wait(0.005)
+            if ctx.canceled:
+                told.append("thread")
+            ctx.raise_if_canceled()
+
+    async with yard:
+        async with yard.worker(concurrency=2):
+            runs = [await hang.start(), await hang_in_thread.start()]
+            await eventually(lambda: len(ran) == 2)
+        assert sorted(told) == ["coroutine", "thread"]
+        assert [(await run.refresh()).status for run in runs] == ["PENDING"] * 2
+        async with yard.worker():
+            for run in runs:
+                await run.result()
+                assert keys_of(await events_of(yard, run)) == [
+                    "created", "started", "requeued", "started", "completed",
+                ]  # fmt: skip
+                assert run.task.retry_count == 0
+    assert ran == [1, 1, 2, 2]
