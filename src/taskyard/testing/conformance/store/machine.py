@@ -65,14 +65,16 @@ class StoreMachine(RuleBasedStateMachine):
         self.held: list[Held] = []
         self.lanes: dict[int, LaneKey] = {}
 
-    @initialize()
-    def prepare(self) -> None:
+    @initialize(batches=st.lists(st.tuples(st.integers(1, 5), _KEYS), min_size=1, max_size=4))
+    def prepare(self, batches: list[tuple[int, SlotKey | None]]) -> None:
         self.run(open_migrated(self.store))
         self.engine = Engine(self.store)
         self.bench = self.run(Bench.on(self.store, self.clock))
         self.model.workers[self.bench.worker_id] = ModelWorker(self.bench.worker_id, self.now, supervised=False)
         self.register(pid=1, supervised=True)
         self.register(pid=0, supervised=False)
+        for count, key in batches:
+            self.enqueue(count, Priority.MEDIUM, False, key, 0.0)
 
     @invariant()
     def store_and_model_agree(self) -> None:
@@ -162,7 +164,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4), later=st.booleans())
     def settle_late(self, worker: int, ways: list[Way], later: bool) -> None:
         self.pass_time()
-        told = [(_one(self.held, way.pick), way) for way in ways]
+        again = [held for held in self.held if held.task_id in self.model.leases]
+        told = [(_one(again or self.held, way.pick), way) for way in ways]
         if later:
             told = [(held._replace(task=held.task._replace(attempt=held.task.attempt + 1)), way) for held, way in told]
         self.way_out(told[0][0].worker_id if worker % 2 else _one(list(self.model.workers), worker), told)
