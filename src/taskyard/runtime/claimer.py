@@ -25,7 +25,7 @@ _AHEAD_SECONDS = 0.1
 _AHEAD_MOST = 1024
 _POLL_SOONEST, _POLL_LATEST = 0.02, 0.5
 _LANES_FRESH, _LANES_AGAIN = 1.0, 0.05
-_SOLO_EVERY = 0.5
+_SOLO_EVERY, _SOLO_AGAIN = 0.5, 0.1
 _AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
 
 log = structlog.get_logger("taskyard.claimer")
@@ -164,6 +164,7 @@ class Claimer:
             self._solo_waiting = []
         elif not self._solo_waiting and solo not in desk.waiting and solo.claimed.task_id not in desk.running:
             desk.solo = None
+            self._solo_from = time.monotonic() + _SOLO_AGAIN
             return False
         return desk.parents == 0 or bool(self._solo_waiting)
 

@@ -23,6 +23,7 @@ from taskyard.runtime.reporter import Reporter
 
 _YIELD_EVERY = 64
 _FLUSH_AT = 256
+_FLUSH_WITHIN = 0.01
 _TICK = 0.05
 _PATIENCE = 5.0
 _LET_GO = 1.0
@@ -100,6 +101,8 @@ class Runners:
                 desk.settle.set()
             elif len(desk.ended) >= _FLUSH_AT:
                 desk.settle.set()
+            elif len(desk.ended) == 1:
+                loop.call_later(_FLUSH_WITHIN, desk.settle.set)
             taken += 1
             if taken % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)

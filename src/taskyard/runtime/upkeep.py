@@ -16,8 +16,8 @@ from taskyard.engine.recover import recover
 from taskyard.errors import TaskyardError
 
 _ROLE = "upkeep"
-_LEASE_US = 8_000_000
-_RENEW = 2.0
+_LEASE_US = 4_000_000
+_RENEW = 1.5
 _AT_ONCE = 4096
 _GATHER = 0.01
 _DAY_US = 86_400 * 1_000_000

@@ -162,13 +162,14 @@ class Worker:
     def _given_up(self) -> None:
         """This worker was taken for dead: what it holds is another's now. Begin anew."""
         log.warning("this worker was given up, as its heartbeat was late; it registers again", worker=self.name)
+        self._give_back_waiting()
         for job in tuple(self._desk.running.values()):
             job.stop("lease lost")
         self._spawn(self._register_again())
 
     async def _register_again(self) -> None:
         await self._register()
-        self._claimer.worker_id = self.id
+        self._claimer.worker_id = self._flusher.worker_id = self.id
         if self._heart is not None:
             self._heart.worker_id = self.id
 
@@ -203,7 +204,7 @@ class Worker:
     def _give_back_waiting(self) -> None:
         while self._desk.waiting:
             job = self._desk.waiting.popleft()
-            self._desk.put_back(job, Released("the worker stops"), _released(job.claimed.failures, job.claimed.losses))
+            self._desk.put_back(job, Released("not begun"), _released(job.claimed.failures, job.claimed.losses))
 
     async def _until_idle(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -161,14 +161,22 @@ class StoreMachine(RuleBasedStateMachine):
         self.way_out(None if recovery == 5 else worker_id, [(_one(mine, way.pick), way) for way in ways])
 
     @precondition(lambda self: self.held)
-    @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4), later=st.booleans())
-    def settle_late(self, worker: int, ways: list[Way], later: bool) -> None:
+    @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4))
+    def settle_late(self, worker: int, ways: list[Way]) -> None:
         self.pass_time()
         again = [held for held in self.held if held.task_id in self.model.leases]
         told = [(_one(again or self.held, way.pick), way) for way in ways]
-        if later:
-            told = [(held._replace(task=held.task._replace(attempt=held.task.attempt + 1)), way) for held, way in told]
         self.way_out(told[0][0].worker_id if worker % 2 else _one(list(self.model.workers), worker), told)
+
+    @precondition(lambda self: any(map(self.is_live, self.held)))
+    @rule(pick=_PICKS, way=_WAYS, later=st.booleans())
+    def settle_what_is_not_held(self, pick: int, way: Way, later: bool) -> None:
+        self.pass_time()
+        held = _one([held for held in self.held if self.is_live(held)], pick)
+        if not self.model.leases[held.task_id].revoked:
+            other = held.task._replace(attempt=held.task.attempt + 1)
+            wrong = held._replace(task=other) if later else held._replace(claim_id=held.claim_id - 1)
+            self.way_out(held.worker_id, [(wrong, way)])
 
     # ---- workers die
     @precondition(lambda self: len(self.living()) > 1)
