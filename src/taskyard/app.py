@@ -170,6 +170,8 @@ class HandlerServices:
             child = await wait_final(engine, self._app.watcher, int(child.task_id))
         finally:
             telling.cancel()
+        if child.progress is not None:  # its last word may have come with its end
+            on_progress(int(child.task_id), child.progress["current"], child.progress["total"])
         if child.status is not State.COMPLETED:
             error = child.error or {}
             raise TaskFailed(

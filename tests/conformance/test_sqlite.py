@@ -1,5 +1,6 @@
 """The SQLite store, in a file."""
 
+import contextlib
 import functools
 import itertools
 import sqlite3
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from taskyard.contracts.store import Store
+from taskyard.errors import ConfigurationError
 from taskyard.store.sqlite import SqliteStore
 from taskyard.testing.conformance.store import *  # noqa: F403
-from taskyard.testing.conformance.store.bench import Database
+from taskyard.testing.conformance.store.bench import Bench, Database
 
 
 @pytest.fixture
@@ -36,3 +38,18 @@ def begin(store: Store) -> Iterator[Callable[[], sqlite3.Connection]]:
 
     yield begin
     connection.close()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_only_an_open_transaction_on_the_same_file_carries_tasks(
+    bench: Bench, tmp_path: Path, begun: bool
+) -> None:
+    assert isinstance(bench.store, SqliteStore)
+    with contextlib.closing(
+        sqlite3.connect(tmp_path / "another.db" if begun else bench.store.path, isolation_level=None)
+    ) as connection:
+        entries = await bench.entries()
+        if begun:
+            connection.execute("BEGIN")
+        with pytest.raises(ConfigurationError):
+            await bench.store.enqueue_with(connection, entries)

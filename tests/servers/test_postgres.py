@@ -22,6 +22,8 @@ from tests.servers.postgres import Mode, PostgresServer
 ROOT = Path(__file__).parents[2]
 
 STARTER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had us ignore it
 import signal, sys
 from tests.servers.postgres import PostgresServer
 server = PostgresServer.start()

@@ -31,13 +31,14 @@ async def test_sigterm_finishes_what_it_can_and_gives_back_the_rest(plant: Plant
         await eventually(lambda: process.poll() is not None, within=20)
         assert process.returncode == 0
     assert [(await run.refresh()).status for run in soon] == ["COMPLETED"] * 2
-    assert [(await run.refresh()).status for run in never + queued] == ["PENDING"] * 22
+    assert [(await run.refresh()).status for run in never] == ["PENDING"] * 2
+    assert {(await run.refresh()).status for run in queued} <= {"PENDING", "COMPLETED"}
     plant.release("never")
     with plant.worker(command):
         assert await plant.all_final(soon + never + queued) == {"COMPLETED": 24}
     stories = await plant.stories(soon + never + queued)
     assert [count_of(story, "completed") for story in stories] == [1] * 24
-    assert [count_of(story, "started") for story in stories][:4] == [1, 1, 2, 2]
+    assert [count_of(story, "started") for story in stories] == [1, 1, 2, 2] + [1] * 20
 
 
 async def test_sigterm_under_load_loses_and_repeats_nothing(plant: Plant) -> None:

@@ -45,31 +45,37 @@ class _Look(NamedTuple):
 async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0) -> AsyncIterator[Message]:
     """The run's messages with a sequence above `after`, until it ends. Raises NotFound.
 
-    Stop and come again with the last sequence seen: nothing is missed and nothing repeated.
+    Stop and come again with the last sequence seen: nothing is missed and nothing repeated. Once it has begun, it
+    waits for a store that is away.
     """
     await know_one(engine, task_id)
     async with watcher.following(task_id) as changed:
         while True:
             changed.clear()
-            look = await _look(engine, task_id, after)
+            try:
+                look = await _look(engine, task_id, after)
+            except Overloaded:
+                await _wait_a_while(changed)
+                continue
             for message in look.messages:
                 after = max(after, message["sequence"])
                 yield message
             if look.ended:
-                yield {"type": "end", "sequence": after, "at": iso(await engine.store.now())}
+                yield {"type": "end", "sequence": after, "at": look.messages[-1]["at"] if look.messages else look.at}
                 return
             if not look.more:
                 await _wait_a_while(changed)
 
 
 async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
-    """The task once it is final. Raises NotFound."""
+    """The task once it is final; waits for a store that is away. Raises NotFound."""
     async with watcher.following(task_id) as changed:
         while True:
             changed.clear()
-            task = await get_task(engine, task_id)
-            if task.status in FINAL:
-                return task
+            with contextlib.suppress(Overloaded):
+                task = await get_task(engine, task_id)
+                if task.status in FINAL:
+                    return task
             await _wait_a_while(changed)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from taskyard.domain.json import dumps, loads
 from taskyard.domain.outcome import Failed, TaskError
 from taskyard.domain.text import printable
-from taskyard.errors import TaskyardError, ValidationFailed
+from taskyard.errors import TaskyardError
 
 _STACK_LENGTH = 16_384
 _MESSAGE_LENGTH = 4_096
@@ -57,10 +56,10 @@ def report_failure(error: BaseException) -> Failed:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON values that can be stored; what has no such form as its text."""
+    """The value as JSON values that can be stored; what in it has no such form, or all of it, as its text."""
     try:
-        return loads(dumps(value))
-    except ValidationFailed:
+        return loads(dumps(to_jsonable_python(value, fallback=str)))
+    except (ValidationFailed, PydanticSerializationError, ValueError, TypeError, RecursionError):
         return printable(str(value))[:_MESSAGE_LENGTH]
 
 

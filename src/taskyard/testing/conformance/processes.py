@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import multiprocessing
+import json
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Barrier
+from pathlib import Path
 
-from taskyard.contracts.clock import Clock, SystemClock
+from taskyard.contracts.clock import Clock
 from taskyard.contracts.store import Store
 
+_MIGRATOR = str(Path(__file__).with_name("migrator.py"))
 _PATIENCE = 60.0
 
 
 def migrate_at_once(database: Callable[[Clock], Store], count: int) -> list[list[str]]:
     """What each of `count` processes says that it has migrated; they begin together. `database` can be pickled.
 
-    Raises EOFError where one of them fails; its traceback is on stderr.
+    Raises ValueError where one of them fails; its traceback is on stderr.
     """
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(count)
-    pipes = [context.Pipe(duplex=False) for _ in range(count)]
-    processes = [context.Process(target=_migrate, args=(database, start, told)) for _, told in pipes]
+    command = [sys.executable, _MIGRATOR, pickle.dumps(database).hex()]
+    waiting, go = os.pipe()
+    processes = [
+        subprocess.Popen(command, stdin=waiting, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        for _ in range(count)
+    ]
+    os.close(waiting)
     for process in processes:
-        process.start()
-    for _, told in pipes:
-        told.close()
-    try:
-        return [hear.recv() for hear, _ in pipes]
-    finally:
-        for process in processes:
-            process.join(_PATIENCE)
-
-
-def _migrate(database: Callable[[Clock], Store], start: Barrier, told: Connection) -> None:
-    store = database(SystemClock())
-    start.wait(_PATIENCE)
-    told.send(asyncio.run(_apply(store)))
-
-
-async def _apply(store: Store) -> list[str]:
-    return await store.migrate()
+        if process.stdout is not None:
+            process.stdout.readline()  # it is ready
+    os.close(go)
+    return [json.loads(process.communicate(timeout=_PATIENCE)[0]) for process in processes]

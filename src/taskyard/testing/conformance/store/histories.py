@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from taskyard.testing.conformance.store.bench import Database
 from taskyard.testing.conformance.store.machine import StoreMachine
 
-_HISTORIES = 20
+_HISTORIES = 12
 _STEPS = 40
 
 

@@ -31,27 +31,30 @@ async def trace(bench: Bench, task_id: int) -> tuple[Any, ...]:
 class TestSettle(Suite):
     """`settle`."""
 
-    @pytest.mark.parametrize("outcome", Outcome)
-    async def test_an_outcome_makes_its_move(self, bench: Bench, outcome: Outcome) -> None:
-        held = await bench.running()
-        assert await bench.settle(held, outcome, **more(outcome))
-        move = OUTCOME_MOVES[outcome]
-        assert await bench.state(held.task_id) is move.target
-        events = await bench.events(held.task_id)
-        assert [type_ for type_, _ in events[2:]] == list(move.events)
-        assert events[2][1] == sequence.settled(1)
-        assert [s for _, s in events] == sorted({s for _, s in events})
-        assert await bench.store.running([held.task_id]) == []
+    async def test_each_outcome_makes_its_move(self, bench: Bench) -> None:
+        for outcome in Outcome:
+            held = await bench.running()
+            assert await bench.settle(held, outcome, **more(outcome)), outcome
+            move = OUTCOME_MOVES[outcome]
+            assert await bench.state(held.task_id) is move.target, outcome
+            events = await bench.events(held.task_id)
+            assert [type_ for type_, _ in events[2:]] == list(move.events), outcome
+            assert events[2][1] == sequence.settled(1), outcome
+            assert [s for _, s in events] == sorted({s for _, s in events}), outcome
+            assert await bench.store.running([held.task_id]) == [], outcome
+            await bench.store.cancel(held.task_id, None, None, None)
 
-    @pytest.mark.parametrize("outcome", Outcome)
-    async def test_an_ended_attempt_is_kept(self, bench: Bench, outcome: Outcome) -> None:
-        held = await bench.running()
-        started_at = bench.clock.now()
-        bench.clock.move(3)
-        await bench.settle(held, outcome, run_ms=2900, result=b"1", detail=b"{}", **more(outcome))
-        fact = AttemptFact(held.task_id, 1, outcome, "worker", started_at, bench.clock.now(), 2900, b"1", b"{}")
-        assert await bench.store.attempts(held.task_id) == [fact]
-        assert (await bench.facts(held.task_id)).last == fact
+    async def test_each_ended_attempt_is_kept(self, bench: Bench) -> None:
+        for outcome in Outcome:
+            held = await bench.running()
+            started_at = bench.clock.now()
+            bench.clock.move(3)
+            await bench.settle(held, outcome, run_ms=2900, result=b"1", detail=b"{}", **more(outcome))
+            now = bench.clock.now()
+            fact = AttemptFact(held.task_id, 1, outcome, "worker", started_at, now, 2900, b"1", b"{}")
+            assert await bench.store.attempts(held.task_id) == [fact], outcome
+            assert (await bench.facts(held.task_id)).last == fact, outcome
+            await bench.store.cancel(held.task_id, None, None, None)
 
     @pytest.mark.parametrize("outcome", [Outcome.COMPLETED, Outcome.FALLBACK, Outcome.CANCELED])
     async def test_a_final_task_is_nowhere(self, bench: Bench, outcome: Outcome) -> None:

@@ -33,6 +33,8 @@ class TestPromote(Suite):
         bench.clock.move(10)
         assert await bench.store.promote(2) == 2
         assert (await bench.place(ids[0])).kind is PlaceKind.DELAYED
+        bench.clock.move(1)
+        bench.clock.move(1)
         assert await bench.store.promote(2) == 1
         assert [held.task_id for held in await bench.take(5)] == [ids[1], ids[2], ids[0]]
 
