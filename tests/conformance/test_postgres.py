@@ -9,6 +9,7 @@ import pytest
 from tests.servers.postgres import PostgresServer
 
 from taskyard.store.postgres import PostgresStore
+from taskyard.testing.conformance.processes import Address
 from taskyard.testing.conformance.store import *  # noqa: F403
 from taskyard.testing.conformance.store.bench import Database
 
@@ -47,8 +48,8 @@ def new_database(shared_dsn: str, empty: Callable[[], object]) -> Callable[[], D
 
 
 @pytest.fixture
-def bare_database(postgres_dsn: str) -> Database:
-    return functools.partial(PostgresStore, postgres_dsn)
+def bare_database(postgres_dsn: str) -> Address:
+    return Address("taskyard.store.postgres:PostgresStore", postgres_dsn)
 
 
 @pytest.fixture

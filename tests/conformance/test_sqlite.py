@@ -12,6 +12,7 @@ import pytest
 from taskyard.contracts.store import Store
 from taskyard.errors import ConfigurationError
 from taskyard.store.sqlite import SqliteStore
+from taskyard.testing.conformance.processes import Address
 from taskyard.testing.conformance.store import *  # noqa: F403
 from taskyard.testing.conformance.store.bench import Bench, Database
 
@@ -23,8 +24,8 @@ def new_database(tmp_path: Path) -> Callable[[], Database]:
 
 
 @pytest.fixture
-def bare_database(new_database: Callable[[], Database]) -> Database:
-    return new_database()
+def bare_database(tmp_path: Path) -> Address:
+    return Address("taskyard.store.sqlite:SqliteStore", str(tmp_path / "bare.db"))
 
 
 @pytest.fixture

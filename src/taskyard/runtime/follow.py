@@ -14,6 +14,7 @@ from taskyard.domain.task import Task, iso, progress_json, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import read_story
 from taskyard.engine.query import get_task, know_one
+from taskyard.errors import Overloaded
 from taskyard.runtime.watcher import Watcher
 
 Message = dict[str, Any]
@@ -35,11 +36,11 @@ _STATUS_OF = {
 
 
 class _Look(NamedTuple):
-    """What one look found: messages in order, whether there are more already, and whether the story has ended."""
+    """What one look found: messages in order, whether there are more already, and when the story ended, if it has."""
 
     messages: list[Message]
     more: bool
-    ended: bool
+    ended_at: str | None
 
 
 async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0) -> AsyncIterator[Message]:
@@ -60,8 +61,8 @@ async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0)
             for message in look.messages:
                 after = max(after, message["sequence"])
                 yield message
-            if look.ended:
-                yield {"type": "end", "sequence": after, "at": look.messages[-1]["at"] if look.messages else look.at}
+            if look.ended_at is not None:
+                yield {"type": "end", "sequence": after, "at": look.ended_at}
                 return
             if not look.more:
                 await _wait_a_while(changed)
@@ -102,10 +103,9 @@ async def _look(engine: Engine, task_id: int, after: int) -> _Look:
     more = len(lines) == _LINES_AT_ONCE
     if more:
         messages = [m for m in messages if m["sequence"] <= lines[-1].sequence]
-    ended = task.status in FINAL and not more
-    if ended:
-        messages = _with_result(messages, task, after)
-    return _Look(messages, more, ended)
+    if more or task.status not in FINAL:
+        return _Look(messages, more, None)
+    return _Look(_with_result(messages, task, after), more, _ended_at(task))
 
 
 def _of_event(event: TaskEvent) -> list[Message]:
@@ -130,6 +130,6 @@ def _with_result(messages: list[Message], task: Task, after: int) -> list[Messag
     return [*messages, result]
 
 
-def _ended_at(task: Task) -> str | None:
-    when = task.end_time or task.dead_lettered_at
-    return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _ended_at(task: Task) -> str:
+    when = task.end_time or task.dead_lettered_at or task.created_at
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,6 +19,7 @@ _ROLE = "upkeep"
 _LEASE_US = 4_000_000
 _RENEW = 1.5
 _AT_ONCE = 4096
+_AWAY = 1.0
 _GATHER = 0.01
 _DAY_US = 86_400 * 1_000_000
 
@@ -89,6 +90,7 @@ class Upkeep:
                 await service.verb()
             except TaskyardError as error:
                 log.warning("a periodic service failed; it tries again", service=service.name, reason=error.message)
+                await asyncio.sleep(_AWAY)
             except Exception:  # one bad turn must not end the service
                 log.exception("a periodic service failed; it tries again", service=service.name)
             await self._pause(service)

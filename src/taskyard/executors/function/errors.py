@@ -5,9 +5,12 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from taskyard.domain.json import dumps, loads
 from taskyard.domain.outcome import Failed, TaskError
 from taskyard.domain.text import printable
-from taskyard.errors import TaskyardError
+from taskyard.errors import TaskyardError, ValidationFailed
 
 _STACK_LENGTH = 16_384
 _MESSAGE_LENGTH = 4_096

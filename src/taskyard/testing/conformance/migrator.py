@@ -1,16 +1,14 @@
-"""Run as a program: waits until its standard input ends, migrates a pickled database, and says what it has applied."""
+"""Run as a program: waits until its standard input ends, migrates a database, and says what it has applied."""
 
 import asyncio
 import json
-import pickle
 import sys
-
-from taskyard.contracts.clock import SystemClock
+from pkgutil import resolve_name
 
 
 def main() -> None:
-    """Migrate the database in the first argument."""
-    store = pickle.loads(bytes.fromhex(sys.argv[1]))(SystemClock())  # noqa: S301 - our parent's
+    """Migrate with the store that the first argument names (`module:Class`) what the second one locates."""
+    store = resolve_name(sys.argv[1])(sys.argv[2])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.read()

@@ -10,8 +10,8 @@ An implementer's test module names how to make an empty database, and has the te
         return lambda: functools.partial(MyStore, tmp_path / str(next(numbers)))
 
 A database is what makes any number of stores, given a clock, that share their tasks. For one that no two stores can
-share, import from `taskyard.testing.conformance.store.alone`. `TestMigrations` wants a fixture `bare_database`, one
-that was never migrated and can be pickled; `TestCarrying` wants `begin`: see there.
+share, import from `taskyard.testing.conformance.store.alone`. `TestMigrations` wants a fixture `bare_database`, the
+`Address` of one that was never migrated; `TestCarrying` wants `begin`: see there.
 """
 
 from taskyard.testing.conformance.store.alone import *  # noqa: F403 - what its `__all__` says

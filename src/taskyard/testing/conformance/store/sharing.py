@@ -16,7 +16,7 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.recover import recover
 from taskyard.errors import ConfigurationError
 from taskyard.testing.clock import ManualClock
-from taskyard.testing.conformance.processes import migrate_at_once
+from taskyard.testing.conformance.processes import Address, migrate_at_once
 from taskyard.testing.conformance.store.bench import SECOND, Bench, Database, Held
 from taskyard.testing.conformance.store.fixtures import OpenStore, Suite
 from taskyard.testing.conformance.store.lifetime import wakes
@@ -228,13 +228,13 @@ class TestCrash(Suite):
 class TestMigrations(Suite):
     """`migrate`, on the fixture `bare_database`: one that was never migrated. The implementer gives it."""
 
-    async def test_a_database_must_be_migrated_to_be_opened(self, bare_database: Database, clock: ManualClock) -> None:
+    async def test_a_database_must_be_migrated_to_be_opened(self, bare_database: Address, clock: ManualClock) -> None:
         store = bare_database(clock)
         with pytest.raises(ConfigurationError):
             await store.open()
         await store.close()
 
-    async def test_migrations_are_told_and_applied_once(self, bare_database: Database, clock: ManualClock) -> None:
+    async def test_migrations_are_told_and_applied_once(self, bare_database: Address, clock: ManualClock) -> None:
         store = bare_database(clock)
         assert await store.migrate()
         assert await store.migrate() == []
@@ -244,7 +244,7 @@ class TestMigrations(Suite):
         await store.close()
 
     async def test_eight_processes_at_once_apply_each_migration_once(
-        self, bare_database: Database, clock: ManualClock
+        self, bare_database: Address, clock: ManualClock
     ) -> None:
         told = await asyncio.to_thread(migrate_at_once, bare_database, 8)
         store = bare_database(clock)
