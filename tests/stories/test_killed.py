@@ -93,7 +93,8 @@ async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(pla
             plant.release("a")
             assert await run.result() == "a"
             other.terminate()
-            assert await eventually(lambda: other.poll() is not None) and other.returncode == 0
+            assert await eventually(lambda: other.poll() is not None)
+            assert other.returncode == 0
         assert await plant.all_final(await start_ticks(plant, 20)) == {"COMPLETED": 20}
     (story,) = await plant.stories([run])
     assert (count_of(story, "started"), count_of(story, "completed")) == (2, 1)
