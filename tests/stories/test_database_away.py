@@ -97,8 +97,9 @@ async def work_through_an_absence(
         assert refusals
         assert all(refused.retry_after for refused in refusals)
     assert [count_of(story, "completed") for story in stories] == [1] * 20
-    assert [count_of(story, "started") for story in stories[:3]] == [1] * 3
-    assert sorted(ran) == [*range(20), 50, 99]
+    # A crash may take the last claims with it, and then what had begun runs again: at least once, completed once.
+    assert sorted(set(ran)) == [*range(20), 50, 99]
+    assert len(ran) - len(set(ran)) <= 4
 
 
 async def _completed(run: Run[Any]) -> bool:

@@ -60,7 +60,7 @@ async def test_killing_a_lone_worker_in_the_middle_of_200_tasks(plant: Plant) ->
         os.kill(victim, signal.SIGKILL)
         stories = await assert_all_completed_once(plant, runs)
     lost = [story for story in stories if count_of(story, "started") > 1]
-    assert 0 < len(lost) <= 4
+    assert 0 < len(lost) <= 20  # what ran, and what had ended in the last moment before its commit
     assert max(pause_before_second_start(story, killed_at) for story in lost) <= 15
 
 

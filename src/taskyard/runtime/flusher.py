@@ -31,6 +31,7 @@ class Flusher:
         self._desk = desk
         self._reporter = reporter
         self.worker_id = worker_id
+        self._flushing = asyncio.Lock()
 
     async def run(self) -> None:
         """Settle until cancelled."""
@@ -44,11 +45,13 @@ class Flusher:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Settle what has gathered; waits for the store as long as it is away."""
-        desk = self._desk
-        batch, desk.ended = desk.ended[:_AT_ONCE], desk.ended[_AT_ONCE:]
-        if not batch:
-            return
+        """Settle what has gathered, after what is being settled; waits for the store as long as it is away."""
+        async with self._flushing:
+            batch, self._desk.ended = self._desk.ended[:_AT_ONCE], self._desk.ended[_AT_ONCE:]
+            if batch:
+                await self._settle(batch)
+
+    async def _settle(self, batch: list[Ended]) -> None:
         closing = self._closed(batch)
         settlements = [await self._settlement(ended) for ended in batch]
         away = _AWAY_FIRST

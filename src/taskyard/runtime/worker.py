@@ -213,7 +213,8 @@ class Worker:
 
     async def _settle_the_rest(self) -> None:
         try:
-            async with asyncio.timeout(self._options.grace):
+            async with asyncio.timeout(self._options.grace + _PROCESS_GRACE):
+                await self._flusher.flush()
                 while self._desk.ended:
                     await self._flusher.flush()
                 await self._reporter.flush()
