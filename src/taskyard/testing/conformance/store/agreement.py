@@ -9,7 +9,8 @@ from taskyard.domain.facts import Facts, PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import state_of
-from taskyard.testing.conformance.store.model import Model, ModelTask, check_story
+from taskyard.testing.conformance.store.model import Model
+from taskyard.testing.conformance.store.modelled import ModelTask, check_story
 
 _MANY = 100_000
 _TAKEN = (Outcome.CANCELED, Outcome.LOST)

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from taskyard.contracts.records import Opened, Settlement, SlotKey, Unique
 from taskyard.domain.facts import PlaceKind
@@ -17,28 +15,11 @@ from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.engine.engine import Engine
 from taskyard.engine.recover import recover
-from taskyard.testing.clock import ManualClock
-from taskyard.testing.conformance.store.agreement import Agreement
-from taskyard.testing.conformance.store.bench import POLICY, SECOND, SILENCE, Bench, Database, Held, worker_info
-from taskyard.testing.conformance.store.fixtures import open_migrated
-from taskyard.testing.conformance.store.model import Model, ModelLease, ModelTask, ModelWorker
+from taskyard.testing.conformance.store.bench import POLICY, SECOND, SILENCE
+from taskyard.testing.conformance.store.hands import MANY, Hands, Way, chosen
 
-R = TypeVar("R")
-
-_TICK = 0.001
-_BEAT = 3.0
 _HOUR = 3600.0
-_MANY = 1000
 _MOVING = (State.PENDING, State.RUNNING, State.RETRYING)
-
-
-class Way(NamedTuple):
-    """A way out of a claim; which claim, `pick` decides."""
-
-    pick: int
-    outcome: Outcome
-    delay: float
-
 
 _KEYS = st.sampled_from([None, SlotKey("one", 1), SlotKey("two", 2)])
 _DELAYS = st.sampled_from([0.0, 1.0, 20.0])
@@ -51,26 +32,13 @@ def some_task(*places: PlaceKind) -> Callable[[Callable[..., None]], Callable[..
     return precondition(lambda self: any(task.place in places for task in self.model.tasks.values()))
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(Hands):
     """Verbs in any order, on a store and on the model."""
-
-    def __init__(self, new_database: Callable[[], Database]) -> None:
-        super().__init__()
-        self._runner = asyncio.Runner()
-        self._agrees = False
-        self.clock = ManualClock()
-        self.store = new_database()(self.clock)
-        self.model = Model()
-        self.agreement = Agreement(self.store, self.model)
-        self.held: list[Held] = []
-        self.lanes: dict[int, LaneKey] = {}
 
     @initialize(batches=st.lists(st.tuples(st.integers(1, 5), _KEYS), min_size=1, max_size=4))
     def prepare(self, batches: list[tuple[int, SlotKey | None]]) -> None:
-        self.run(open_migrated(self.store))
+        self.begin()
         self.engine = Engine(self.store)
-        self.bench = self.run(Bench.on(self.store, self.clock))
-        self.model.workers[self.bench.worker_id] = ModelWorker(self.bench.worker_id, self.now, supervised=False)
         self.register(pid=1, supervised=True)
         self.register(pid=0, supervised=False)
         for count, key in batches:
@@ -79,15 +47,14 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def store_and_model_agree(self) -> None:
         self.run(self.agreement.check(self.now))
-        self._agrees = True
+        self.agrees = True
 
     def teardown(self) -> None:
         try:
-            if self._agrees:
+            if self.agrees:
                 self.come_to_an_end()
         finally:
-            self.run(self.store.close())
-            self._runner.close()
+            self.end()
 
     def come_to_an_end(self) -> None:
         """Whatever has happened, all that moves by itself is done in the end."""
@@ -101,7 +68,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.promote()
             worker_id = self.register(pid=1, supervised=False)
             done = Way(0, Outcome.COMPLETED, 0.0)
-            self.way_out(worker_id, [(held, done) for held in self.lease(worker_id, _MANY, None)])
+            self.way_out(worker_id, [(held, done) for held in self.lease(worker_id, MANY, None)])
         self.run(self.agreement.check(self.now))
         self.run(self.agreement.check_stories())
 
@@ -138,7 +105,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(pick=_PICKS, limit=st.integers(1, 4), visibility=st.sampled_from([None, 10.0, 60.0]))
     def claim(self, pick: int, limit: int, visibility: float | None) -> None:
         self.pass_time()
-        worker_id = _one(self.living(), pick)
+        worker_id = chosen(self.living(), pick)
         over_http = self.model.workers[worker_id].over_http
         self.lease(worker_id, limit, visibility or (30.0 if over_http else None))
 
@@ -146,7 +113,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(pick=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=6))
     def work(self, pick: int, ways: list[Way]) -> None:
         self.pass_time()
-        worker_id = _one(self.living(), pick)
+        worker_id = chosen(self.living(), pick)
         held = self.lease(worker_id, len(ways), 30.0)
         self.pass_time()
         self.way_out(worker_id, list(zip(held, ways, strict=False)))
@@ -156,23 +123,23 @@ class StoreMachine(RuleBasedStateMachine):
     def settle(self, worker: int, ways: list[Way], recovery: int) -> None:
         self.pass_time()
         live = [held for held in self.held if self.is_live(held)]
-        worker_id = _one(live, worker).worker_id
+        worker_id = chosen(live, worker).worker_id
         mine = [held for held in live if held.worker_id == worker_id]
-        self.way_out(None if recovery == 5 else worker_id, [(_one(mine, way.pick), way) for way in ways])
+        self.way_out(None if recovery == 5 else worker_id, [(chosen(mine, way.pick), way) for way in ways])
 
     @precondition(lambda self: self.held)
     @rule(worker=_PICKS, ways=st.lists(_WAYS, min_size=1, max_size=4))
     def settle_late(self, worker: int, ways: list[Way]) -> None:
         self.pass_time()
         again = [held for held in self.held if held.task_id in self.model.leases]
-        told = [(_one(again or self.held, way.pick), way) for way in ways]
-        self.way_out(told[0][0].worker_id if worker % 2 else _one(list(self.model.workers), worker), told)
+        told = [(chosen(again or self.held, way.pick), way) for way in ways]
+        self.way_out(told[0][0].worker_id if worker % 2 else chosen(list(self.model.workers), worker), told)
 
     @precondition(lambda self: any(map(self.is_live, self.held)))
     @rule(pick=_PICKS, way=_WAYS, later=st.booleans())
     def settle_what_is_not_held(self, pick: int, way: Way, later: bool) -> None:
         self.pass_time()
-        held = _one([held for held in self.held if self.is_live(held)], pick)
+        held = chosen([held for held in self.held if self.is_live(held)], pick)
         if not self.model.leases[held.task_id].revoked:
             other = held.task._replace(attempt=held.task.attempt + 1)
             wrong = held._replace(task=other) if later else held._replace(claim_id=held.claim_id - 1)
@@ -188,7 +155,7 @@ class StoreMachine(RuleBasedStateMachine):
         heir=st.booleans(),
     )
     def a_worker_dies(self, pick: int, told: int | None, silently: bool, pid: int, heir: bool) -> None:
-        worker = self.model.workers[_one(self.living(), pick)]
+        worker = self.model.workers[chosen(self.living(), pick)]
         if silently:
             self.pass_time(SILENCE + 1, silent=worker.id)
         else:
@@ -200,7 +167,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def recover(self) -> None:
         self.pass_time()
-        lost = self.run(self.store.lost(_MANY))
+        lost = self.run(self.store.lost(MANY))
         assert {task.task_id: task.started for task in lost} == self.model.lost(self.now)
         assert self.run(recover(self.engine)) == len(lost)
         for task in lost:
@@ -277,114 +244,3 @@ class StoreMachine(RuleBasedStateMachine):
     def pause(self, queue: int) -> None:
         self.run(self.store.pause(queue, True))
         self.model.paused.add(queue)
-
-    # ---- what rules are made of
-    def run(self, verb: Coroutine[Any, Any, R]) -> R:
-        """Do it now."""
-        self._agrees = False
-        return self._runner.run(verb)
-
-    @property
-    def now(self) -> int:
-        """The present moment."""
-        return self.clock.now()
-
-    def pass_time(self, seconds: float = _TICK, silent: int | None = None) -> None:
-        """Let time pass while all living workers but one say that they live, and of some tasks that they run them."""
-        living = [self.model.workers[id_] for id_ in self.living() if id_ != silent]
-        while seconds > 0:
-            self.clock.move(min(seconds, _BEAT))
-            seconds -= _BEAT
-            for worker in living:
-                if self.now - worker.beat_at >= _BEAT * SECOND:
-                    worker.beat_at, worker.running = self.now, self.holding(worker.id)[::2]
-                    assert self.run(self.store.beat(worker.id, worker.running, {}))
-
-    def register(self, *, pid: int, supervised: bool) -> int:
-        """A new worker."""
-        info = worker_info(f"worker {len(self.model.workers)}", pid=pid, supervised=supervised)
-        id_ = self.run(self.store.register(info))
-        self.model.workers[id_] = ModelWorker(id_, self.now, supervised, over_http=pid == 0)
-        return id_
-
-    def living(self) -> list[int]:
-        """The workers that live."""
-        return [id_ for id_ in self.model.workers if not self.model.is_dead(id_, self.now)]
-
-    def holding(self, worker_id: int) -> list[int]:
-        """The tasks a worker holds."""
-        return [lease.task_id for lease in self.model.leases.values() if lease.worker_id == worker_id]
-
-    def is_live(self, held: Held) -> bool:
-        """Whether a worker still holds what it once held."""
-        lease = self.model.leases.get(held.task_id)
-        return lease is not None and (lease.claim_id, lease.attempt) == (held.claim_id, held.task.attempt)
-
-    def some_task(self, pick: int, *places: PlaceKind) -> ModelTask:
-        """A task, rather one that is at one of these places."""
-        tasks = list(self.model.tasks.values())
-        return _one([task for task in tasks if task.place in places] or tasks, pick)
-
-    def lane(self, key: LaneKey) -> int:
-        """The lane's id."""
-        (id_,) = self.run(self.store.lanes([key]))
-        self.lanes[id_] = key
-        return id_
-
-    def resume(self) -> None:
-        """Let all queues go on."""
-        for queue in self.model.paused:
-            self.run(self.store.pause(queue, False))
-        self.model.paused.clear()
-
-    def tidy(self) -> None:
-        """Free what is orphaned."""
-        self.run(self.store.lost(1))  # which is when silence is noticed
-        self.run(self.store.tidy())
-        self.model.tidy(self.now)
-
-    def promote(self) -> None:
-        """Make ready what is due."""
-        assert self.run(self.store.promote(_MANY)) == self.model.promote(self.now)
-
-    def lease(self, worker_id: int, limit: int, visibility: float | None) -> list[Held]:
-        """Claim from all lanes what the model says, in its order."""
-        held = self.run(self.bench.take(limit, worker_id, list(self.lanes), visibility))
-        wanted = self.model.claim(limit, {one.task_id for one in held})
-        assert [one.task_id for one in held] == [task.id for task in wanted]
-        expires_at = None if visibility is None else self.now + int(visibility * SECOND)
-        for one, task in zip(held, wanted, strict=True):
-            assert self.lanes[one.task.lane_id] == task.lane
-            told = (one.task.attempt, one.task.failures, one.task.losses)
-            assert told == (task.attempt, task.failures, task.losses)
-            self.model.start(task, ModelLease(worker_id, one.claim_id, task.id, *told, task.lane, expires_at), self.now)
-        self.held += held
-        return held
-
-    def way_out(self, worker_id: int | None, ways: list[tuple[Held, Way]]) -> None:
-        """Settle as the engine would, and as the model says."""
-        told, moved = [], set()
-        for held, way in {held.task_id: (held, way) for held, way in ways}.values():
-            lane, failures, losses = self.lanes[held.task.lane_id], held.task.failures, held.task.losses
-            if way.outcome is Outcome.RETRY:
-                failures, lane = failures + 1, lane._replace(queue=int(Queue.RETRY))
-            if way.outcome is Outcome.LOST:
-                losses, lane = losses + 1, lane._replace(solo=True)
-            opened = Opened("USER", "ada") if way.outcome in (Outcome.ASSIGNED, Outcome.WAITING) else None
-            settlement = held.settlement(
-                way.outcome, delay_us=int(way.delay * SECOND), failures=failures, losses=losses,
-                lane_id=self.lane(lane), opened=opened,
-            )  # fmt: skip
-            told.append(settlement)
-            if self.model.settle(worker_id, settlement, lane, self.now):
-                moved.add(held.pair)
-        left = {lease.claim_id for lease in self.model.leases.values()}
-        closing = {settlement.claim_id for settlement in told} - left
-        assert self.run(self.store.settle(worker_id, told, sorted(closing))) == moved
-
-
-T = TypeVar("T")
-
-
-def _one(things: list[T], pick: int) -> T:
-    return things[pick % len(things)]
