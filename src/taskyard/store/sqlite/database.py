@@ -11,6 +11,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -23,24 +24,42 @@ R = TypeVar("R")
 Request = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop, bool]
 
 _PRAGMAS = (
-    "journal_mode=WAL",
     "synchronous=FULL",
-    "busy_timeout=5000",
     "temp_store=MEMORY",
     "cache_size=-65536",
     "wal_autocheckpoint=4000",
     "journal_size_limit=67108864",
 )
+_BUSY = 5.0
+_PAUSE = 0.01
 _SHARED_MAX = 1000
 _RETRY_AFTER = 1.0
 
 
 def connect(path: str) -> sqlite3.Connection:
     """A connection in autocommit mode with our settings; `path` may be `:memory:`."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(
+        path, timeout=_BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    _write_ahead(connection)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. Of several that open a new file at once all but one are refused
+    without being made to wait (SQLite's busy handler is not asked where waiting could be a deadlock)."""
+    until = time.monotonic() + _BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 class Database:
