@@ -314,6 +314,32 @@ async def test_a_handler_that_will_not_be_cancelled_does_not_stop_the_others(yar
         assert await after.run_many([{}] * 4) == ["fine"] * 4
 
 
+async def test_a_handler_that_never_lets_go_is_abandoned(yard: Taskyard) -> None:
+    asked, enough = asyncio.Event(), asyncio.Event()
+
+    @yard.task(timeout=0.1, retry=0)
+    async def stubborn() -> str:
+        while not enough.is_set():
+            try:
+                await enough.wait()
+            except asyncio.CancelledError:
+                asked.set()
+        return "done after all"
+
+    @yard.task
+    async def after() -> str:
+        return "fine"
+
+    async with yard.worker(concurrency=1):
+        run = await stubborn.start()
+        assert (await failure(run)).code == "TIMEOUT"
+        assert await after.run_many([{}] * 3) == ["fine"] * 3
+        assert asked.is_set()
+        enough.set()
+        assert await after.run() == "fine"
+        assert (await run.refresh()).status == "FAILED"
+
+
 async def test_a_blocked_loop_loses_nothing(yard: Taskyard) -> None:
     """A coroutine that blocks is bad manners, and no more than that."""
 

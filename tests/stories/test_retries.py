@@ -1,5 +1,6 @@
 """Failing and trying again: back-off, budgets, and errors that know better."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -96,6 +97,17 @@ async def test_retry_delay_maps_the_retry_to_seconds(yard: Taskyard) -> None:
         delays = [event.data["retryDelay"] for event in await events_of(yard, run) if event.key == "task.retry"]
     assert asked[:2] == [1, 2]
     assert delays == [0, 0]
+
+
+async def test_retry_delay_holds_after_a_timeout_too(yard: Taskyard) -> None:
+    @yard.task(retry={"maxRetries": 1, "initialDelay": 200}, retry_delay=lambda _: 0.0, timeout=0.1)
+    async def slow(ctx: Context) -> str:
+        if ctx.attempt == 1:
+            await asyncio.sleep(60)
+        return "in time"
+
+    async with yard.worker():
+        assert await slow.run() == "in time"
 
 
 async def test_an_error_may_name_its_own_delay(yard: Taskyard) -> None:

@@ -124,18 +124,19 @@ class Runners:
         if job.abandoned:
             self._parent_waits(-1)
             return
-        result = self._stopped(job) or self._checked(job, report)
+        result = self._stopped(job, report) or self._checked(job, report)
         decision = None
         if not isinstance(result, Completed):
             result, decision = await self._failed(job, own, result)
         job.end()
         self._desk.end(job, result, decision, time.perf_counter_ns() - began)
 
-    def _stopped(self, job: LiveJob) -> Result | None:
-        """What an attempt that was told to stop ends as, whatever it says itself."""
+    def _stopped(self, job: LiveJob, report: Report) -> Result | None:
+        """What an attempt that was told to stop ends as; of what it says itself only the delay counts."""
         if job.stopped == "timeout":
             seconds = job.policy.timeout
-            return Failed(TaskError("TIMEOUT", f"the attempt took longer than its timeout of {seconds:g} s"))
+            error = TaskError("TIMEOUT", f"the attempt took longer than its timeout of {seconds:g} s")
+            return Failed(error, report.delay if isinstance(report, Failed) else None)
         if job.stopped is not None:
             return Released(job.stopped)
         return None
@@ -209,7 +210,7 @@ class Runners:
 
     def _abandon(self, job: LiveJob) -> None:
         """A handler that will not stop: its attempt ends all the same, and another runner has its slot."""
-        result = self._stopped(job)
+        result = self._stopped(job, Released())
         if result is None:
             return
         job.abandoned = True

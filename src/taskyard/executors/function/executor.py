@@ -75,7 +75,7 @@ class FunctionExecutor:
             except TaskCanceled as stop:
                 report = Released(str(stop))
             except BaseException as error:
-                if _is_meant_for_us(error):
+                if _is_meant_for_us(error) and job.stopped != "timeout":
                     raise
                 report = report_failure(error)
             return _delayed(handler, job, report)
