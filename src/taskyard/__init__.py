@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from taskyard.domain.task import Task, UserTask, WorkflowTask
     from taskyard.domain.upload import UploadedFile
     from taskyard.errors import TaskyardError
-    from taskyard.executors.function.context import Context
+    from taskyard.executors.function.context import BlockingContext, Context
     from taskyard.executors.function.errors import TaskCanceled, TaskFailed
     from taskyard.run import Run
     from taskyard.yard import TaskHandle, Taskyard
 
 __all__ = [
     "AsyncTaskyardClient",
+    "BlockingContext",
     "Context",
     "Run",
     "Task",
@@ -38,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "AsyncTaskyardClient": "taskyard.client",
+    "BlockingContext": "taskyard.executors.function.context",
     "Context": "taskyard.executors.function.context",
     "Run": "taskyard.run",
     "Task": "taskyard.domain.task",

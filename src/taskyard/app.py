@@ -4,46 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.store import Store
-from taskyard.domain.lifecycle import State
-from taskyard.domain.queue import Queue
-from taskyard.domain.signature import plain_input
+from taskyard.domain.priority import HEAD_STARTS
+from taskyard.domain.queue import Queue, TaskType
+from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
+from taskyard.engine.schedules import put_schedule
 from taskyard.engine.submit import submit
 from taskyard.engine.trigger import fire
 from taskyard.engine.upload import open_uploads
 from taskyard.errors import ConfigurationError
-from taskyard.executors.function.errors import TaskFailed
+from taskyard.executors.function.context import OnProgress
 from taskyard.executors.function.executor import FunctionExecutor
 from taskyard.executors.function.handler import Registry
+from taskyard.executors.function.results import output_of_subtask
 from taskyard.executors.manual import ManualExecutor
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
 from taskyard.runtime.triggers import Listeners, Triggers
 from taskyard.runtime.upkeep import Upkeep
 from taskyard.runtime.watcher import Watcher
-from taskyard.runtime.worker import Worker, WorkerOptions
-from taskyard.security.caller import SYSTEM
+from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
+from taskyard.security.caller import LOCAL, SYSTEM
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
 
 VERSION = version("taskyard")
 
+log = structlog.get_logger("taskyard.app")
 
-def make_store(url: str, clock: Clock) -> Store:
-    """The store an address means. Raises ConfigurationError for one that means none."""
+
+def make_store(url: str, clock: Clock, *, notify: bool = True, listen_url: str = "") -> Store:
+    """The store an address means. Raises ConfigurationError for one that means none.
+
+    `notify` and `listen_url`: how processes on a PostgreSQL wake each other.
+    """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = url.removeprefix("sqlite:///")
@@ -51,7 +60,7 @@ def make_store(url: str, clock: Clock) -> Store:
     if parts.scheme in ("postgresql", "postgres"):
         from taskyard.store.postgres import PostgresStore
 
-        return PostgresStore(url, clock)
+        return PostgresStore(url, clock, notify=notify, listen_url=listen_url)
     raise ConfigurationError(
         f"TASKYARD_DATABASE_URL: {parts.scheme or url!r} is no store; use sqlite:///file.db or postgresql://host/name"
     )
@@ -66,6 +75,8 @@ def make_limits(settings: Settings) -> Limits:
         max_input=settings["TASKYARD_MAX_BODY"],
         max_output=settings["TASKYARD_MAX_BODY"],
         max_depth=settings["TASKYARD_MAX_DEPTH"],
+        ceilings={Queue.of(type_): limit for type_ in TaskType if (limit := settings[f"TASK_MAX_CONCURRENT_{type_}"])},
+        head_starts=HEAD_STARTS[settings["TASKYARD_PRIORITY"]],
     )
 
 
@@ -73,24 +84,38 @@ class App:
     """One process's Taskyard: the engine with everything that plays a part in it."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, listeners: Listeners, clock: Clock | None = None
+        self,
+        settings: Settings,
+        registry: Registry,
+        listeners: Listeners,
+        schedules: Mapping[str, Schedule],
+        clock: Clock | None = None,
     ) -> None:
         self.settings = settings
         self.registry = registry
         self.listeners = listeners
+        self.schedules = schedules
         self.clock = clock or SystemClock()
-        self.engine = Engine(make_store(settings["TASKYARD_DATABASE_URL"], self.clock), make_limits(settings))
+        store = make_store(
+            settings["TASKYARD_DATABASE_URL"],
+            self.clock,
+            notify=settings["TASKYARD_NOTIFY"],
+            listen_url=settings["TASKYARD_LISTEN_URL"],
+        )
+        self.engine = Engine(store, make_limits(settings))
         self.watcher = Watcher(self.engine.store)
         self._opened = 0
 
     async def open(self) -> None:
-        """Open the store, migrating an embedded one, and register the definitions. Nested calls are counted."""
+        """Open the store, migrating an embedded one, and register what was declared. Nested calls are counted."""
         if self._opened == 0:
             if isinstance(self.engine.store, SqliteStore):
                 await self.engine.store.migrate()
             await self.engine.open()
             try:
                 await define(self.engine, [handler.definition for handler in self.registry])
+                for schedule in self.schedules.values():
+                    await put_schedule(self.engine, schedule, LOCAL)
             except BaseException:
                 await self.engine.close()
                 raise
@@ -123,6 +148,10 @@ class App:
     async def keeping(self) -> AsyncIterator[None]:
         """Keep time here for everybody on the store: the periodic services."""
         await self.open()
+        if self.settings["TASKYARD_CONNECTOR"] != "none":
+            log.warning(
+                "this version brings no connector: no events come or go", connector=self.settings["TASKYARD_CONNECTOR"]
+            )
         upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"])
         upkeep.start()
         try:
@@ -137,12 +166,12 @@ class App:
         shared = not isinstance(self.engine.store, SqliteStore) or self.engine.store.path != ":memory:"
         options = WorkerOptions(
             slots=size,
+            queues=STANDARD if queues is None else queues,
             version=VERSION,
             grace=self.settings["TASKYARD_GRACE"],
             log_level=self.settings["TASK_LOG_LEVEL"].lower(),
-            open_beat_store=(lambda: make_store(url, self.clock)) if shared else None,
+            open_beat_store=(lambda: make_store(url, self.clock, notify=False)) if shared else None,
             cells=cells,
-            **({} if queues is None else {"queues": queues}),
         )
         return Worker(self.engine, self._executors(size), self.clock, options)
 
@@ -159,11 +188,10 @@ class HandlerServices:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def run_child(self, job: Job, target: Any, input_: Any, on_progress: Any) -> Any:
-        """A subtask's result. Its failure fails the parent without a retry, for the child had its own."""
+    async def run_child(self, job: Job, key: str, input_: dict[str, Any], on_progress: OnProgress) -> Any:
+        """A subtask's output. Its failure fails the parent without a retry, for the child had its own."""
         engine = self._app.engine
-        key = target if isinstance(target, str) else target.key
-        request = TaskRequest(task_definition_id=key, input=plain_input(input_ or {}))
+        request = TaskRequest(task_definition_id=key, input=input_)
         child = (await submit(engine, request, SYSTEM, parent_id=job.claimed.task_id)).task
         telling = asyncio.create_task(self._tell_progress(int(child.task_id), on_progress))
         try:
@@ -172,15 +200,7 @@ class HandlerServices:
             telling.cancel()
         if child.progress is not None:  # its last word may have come with its end
             on_progress(int(child.task_id), child.progress["current"], child.progress["total"])
-        if child.status is not State.COMPLETED:
-            error = child.error or {}
-            raise TaskFailed(
-                f"subtask {key} ({child.task_id}) is {child.status}: {error.get('message')}",
-                code=str(error.get("code", "EXECUTION_ERROR")),
-                details={"taskId": child.task_id},
-                retryable=False,
-            )
-        return child.output if isinstance(target, str) else target.load_output(child.output)
+        return output_of_subtask(child)
 
     async def trigger(self, name: str, properties: Any, cause: tuple[str, str]) -> list[str]:
         """Start what declared the trigger."""
@@ -194,7 +214,7 @@ class HandlerServices:
         """Call who listens in this process."""
         await self._app.listeners.call([name], {"name": name, "data": data, "taskId": task_id})
 
-    async def _tell_progress(self, child_id: int, on_progress: Any) -> None:
+    async def _tell_progress(self, child_id: int, on_progress: OnProgress) -> None:
         async with self._app.watcher.following(child_id) as changed:
             while True:
                 await changed.wait()

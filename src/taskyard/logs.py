@@ -42,6 +42,7 @@ def configure_logs(settings: Settings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings["TASK_LOG_LEVEL"])
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -57,6 +58,11 @@ def _handler(destination: str, folder: Path) -> logging.Handler:
     if destination == "syslog":
         return logging.handlers.SysLogHandler(address="/dev/log")
     return logging.StreamHandler(sys.stderr)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether it is not about a socket that was answered by a refusal: Uvicorn has told its status before."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def _as_it_is(logger: Any, name: str, event: Any) -> Any:

@@ -11,7 +11,7 @@ from taskyard.domain.task import Task
 from taskyard.engine.cancel import cancel
 from taskyard.engine.query import get_task
 from taskyard.engine.submit import Submitted
-from taskyard.executors.function.errors import TaskFailed
+from taskyard.executors.function.results import output_of
 from taskyard.runtime.follow import Message, follow, wait_final
 from taskyard.security.caller import LOCAL
 
@@ -61,15 +61,7 @@ class Run(Generic[R]):
         """The handler's result, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
         task = await wait_final(self._app.engine, self._app.watcher, int(self.id))
         self._seen = task
-        if task.status is State.COMPLETED:
-            return self._load(task.output)
-        error = task.error or {}
-        raise TaskFailed(
-            f"task {self.id} is {task.status}: {error.get('message', 'no reason was given')}",
-            code=str(error.get("code", task.status)),
-            details=error.get("details"),
-            retryable=error.get("retryable"),
-        )
+        return self._load(output_of(task))
 
     async def cancel(self, reason: str | None = None) -> Task:
         """Cancel the task. Raises IllegalTransition when it is final."""

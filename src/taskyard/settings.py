@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import ConfigurationError
 
@@ -87,8 +88,19 @@ def _secret_key(text: str) -> bytes:
     return key
 
 
+_CEILING = "{} tasks at once on all machines together; set the same everywhere"
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("TASK_MAX_CONCURRENT", _positive_int, os.cpu_count() or 1, "tasks at once in a worker process"),
+    Setting("TASK_MAX_CONCURRENT_AUTOMATED", _positive_int, None, _CEILING.format("automated")),
+    Setting("TASK_MAX_CONCURRENT_INTEGRATION", _positive_int, None, _CEILING.format("integration")),
+    Setting(
+        "TASK_MAX_CONCURRENT_MANUAL",
+        _positive_int,
+        None,
+        "manual tasks at once that are being handed over to people, on all machines together; it does not limit how"
+        " many people have",
+    ),
     Setting("TASK_TIMEOUT", _seconds, 300.0, "seconds an attempt may take, where nothing else is said"),
     Setting("TASK_MAX_TIMEOUT", _seconds, 86_400.0, "seconds an attempt may take at most"),
     Setting("TASK_RETRY_POLICY", _retry_policy, {}, "the default retry policy, as JSON"),
@@ -104,13 +116,43 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASK_LOG_DESTINATION", _one_of("stderr", "file", "syslog", "otlp"), "stderr", "where logs go"),
     Setting("TASK_RETENTION_DAYS", _seconds, 30.0, "days that ended tasks are kept"),
     Setting("TASKYARD_DATABASE_URL", str, "sqlite:///taskyard.db", "the store", secret=True),
+    Setting(
+        "TASKYARD_NOTIFY",
+        _boolean,
+        True,
+        "whether processes on a PostgreSQL wake each other (LISTEN and NOTIFY); without it they look now and then",
+    ),
+    Setting(
+        "TASKYARD_LISTEN_URL",
+        str,
+        "",
+        "the PostgreSQL's own address, where TASKYARD_DATABASE_URL leads to a connection pooler",
+        secret=True,
+    ),
     Setting("TASKYARD_HOST", str, "127.0.0.1", "the address the server binds to"),
     Setting("TASKYARD_PORT", _positive_int, 8420, "the port the server binds to"),
     Setting("TASKYARD_DATA_DIR", str, ".taskyard", "where keys, tokens and files are kept"),
-    Setting("TASKYARD_GRACE", _seconds, 10.0, "seconds that running tasks may finish in when a process stops"),
+    Setting(
+        "TASKYARD_GRACE",
+        _seconds,
+        10.0,
+        "seconds in which a process stops; its running tasks may finish in the first four fifths of them",
+    ),
     Setting("TASKYARD_MAX_BODY", _positive_int, 1 << 20, "bytes a request may have"),
     Setting("TASKYARD_MAX_DEPTH", _positive_int, 10_000_000, "tasks that may wait in a queue"),
+    Setting(
+        "TASKYARD_PRIORITY",
+        _one_of(*HEAD_STARTS),
+        "aged",
+        "aged: higher priorities go first, but who waits long enough goes before them; strict: they always go first",
+    ),
     Setting("TASKYARD_ALLOWED_HOSTS", _list, (), "names under which the server may be addressed, besides its own"),
+    Setting(
+        "TASKYARD_CONNECTOR",
+        _one_of("none", "kafka", "sqs", "http"),
+        "none",
+        "how events come and go; this version brings no connector yet, and says so",
+    ),
     Setting("TASKYARD_URL", str, "", "the server that the command line and client speak to"),
     Setting("TASKYARD_TOKEN", str, "", "their token", secret=True),
     Setting("TASKYARD_JWT_SECRET", _jwt_secret, "", "the key of HS256 tokens, 32 bytes at least", secret=True),
@@ -144,6 +186,10 @@ class Settings:
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name].value
+
+    def is_given(self, name: str) -> bool:
+        """Whether somebody has set it, be it to its default."""
+        return self._values[name].source != "default"
 
     def items(self) -> list[tuple[Setting, Value]]:
         """Every setting with its value and source, in the order of the documentation."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from taskyard.domain.queue import Queue
@@ -14,6 +16,8 @@ from taskyard.logs import configure_logs
 from taskyard.loops import run
 from taskyard.runtime.cells import Cells
 from taskyard.settings import load
+
+_EXIT_SECONDS = 0.5
 
 
 async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> None:
@@ -30,6 +34,7 @@ async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> No
     async with app.working(queues=named or None, cells=cells):
         await stopped.wait()
     orphaned.cancel()
+    _leave_soon()
 
 
 async def _watch_parent(stopped: asyncio.Event) -> None:
@@ -37,6 +42,20 @@ async def _watch_parent(stopped: asyncio.Event) -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 - the kernel has no event for it
         await asyncio.sleep(1.0)
     stopped.set()
+
+
+def _leave_soon() -> None:
+    """All is settled: a handler that never lets go, in a thread or on the loop, must not keep the process."""
+    end = threading.Timer(_EXIT_SECONDS, _leave)
+    end.daemon = True
+    end.start()
+
+
+def _leave() -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def main() -> None:

@@ -18,10 +18,10 @@ from taskyard.app import App
 from taskyard.engine.recover import recover
 from taskyard.errors import TaskyardError
 from taskyard.runtime.cells import Cells
+from taskyard.runtime.worker import last_moment
 
 _RESTART_FIRST, _RESTART_LONGEST = 0.2, 10.0
 _STABLE_SECONDS = 30.0
-_KILL_AFTER = 5.0
 
 log = structlog.get_logger("taskyard.supervisor")
 
@@ -39,6 +39,7 @@ class Supervisor:
         self._queues = tuple(queues)
         self._stopping = asyncio.Event()
         self._children: set[asyncio.subprocess.Process] = set()
+        self._suspects: set[int] = set()
         self._count = processes
 
     async def run(self) -> None:
@@ -63,11 +64,17 @@ class Supervisor:
                 cells.clear()
                 began = loop.time()
                 code = await self._live(descriptor)
+                running = cells.running()
                 if self._stopping.is_set():
+                    if code:
+                        await self._bury(cells, [])
                     return
-                log.error("a worker process ended; it is started again", code=code, running=cells.running())
-                await self._bury(cells)
-                pause = _RESTART_FIRST if loop.time() - began > _STABLE_SECONDS else min(pause * 2, _RESTART_LONGEST)
+                if loop.time() - began > _STABLE_SECONDS:
+                    pause = _RESTART_FIRST
+                elif not self._has_known_cause(running):
+                    pause = min(pause * 2, _RESTART_LONGEST)
+                log.error("a worker process ended; it is started again", code=code, running=running, again_in=pause)
+                await self._bury(cells, running)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
@@ -85,7 +92,7 @@ class Supervisor:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
-            await asyncio.wait({waiting}, timeout=self._settings["TASKYARD_GRACE"] + _KILL_AFTER)
+            await asyncio.wait({waiting}, timeout=last_moment(self._settings["TASKYARD_GRACE"]))
         if not waiting.done():
             log.warning("a worker did not stop within the grace and is killed", pid=child.pid)
             child.kill()
@@ -93,12 +100,18 @@ class Supervisor:
         self._children.discard(child)
         return await waiting
 
-    async def _bury(self, cells: Cells) -> None:
-        """Tell the store what ran, so that it is recovered at once."""
+    def _has_known_cause(self, running: Sequence[int]) -> bool:
+        """Whether nothing else ran but a task that has ended a worker before: others need not wait for its sake."""
+        known = len(running) == 1 and self._suspects.issuperset(running)
+        self._suspects.update(running)
+        return known
+
+    async def _bury(self, cells: Cells, charged: Sequence[int]) -> None:
+        """Tell the store that the worker is dead, and for which tasks that counts, so that it is recovered at once."""
         if not cells.worker_id:
             return
         try:
-            await self._app.engine.store.bury(cells.worker_id, cells.running())
+            await self._app.engine.store.bury(cells.worker_id, charged)
             await recover(self._app.engine)
         except TaskyardError as error:
             log.warning("the death of a worker could not be told; its lease will run out", reason=error.message)

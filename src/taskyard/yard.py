@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
-
-import msgspec
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from taskyard.app import App
 from taskyard.contracts.clock import Clock
-from taskyard.domain.definition import Definition
 from taskyard.domain.ids import parse_id
-from taskyard.domain.json import dumps
-from taskyard.domain.signature import Signature, plain_input
+from taskyard.domain.schedule import Overlap, Schedule, parse_schedule
+from taskyard.domain.signature import plain_input
 from taskyard.domain.task import Task
 from taskyard.engine.engine import Engine
+from taskyard.engine.options import StartOptions, make_request
 from taskyard.engine.query import get_task
-from taskyard.engine.request import TaskRequest, parse_request
 from taskyard.engine.submit import Submitted, submit, submit_many, submit_with
 from taskyard.engine.trigger import fire
 from taskyard.errors import ConfigurationError, NotFound
-from taskyard.executors.function.context import Context
-from taskyard.executors.function.handler import Handler, Isolation, Registry, isolation_of
+from taskyard.executors.function.context import BlockingContext, Context
+from taskyard.executors.function.handler import Handler, Registry
+from taskyard.executors.function.registration import TaskOptions, make_handler
 from taskyard.run import Run
 from taskyard.runtime.triggers import Listener, Listeners
 from taskyard.security.caller import LOCAL
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C", Context, BlockingContext)
 
 __all__ = ["Run", "TaskHandle", "Taskyard"]
 
@@ -54,31 +53,9 @@ class TaskHandle(Generic[P, R]):
         """Call the function itself, here and now, without Taskyard."""
         return self.function(*args, **kwargs)
 
-    def options(
-        self,
-        *,
-        priority: str | None = None,
-        delay: float | None = None,
-        transaction: Any = None,
-        cause: tuple[str, str] | None = None,
-        expire: float | None = None,
-        client: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
-        correlation_id: str | None = None,
-        workflow_id: str | None = None,
-        **more: Any,
-    ) -> TaskHandle[P, R]:
-        """The same task with options apart from its input; `delay` and `expire` in seconds.
-
-        `transaction`: an open connection or session of yours; the task is there when it commits.
-        `more` are further fields of the create body, in snake case.
-        """
-        given = {
-            "priority": priority, "delay": delay, "transaction": transaction, "cause": cause, "expire": expire,
-            "client": client, "idempotency_key": idempotency_key, "correlation_id": correlation_id,
-            "workflow_id": workflow_id, **more,
-        }  # fmt: skip
-        kept = {name: value for name, value in given.items() if value is not None}
+    def options(self, **options: Unpack[StartOptions]) -> TaskHandle[P, R]:
+        """The same task with options apart from its input; see `StartOptions`."""
+        kept = {name: value for name, value in options.items() if value is not None}
         return TaskHandle(self._yard, self._handler, {**self._options, **kept})
 
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
@@ -103,11 +80,25 @@ class TaskHandle(Generic[P, R]):
         return cast("R", self._handler.signature.load_output(value))
 
 
+class Decorator(Protocol):
+    """Registers a function as a task, with the options it was made with."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], Awaitable[R]], /) -> TaskHandle[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[C, P], R], /) -> TaskHandle[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]], /) -> TaskHandle[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> TaskHandle[P, R]: ...
+
+
 class Taskyard:
     """A yard of tasks on one store.
 
-    `async with yard:` opens the store and registers the definitions but runs nothing;
+    `async with yard:` opens the store and registers definitions and schedules but runs nothing;
     `async with yard.worker():` executes as well. `service`: the name of the service that owns its tasks.
+    `settings`: those it was given; without any it goes by the environment's.
     """
 
     def __init__(
@@ -120,9 +111,10 @@ class Taskyard:
     ) -> None:
         self.registry = Registry()
         self.listeners = Listeners()
+        self.schedules: dict[str, Schedule] = {}
         self._database_url = database_url
         self._service = service
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
         self._app: App | None = None
 
@@ -130,11 +122,20 @@ class Taskyard:
     def app(self) -> App:
         """The wired process, made when it is first needed, so that importing a yard reads no settings."""
         if self._app is None:
-            settings = self._settings or load()
+            settings = self.settings or load()
             if self._database_url is not None:
                 settings = settings.with_values(TASKYARD_DATABASE_URL=self._database_url)
-            self._app = App(settings, self.registry, self.listeners, self._clock)
+            self._app = App(settings, self.registry, self.listeners, self.schedules, self._clock)
         return self._app
+
+    @contextlib.contextmanager
+    def using(self, app: App) -> Iterator[None]:
+        """Let another app be the yard's until the block ends: its handles, runs and doors go there."""
+        usual, self._app = self._app, app
+        try:
+            yield
+        finally:
+            self._app = usual
 
     @property
     def engine(self) -> Engine:
@@ -168,87 +169,26 @@ class Taskyard:
     @overload
     def task(self, function: Callable[Concatenate[Context, P], Awaitable[R]], /) -> TaskHandle[P, R]: ...
     @overload
-    def task(self, function: Callable[Concatenate[Context, P], R], /) -> TaskHandle[P, R]: ...
+    def task(self, function: Callable[Concatenate[C, P], R], /) -> TaskHandle[P, R]: ...
     @overload
     def task(self, function: Callable[P, Awaitable[R]], /) -> TaskHandle[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> TaskHandle[P, R]: ...
     @overload
-    def task(self, /, **options: Any) -> Callable[[Callable[..., Any]], TaskHandle[..., Any]]: ...
-    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Register a function as a task, as a decorator with or without options; see `register` for these."""
+    def task(self, /, *, key: str | None = None, **options: Unpack[TaskOptions]) -> Decorator: ...
+    def task(
+        self, function: Callable[..., Any] | None = None, /, *, key: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Any:
+        """Register a function as a task, as a decorator with or without options; see `TaskOptions`."""
         if function is not None:
-            return self.register(None, function)
-        return lambda decorated: self.register(options.pop("key", None), decorated, **options)
+            return self.register(key, function)
+        return lambda decorated: self.register(key, decorated, **options)
 
     def register(
-        self,
-        key: str | None,
-        function: Callable[..., Any],
-        *,
-        title: str = "",
-        description: str | None = None,
-        category: str = "",
-        icon: str = "",
-        tags: Sequence[str] = (),
-        danger: str = "",
-        expense: str = "",
-        timeout: float | None = None,
-        retry: int | Mapping[str, Any] | None = None,
-        retry_delay: Callable[[int], float] | None = None,
-        priority: str | None = None,
-        expire: float | None = None,
-        max_concurrent: int | None = None,
-        rate_limit: str | None = None,
-        fallback: Any = None,
-        trigger: str | bool = "",
-        action: str | bool = "",
-        service: str = "",
-        isolation: Isolation | None = None,
+        self, key: str | None, function: Callable[..., Any], **options: Unpack[TaskOptions]
     ) -> TaskHandle[..., Any]:
-        """Register a function under a key (default: its name).
-
-        `timeout`, `expire` in seconds. `retry`: how often after the first attempt, or a retry policy.
-        `retry_delay`: retry number → seconds. `fallback`: a value, or a function of the same input.
-        `trigger`, `action`: the name that starts it; True for its own key. `isolation`: inline, thread or process.
-        Raises ConfigurationError.
-        """
-        signature = Signature.of(function)
-        name = key or str(getattr(function, "__name__", ""))
-        constant = None if callable(fallback) else fallback
-        definition = Definition(
-            key=name,
-            title=title or _title(name),
-            description=(function.__doc__ or "").strip() if description is None else description,
-            category=category,
-            icon=icon,
-            tags=tuple(tags),
-            danger=danger,
-            expense=expense,
-            implementation={"kind": "function", "name": name},
-            input_schema=signature.input_schema,
-            output_schema=signature.output_schema,
-            timeout=timeout,
-            retry_policy=_retry_policy(retry),
-            priority=priority,
-            expire=expire,
-            max_concurrent=max_concurrent,
-            rate_limit=rate_limit,
-            fallback=constant,
-            trigger=_start_name(trigger, name),
-            action=_start_name(action, name),
-            service=service or self._service,
-        )
-        handler = Handler(
-            name,
-            function,
-            signature,
-            isolation_of(function, isolation),
-            definition,
-            retry_delay,
-            fallback if callable(fallback) else None,
-            b'"format":"upload"' in dumps(signature.input_schema),
-        )
+        """Register a function under a key (default: its name); see `TaskOptions`. Raises ConfigurationError."""
+        handler = make_handler(key, function, options, self._service)
         self.registry.add(handler)
         return TaskHandle(self, handler)
 
@@ -261,28 +201,74 @@ class Taskyard:
 
         return add
 
+    def schedule(
+        self,
+        schedule_id: str,
+        task: TaskHandle[..., Any] | str,
+        *,
+        cron: str | None = None,
+        interval: float | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        timezone: str = "UTC",
+        jitter: float = 0,
+        overlap: Overlap = "skip",
+        catch_up: float = 3600,
+    ) -> None:
+        """Have a task start again and again; the store learns of it when the yard is opened.
+
+        By `cron` in `timezone`, or every `interval`; `interval`, `jitter` and `catch_up` in seconds. `overlap`: what
+        happens at a time when the task started before has not ended: skip, bufferOne or allow. Declared again as it
+        was, a schedule goes on as it is, paused ones too. Raises ValidationFailed, ConfigurationError.
+        """
+        if schedule_id in self.schedules:
+            raise ConfigurationError(f"the schedule {schedule_id!r} is declared twice; give one another id")
+        key = task if isinstance(task, str) else task.key
+        given = {
+            "scheduleId": schedule_id, "taskDefinitionId": key, "cron": cron, "interval": interval,
+            "input": None if input is None else plain_input(input), "timezone": timezone, "jitter": jitter,
+            "overlap": overlap, "catchUp": catch_up,
+        }  # fmt: skip
+        self.schedules[schedule_id] = parse_schedule(given)
+
     # ---- starting
-    async def start(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Run[Any]:  # noqa: A002
-        """Have a task run by its key; `options` as in `TaskHandle.options`."""
-        transaction = options.pop("transaction", None)
-        request = _request(key, input, options)
+    async def start(
+        self,
+        key: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        **options: Unpack[StartOptions],
+    ) -> Run[Any]:
+        """Have a task run by its key; returns as soon as it is stored."""
+        transaction = options.get("transaction")
+        request = make_request(key, input, options)
         if transaction is not None:
             return self._run((await submit_with(self.engine, [request], LOCAL, transaction))[0], key)
         return self._run(await submit(self.engine, request, LOCAL), key)
 
-    async def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:  # noqa: A002
+    async def run(
+        self,
+        key: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        **options: Unpack[StartOptions],
+    ) -> Any:
         """Have a task run by its key and wait for its result. Raises TaskFailed."""
         return await (await self.start(key, input, **options)).result()
 
-    async def start_many(self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Any) -> list[Run[Any]]:
+    async def start_many(
+        self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Unpack[StartOptions]
+    ) -> list[Run[Any]]:
         """Have a task run once for each input, stored in one transaction."""
-        transaction = options.pop("transaction", None)
-        requests = [_request(key, one, options) for one in inputs]
+        transaction = options.get("transaction")
+        requests = [make_request(key, one, options) for one in inputs]
         if transaction is not None:
-            return [self._run(one, key) for one in await submit_with(self.engine, requests, LOCAL, transaction)]
-        return [self._run(one, key) for one in await submit_many(self.engine, requests, LOCAL)]
+            submitted = await submit_with(self.engine, requests, LOCAL, transaction)
+        else:
+            submitted = await submit_many(self.engine, requests, LOCAL)
+        load_output = self._loader(key)
+        return [Run(self.app, one, load_output) for one in submitted]
 
-    async def run_many(self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Any) -> list[Any]:
+    async def run_many(
+        self, key: str, inputs: Sequence[Mapping[str, Any]], **options: Unpack[StartOptions]
+    ) -> list[Any]:
         """The results for each input, in order."""
         return [await run.result() for run in await self.start_many(key, inputs, **options)]
 
@@ -301,8 +287,12 @@ class Taskyard:
         return self._run(await get_task(self.engine, number))
 
     def _run(self, seen: Task | Submitted, key: str | None = None) -> Run[Any]:
-        handler = self.registry.get(key or (seen if isinstance(seen, Task) else seen.task).task_definition_id)
-        return Run(self.app, seen, handler.signature.load_output if handler else _as_it_is)
+        key = key or (seen if isinstance(seen, Task) else seen.task).task_definition_id
+        return Run(self.app, seen, self._loader(key))
+
+    def _loader(self, key: str) -> Callable[[Any], Any]:
+        handler = self.registry.get(key)
+        return handler.signature.load_output if handler else _as_it_is
 
 
 def _as_it_is(value: Any) -> Any:
@@ -312,31 +302,3 @@ def _as_it_is(value: Any) -> Any:
 def _no_positional(args: tuple[Any, ...], key: str) -> None:
     if args:
         raise ConfigurationError(f"give the input of {key!r} by name, such as start(format='tar')")
-
-
-def _title(key: str) -> str:
-    return key.replace("_", " ").replace("-", " ").strip().capitalize()
-
-
-def _start_name(given: str | bool, key: str) -> str:
-    """The name of a trigger or action; True stands for the task's own key."""
-    return given if isinstance(given, str) else key if given else ""
-
-
-def _retry_policy(retry: int | Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if retry is None:
-        return None
-    return {"maxRetries": retry} if isinstance(retry, int) else dict(retry)
-
-
-def _request(key: str, input_: Mapping[str, Any] | None, options: Mapping[str, Any]) -> TaskRequest:
-    """The request; options are checked as a create body is. Raises ValidationFailed, ConfigurationError."""
-    fields = dict(options)
-    cause = fields.pop("cause", None)
-    if cause is not None:
-        fields["cause_type"], fields["cause"] = cause
-    try:
-        request = TaskRequest(task_definition_id=key, input=None if input_ is None else plain_input(input_), **fields)
-    except TypeError as error:
-        raise ConfigurationError(f"an option of {key!r} is not known: {error}") from None
-    return parse_request(msgspec.to_builtins(request)) if fields else request

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from msgspec import Meta
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from taskyard.api import schemas
@@ -20,14 +18,12 @@ from taskyard.domain.json import detail, refusal
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import to_json
-from taskyard.engine.engine import Engine
 from taskyard.engine.query import list_dead
 from taskyard.engine.requeue import discard, requeue
 
 routes = Routes("Internal: dead letters")
 
 _PAGE = 200
-_REQUEUED = "requeued"
 
 
 class DeadQuery(schemas.PageQuery):
@@ -72,20 +68,15 @@ async def list_dead_letters(call: Call) -> Response:
 @routes.add(
     "POST /api/internal/deadletters/requeue",
     body=REQUEUE,
-    answers={200: schemas.Requeued, 202: schemas.Requeued},
+    answers={200: schemas.TaskIds},
 )
 async def requeue_dead_letters(call: Call) -> Response:
-    """Have dead letters run again; at a rate, those beyond its first second follow after the answer."""
+    """Have dead letters run again; at a rate, all but the first are delayed."""
     body = await call.body(REQUEUE)
     ids = await _selected(call, body)
-    by, reason, rate = call.caller.subject, body.reason or _REQUEUED, body.rate_per_second
-    now = len(ids) if rate is None else max(1, int(rate))
-    moved = await requeue(call.engine, ids[:now], by, reason, body.input)
-    later = ids[now:]
-    response = answer({"taskIds": [str(id_) for id_ in moved], "pending": len(later)}, 202 if later else 200)
-    if later and rate is not None:
-        response.background = BackgroundTask(_requeue_later, call.engine, later, by, body, rate)
-    return response
+    by, reason = call.caller.subject, body.reason or "requeued"
+    moved = await requeue(call.engine, ids, by, reason, body.input, body.rate_per_second)
+    return answer({"taskIds": [str(id_) for id_ in moved]})
 
 
 @routes.add("POST /api/internal/deadletters/discard", body=SELECTION, answers={200: schemas.TaskIds})
@@ -95,11 +86,6 @@ async def discard_dead_letters(call: Call) -> Response:
     ids = await _selected(call, body)
     moved = await discard(call.engine, ids, call.caller.subject, body.reason or "discarded")
     return answer({"taskIds": [str(id_) for id_ in moved]})
-
-
-async def _requeue_later(engine: Engine, ids: list[int], by: str, body: Requeue, rate: float) -> None:
-    await asyncio.sleep(1)
-    await requeue(engine, ids, by, body.reason or _REQUEUED, body.input, rate)
 
 
 async def _selected(call: Call, body: Selection) -> list[int]:

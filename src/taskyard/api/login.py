@@ -20,8 +20,9 @@ from taskyard.api.routing import Routes
 from taskyard.api.services import Credential
 from taskyard.api.shapes import Shape
 from taskyard.errors import Forbidden, Malformed, Unauthorized
-from taskyard.security.caller import Caller
 from taskyard.security.origin import origin_allowed
+from taskyard.security.session import Session
+from taskyard.security.tokens import hash_api_token, is_api_token
 
 routes = Routes("People")
 
@@ -55,7 +56,7 @@ async def show_login(call: Call) -> Response:
     caller = call.services.login_links.redeem(token, call.services.now())
     if caller is None:
         return _login_page(call, "This link was used before or is too old.")
-    return _let_in(call, caller)
+    return _let_in(call, Session(caller))
 
 
 @routes.add("POST /login", media=_FORM, body=LOGIN, answers={303: None, 401: _HTML})
@@ -69,7 +70,8 @@ async def log_in(call: Call) -> Response:
         caller = await call.services.identify(Credential("bearer", token))
     except Unauthorized as error:
         return _login_page(call, error.message)
-    return _let_in(call, caller, expiry_of(token) - call.services.now())
+    session = Session(caller, hash_api_token(token) if is_api_token(token) else "")
+    return _let_in(call, session, expiry_of(token) - call.services.now())
 
 
 async def _read_token(call: Call) -> str:
@@ -83,14 +85,14 @@ async def _read_token(call: Call) -> str:
     return LOGIN.parse({name: values[0] for name, values in fields.items()}).token.strip()
 
 
-def _let_in(call: Call, caller: Caller, lifetime: float = math.inf) -> Response:
+def _let_in(call: Call, session: Session, lifetime: float = math.inf) -> Response:
     """A session for as long as sessions last, or what proved the caller does."""
     services = call.services
     ttl = min(services.session_ttl, lifetime)
     response = RedirectResponse(f"{call.root}/admin", 303)
     response.set_cookie(
         SESSION_COOKIE,
-        services.sessions.issue(caller, ttl, services.now()),
+        services.sessions.issue(session, ttl, services.now()),
         max_age=int(ttl),
         path=call.root or "/",
         secure=call.scope["scheme"] == "https",

@@ -23,7 +23,6 @@ from taskyard.errors import Overloaded
 routes = Routes("Operations")
 
 _PATIENCE = 5.0
-_DAY_US = 24 * 3600 * 1_000_000
 
 
 @routes.add("GET /healthz", answers={200: schemas.Health})
@@ -82,7 +81,7 @@ async def _gauges(engine: Engine) -> list[GaugeMetricFamily]:
         for name, key, text in _WORKER_GAUGES
     ]
     counts: dict[State, int] = dict.fromkeys(State, 0)
-    for _, state, count in await engine.store.counts(await engine.store.now() - _DAY_US):
+    for _, state, count in await engine.tally.counts():
         counts[state] += count
     return [
         *per_queue,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -13,7 +12,8 @@ from taskyard.domain.definition import Definition
 from taskyard.domain.event import Metadata
 from taskyard.domain.lifecycle import State
 from taskyard.domain.outcome import TaskError
-from taskyard.domain.task import Task
+from taskyard.domain.task import Task, Time
+from taskyard.engine.assign import Reassignment
 from taskyard.engine.lease import DequeueRequest, HeartbeatRequest
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.status import StatusChange
@@ -24,7 +24,6 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Status = Literal[
     "PENDING", "RUNNING", "RETRYING", "ASSIGNED", "WAITING", "COMPLETED", "FAILED", "CANCELED", "CANCELLED"
 ]
-Time = Annotated[datetime, Meta(tz=True)]
 TaskId = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
 Sequence = Annotated[int, Meta(ge=0, le=(1 << 62))]
 
@@ -38,17 +37,10 @@ class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only
 
 # ---- bodies
 class Reason(Strict):
-    """Why something is done, for the audit trail."""
+    """Why something is done, for the audit trail; with `version` only if that is the task's present one."""
 
     reason: Annotated[str, Meta(max_length=2000)] | None = None
-
-
-class Reassignment(Strict):
-    """To whom a manual task goes."""
-
-    assignee_type: Literal["USER", "GROUP"]
-    assignee_id: Name
-    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    version: int | None = None
 
 
 class Bulk(Strict):
@@ -176,7 +168,7 @@ class QueueMessage(Answer):
     execution_config: dict[str, Any]
     input: Any
     correlation_id: str | None
-    enqueue_time: str | None
+    enqueue_time: Time | None
     visibility_timeout: float
     dequeue_count: int
     lease_token: str | None
@@ -200,12 +192,6 @@ class TaskIds(Answer):
     task_ids: list[str]
 
 
-class Requeued(TaskIds):
-    """Which dead letters were moved; `pending` more follow at the rate that was asked for."""
-
-    pending: int = 0
-
-
 class DefinitionVersion(Definition, frozen=True, rename="camel", omit_defaults=False, kw_only=True):
     """A definition as it is stored: `version` names its content, `number` counts from 1."""
 
@@ -223,11 +209,14 @@ class DefinitionPage(Answer):
 
 
 class Attempt(Answer):
-    """One ended try at a task; `executionTime` in milliseconds, `delay` in seconds until the next."""
+    """One ended try at a task; `queueWait` (null: it was not queued) and `executionTime` in milliseconds, `delay` in
+    seconds until the next. `formerInput` is what it was given where a requeue has changed the input since.
+    """
 
     attempt: int
     outcome: str
     executor_id: str | None
+    queue_wait: int | None
     start_time: Time | None
     end_time: Time | None
     execution_time: int | None
@@ -237,6 +226,7 @@ class Attempt(Answer):
     by: str | None
     reason: str | None
     tier: str | None
+    former_input: Any
 
 
 class AttemptPage(Answer):
@@ -274,7 +264,7 @@ class LoggedLine(Answer):
     """One line a task logged."""
 
     sequence: int
-    at: str | None
+    at: Time | None
     level: str
     text: str
 
@@ -294,6 +284,13 @@ class Why(Answer):
     reason: str
 
 
+class QueueSlots(Answer):
+    """How many tasks of a queue's type run on all machines, and how many may; without a `limit` any number."""
+
+    used: int
+    limit: int | None
+
+
 class QueueFigures(Answer):
     """One queue; ages in seconds, rates per second."""
 
@@ -304,6 +301,7 @@ class QueueFigures(Answer):
     oldest_age: float | None
     add_rate: float
     dispatch_rate: float
+    slots: QueueSlots
 
 
 class QueuePage(Answer):
@@ -323,7 +321,7 @@ class Worker(Answer):
     queues: list[str]
     slots: int
     running: int
-    started_at: str | None
+    started_at: Time | None
     heartbeat_age: float
     cpu: float | None
     memory_mb: float | None

@@ -16,6 +16,7 @@ from taskyard.api import (
     login,
     operations,
     queues,
+    schedules,
     task_lists,
     task_story,
     tasks,
@@ -31,8 +32,9 @@ from taskyard.api.shapes import JsonObject
 
 _RESOURCES = (
     tasks.internal, leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
-    tasks.routes, task_lists.routes, task_story.routes, definitions.routes, queues.routes, triggers.routes,
-    events.routes, uploads.routes, admin.routes, login.routes, live.routes, operations.routes, docs.routes,
+    tasks.routes, task_lists.routes, task_story.routes, definitions.routes, schedules.routes, queues.routes,
+    triggers.routes, events.routes, uploads.routes, admin.routes, login.routes, live.routes, operations.routes,
+    docs.routes,
 )  # fmt: skip
 
 _HEADERS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from taskyard.api.authenticate import Authenticator
@@ -61,7 +61,9 @@ class ApiServices:
         """Who a credential stands for. Raises Unauthorized, Overloaded."""
         if credential.kind == "bearer":
             return await self.authenticator.authenticate(credential.value)
-        caller = self.sessions.read(credential.value, self.now())
-        if caller is None:
+        session = self.sessions.read(credential.value, self.now())
+        if session is None:
             raise Unauthorized("The session has ended; log in again.")
-        return caller
+        if not session.token_hash:
+            return session.caller
+        return replace(await self.authenticator.caller_behind(session.token_hash), is_token=False)

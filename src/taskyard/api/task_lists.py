@@ -18,7 +18,7 @@ from taskyard.contracts.records import Filter
 from taskyard.domain.ids import parse_id
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import TaskType
-from taskyard.domain.task import Task, to_json
+from taskyard.domain.task import Task, Time, to_json
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import TaskPage, list_tasks
 
@@ -49,10 +49,10 @@ class TaskFilter(schemas.Strict, rename="camel"):
     assignee: str | None = None
     tag: str | None = None
     q: str | None = None
-    created_after: schemas.Time | None = None
-    created_before: schemas.Time | None = None
-    started_after: schemas.Time | None = None
-    started_before: schemas.Time | None = None
+    created_after: Time | None = None
+    created_before: Time | None = None
+    started_after: Time | None = None
+    started_before: Time | None = None
 
 
 class TaskQuery(TaskFilter, rename="camel"):

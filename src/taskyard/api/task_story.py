@@ -14,11 +14,11 @@ from taskyard.api.export import EXPORTS, export
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.api.visibility import see
-from taskyard.domain.facts import AttemptFact, Line
+from taskyard.domain.facts import Line
 from taskyard.domain.lifecycle import State
 from taskyard.domain.task import detail_of, iso, tell
 from taskyard.engine.events import task_events
-from taskyard.engine.query import list_attempts, list_lines
+from taskyard.engine.query import Attempt, list_attempts, list_lines
 from taskyard.engine.why import why
 from taskyard.errors import Conflict
 
@@ -45,8 +45,8 @@ OUTPUT_QUERY = Shape[OutputQuery](OutputQuery)
 async def read_attempts(call: Call) -> Response:
     """A task's ended attempts, oldest first."""
     task_id = await _seen(call)
-    facts = await list_attempts(call.engine, task_id)
-    return _answer_after(call, [(fact.attempt, attempt_json(fact)) for fact in facts])
+    attempts = await list_attempts(call.engine, task_id)
+    return _answer_after(call, [(one.fact.attempt, attempt_json(one)) for one in attempts])
 
 
 @routes.add("GET /api/v1/tasks/{taskId}/events", query=schemas.PAGE_QUERY, answers={200: schemas.EventPage})
@@ -89,13 +89,15 @@ async def read_why(call: Call) -> Response:
     return answer(await why(call.engine, await _seen(call)))
 
 
-def attempt_json(fact: AttemptFact) -> dict[str, Any]:
+def attempt_json(attempt: Attempt) -> dict[str, Any]:
     """An ended attempt as the contract's JSON."""
+    fact, queue_wait, former_input = attempt
     detail = detail_of(fact)
     return {
         "attempt": fact.attempt,
         "outcome": fact.outcome.name,
         "executorId": fact.worker,
+        "queueWait": queue_wait,
         "startTime": iso(fact.started_at),
         "endTime": iso(fact.finished_at),
         "executionTime": fact.run_ms,
@@ -105,6 +107,7 @@ def attempt_json(fact: AttemptFact) -> dict[str, Any]:
         "by": detail.by,
         "reason": detail.reason,
         "tier": detail.tier,
+        "formerInput": former_input,
     }
 
 

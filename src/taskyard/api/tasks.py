@@ -11,6 +11,7 @@ from taskyard.api.answers import answer, answer_task
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.visibility import see
+from taskyard.domain.json import MAX_DETAILS, refusal
 from taskyard.domain.task import Task, tell, to_json
 from taskyard.engine import assign
 from taskyard.engine.cancel import cancel
@@ -32,9 +33,8 @@ async def create_task(call: Call) -> Response:
     value = await call.json()
     try:
         request = schemas.CREATE.parse(value)
-    except ValidationFailed:
-        await _check_definitions(call, [value])
-        raise
+    except ValidationFailed as error:
+        raise await _everything_wrong(call, {"": value}, error) from None
     submitted = await submit(call.engine, request, call.caller)
     if submitted.reused:
         return answer({**to_json(submitted.task), "reused": True})
@@ -47,9 +47,10 @@ async def create_tasks(call: Call) -> Response:
     value = await call.json(large=True)
     try:
         bulk = schemas.BULK.parse(value)
-    except ValidationFailed:
-        await _check_definitions(call, value.get("tasks") if isinstance(value, dict) else None)
-        raise
+    except ValidationFailed as error:
+        tasks = value.get("tasks") if isinstance(value, dict) else None
+        values = {f"/tasks/{index}": task for index, task in enumerate(tasks if isinstance(tasks, list) else ())}
+        raise await _everything_wrong(call, values, error) from None
     submitted = await submit_many(call.engine, bulk.tasks, call.caller)
     return answer({"items": [to_json(each.task) for each in submitted]}, 201)
 
@@ -75,7 +76,7 @@ async def cancel_task(call: Call) -> Response:
     """Cancel a task; a running handler is told at once."""
     task_id = call.task_id()
     body = await call.body_about(task_id, schemas.REASON, optional=True)
-    return answer_task(await cancel(call.engine, task_id, call.caller.subject, body.reason))
+    return answer_task(await cancel(call.engine, task_id, call.caller.subject, body.reason, body.version))
 
 
 @routes.add("POST /api/v1/tasks/{taskId}/retry", body=schemas.REASON, body_optional=True, answers={200: Task})
@@ -83,7 +84,8 @@ async def retry_task(call: Call) -> Response:
     """Requeue a failed task, or run one now that waits for its retry."""
     task_id = call.task_id()
     body = await call.body_about(task_id, schemas.REASON, optional=True)
-    return answer_task(await retry(call.engine, task_id, call.caller.subject, body.reason or "retried by hand"))
+    reason = body.reason or "retried by hand"
+    return answer_task(await retry(call.engine, task_id, call.caller.subject, reason, body.version))
 
 
 @routes.add("POST /api/v1/tasks/{taskId}/complete", body=schemas.OUTPUT, answers={200: Task})
@@ -102,14 +104,19 @@ async def reassign_task(call: Call) -> Response:
     task_id = call.task_id()
     assign.check_mine(call.caller, await see(call.engine, call.caller, task_id))
     to = await call.body(schemas.REASSIGNMENT)
-    return answer_task(
-        await assign.reassign(call.engine, call.caller, task_id, to.assignee_type, to.assignee_id, to.reason)
-    )
+    return answer_task(await assign.reassign(call.engine, call.caller, task_id, to))
 
 
-async def _check_definitions(call: Call, values: Any) -> None:
-    """An unknown definition is told before anything else that is wrong with these bodies. Raises NotFound."""
-    for value in values if isinstance(values, list) else ():
+async def _everything_wrong(call: Call, values: dict[str, Any], error: ValidationFailed) -> ValidationFailed:
+    """What is wrong with these bodies, by their paths, and with the inputs they hold.
+
+    Raises NotFound: an unknown definition is told before anything else.
+    """
+    details = list(error.details)
+    for path, value in values.items():
         key = value.get("taskDefinitionId") if isinstance(value, dict) else None
         if isinstance(key, str):
-            await call.engine.catalog.current(key)
+            known = await call.engine.catalog.current(key)
+            if known.input is not None and value.get("input") is not None:
+                details += known.input.errors(value["input"], f"{path}/input")
+    return refusal(details[:MAX_DETAILS])

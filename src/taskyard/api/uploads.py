@@ -26,7 +26,7 @@ _LONGEST_FIELD = 4096
 async def upload_file(call: Call) -> Response:
     """Take one file."""
     name, content = await _read_file(call)
-    upload = await save_upload(call.engine, name, content)
+    upload = await save_upload(call.engine, name, content, call.caller)
     return answer({"uploadId": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256}, 201)
 
 

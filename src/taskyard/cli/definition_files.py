@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from taskyard.cli.access import Json
+from taskyard.cli.documents import read_documents
 from taskyard.cli.fields import read_file
 from taskyard.domain.json import check
 from taskyard.engine.define import parse_definition
@@ -31,16 +30,6 @@ class Checked(NamedTuple):
     findings: list[Finding]
 
 
-class _JsonSafeLoader(yaml.SafeLoader):
-    """YAML that is JSON: times and dates stay text."""
-
-
-_JsonSafeLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def read_definitions(files: Sequence[str]) -> list[Json]:
     """The definitions in these files. Raises ValidationFailed with what is wrong in any of them."""
     checked = check_files(files)
@@ -58,7 +47,7 @@ def check_files(files: Sequence[str]) -> Checked:
     findings: list[Finding] = []
     for file in files:
         try:
-            for name, value in _named(_documents(file)):
+            for name, value in _named(read_documents(file, "definition")):
                 try:
                     value = _with_source(value, Path(file).parent)
                     check(value)
@@ -69,19 +58,6 @@ def check_files(files: Sequence[str]) -> Checked:
         except TaskyardError as error:
             findings += _findings(file, "", error)
     return Checked(definitions, findings)
-
-
-def _documents(file: str) -> list[Any]:
-    """What a file holds, a definition each. JSON is YAML too."""
-    text = read_file(file)
-    try:
-        documents = [document for document in yaml.load_all(text, _JsonSafeLoader) if document is not None]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValidationFailed(f"is neither YAML nor JSON: {' '.join(str(error).split())}") from None
-    flat = [one for document in documents for one in (document if isinstance(document, list) else [document])]
-    if not flat:
-        raise ValidationFailed("holds no definition")
-    return flat
 
 
 def _named(values: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -62,7 +62,7 @@ def _sign(settings: Settings, wanted: Wanted, now: float) -> str:
 async def _keep(settings: Settings, wanted: Wanted, now: float) -> str:
     token = new_api_token()
     caller = Caller(wanted.subject, frozenset(wanted.scopes), frozenset(wanted.groups))
-    store = make_store(settings["TASKYARD_DATABASE_URL"], SystemClock())
+    store = make_store(settings["TASKYARD_DATABASE_URL"], SystemClock(), notify=False)
     if settings["TASKYARD_DATABASE_URL"].startswith("sqlite:"):
         await store.migrate()
     try:

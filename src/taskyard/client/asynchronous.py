@@ -11,13 +11,14 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from taskyard.client import leases, live, operations, tasks
+from taskyard.client import leases, live, operations, scheduling, tasks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
 from taskyard.client.server import Server, answer_of, socket_failure
 from taskyard.client.talk import Answer, Emit, Open, Pause, Request, Stream, Talk, step_on
 from taskyard.client.verbs import named_after
 from taskyard.domain.task import Task
+from taskyard.executors.function.results import output_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class AsyncClientRun(RunView):
     async def result(self) -> Any:
         """The output, once the task is final. Raises TaskFailed when it FAILED or was CANCELED."""
         self.task = await self._exchange.carry_out(live.wait_final(self.id))
-        return tasks.output_of(self.task)
+        return output_of(self.task)
 
     async def cancel(self, reason: str | None = None) -> Task:
         """Cancel the task. Raises IllegalTransition when it is final."""
@@ -224,6 +225,16 @@ class AsyncTaskyardClient(Exchange):
     discard = _verb(operations.discard)
     workers = _stream(operations.workers)
     metrics = _verb(operations.metrics)
+
+    # ---- schedules
+    schedules = _stream(scheduling.schedules)
+    schedule = _verb(scheduling.schedule)
+    put_schedule = _verb(scheduling.put_schedule)
+    remove_schedule = _verb(scheduling.remove_schedule)
+    pause_schedule = _verb(scheduling.pause_schedule)
+    resume_schedule = _verb(scheduling.resume_schedule)
+    run_schedule = _verb(scheduling.run_schedule)
+    backfill_schedule = _verb(scheduling.backfill_schedule)
 
     # ---- working
     dequeue = _verb(leases.dequeue)

@@ -11,12 +11,13 @@ import msgspec
 
 from taskyard.client.errors import SocketLost, SocketRefused
 from taskyard.client.talk import API, MOST, Emit, JsonObject, Open, Pause, Read, Stream, Talk, fetch, part
-from taskyard.client.tasks import get_task, output_of
+from taskyard.client.tasks import get_task
 from taskyard.domain import sequence
 from taskyard.domain.event import NAMES
 from taskyard.domain.lifecycle import FINAL, MOVES
 from taskyard.domain.task import Task, iso
 from taskyard.errors import Overloaded
+from taskyard.executors.function.results import output_of
 
 Message = dict[str, Any]
 

@@ -25,10 +25,8 @@ from taskyard.client.talk import (
     part,
     read_json,
 )
-from taskyard.domain.lifecycle import State
 from taskyard.domain.task import Task, UserTask, WorkflowTask
 from taskyard.domain.upload import UploadedFile
-from taskyard.executors.function.errors import TaskFailed
 
 OutputFormat = Literal["json", "csv", "xml", "yaml"]
 
@@ -163,19 +161,6 @@ def upload(file: str | Path | bytes, name: str | None = None) -> Talk[UploadedFi
     answer = yield from ask(Request("POST", f"{API}/uploads", upload=(shown, content)))
     kept = read_json(answer)
     return UploadedFile(kept["uploadId"], kept["name"], kept["size"], kept["sha256"])
-
-
-def output_of(task: Task) -> Any:
-    """A final task's output. Raises TaskFailed when it FAILED or was CANCELED."""
-    if task.status is State.COMPLETED:
-        return task.output
-    error = task.error or {}
-    raise TaskFailed(
-        f"task {task.task_id} is {task.status}: {error.get('message', 'no reason was given')}",
-        code=str(error.get("code", task.status)),
-        details=error.get("details"),
-        retryable=error.get("retryable"),
-    )
 
 
 def read_task(body: JsonObject) -> Task:

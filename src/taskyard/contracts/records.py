@@ -9,31 +9,51 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from taskyard.domain.due import Progress
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note
+from taskyard.domain.gate import RateGate
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.queue import TaskType
+from taskyard.domain.schedule import Schedule
 
 WORKER_TTL_US = 11_000_000
 """A worker whose last heartbeat is older than this is dead."""
 
+LEADER_GAP_US = 6_000_000
+"""The longest silence of leaders that is not taken for a pause of the database: a new leader comes sooner, and
+workers that beat before a shorter pause and after it have not been silent for too long.
+"""
+
 
 class Topic(StrEnum):
-    """What a process may want to be woken for. Wake-ups are hints: they may be late, doubled or missing."""
+    """What a process may want to be woken for. Wake-ups are hints: they may be late, doubled or missing.
+
+    BACK: the store that could not be used can be used again.
+    """
 
     READY = "ready"
     REVOKED = "revoked"
     FEED = "feed"
+    BACK = "back"
 
 
 class SlotKey(NamedTuple):
-    """A concurrency limit a task falls under: at most `limit` tasks with this `key` at once."""
+    """A limit a task falls under: at most `limit` tasks with this `key` at once (None: any number).
+
+    Of a `shared` one no more slots are given out than the workers can take soon, so that whoever comes late does not
+    stand behind all who came before. A task may fall under one of these.
+    """
 
     key: str
-    limit: int
+    limit: int | None
+    shared: bool = False
 
 
 class Entry(NamedTuple):
-    """One task to store. `run_at` None means now. Its slots are taken before it becomes ready."""
+    """One task to store. `run_at` None means now. Its slots are taken before it becomes ready.
+
+    A limit's slots are given out fairly between the fairness keys ("" for none) of those that wait for them.
+    """
 
     id: int
     kind_id: int
@@ -51,6 +71,7 @@ class Entry(NamedTuple):
     hash: bytes | None = None
     tags: tuple[str, ...] = ()
     slots: tuple[SlotKey, ...] = ()
+    fairness_key: str = ""
 
 
 class Unique(NamedTuple):
@@ -73,6 +94,37 @@ class Found(NamedTuple):
 
     task_id: int
     same: bool
+
+
+class ScheduleRow(NamedTuple):
+    """A schedule as it is stored; `due_at` is when something has to be decided, None for never.
+
+    `revision` changes with every change; 0 is that of one which is not stored yet.
+    """
+
+    schedule: Schedule
+    progress: Progress
+    due_at: int | None
+    revision: int = 0
+
+    @property
+    def id(self) -> str:
+        """The schedule's id."""
+        return self.schedule.schedule_id
+
+
+class ScheduledEntry(NamedTuple):
+    """A task of a schedule; only one is ever kept under a `key`, and any number without one."""
+
+    entry: Entry
+    key: bytes | None = None
+
+
+class ScheduleWrite(NamedTuple):
+    """What a schedule is to become, at the revision it was read with, and the tasks it starts by that."""
+
+    row: ScheduleRow
+    entries: tuple[ScheduledEntry, ...] = ()
 
 
 class Claimed(NamedTuple):
@@ -102,6 +154,13 @@ class Lease(NamedTuple):
     id: int
     claimed_at: int
     tasks: list[Claimed]
+
+
+class GatedLease(NamedTuple):
+    """What passed the gates, and for each rate that keeps somebody back the moment when it lets the next one pass."""
+
+    lease: Lease | None
+    opens_at: dict[RateGate, int]
 
 
 class Opened(NamedTuple):
@@ -191,7 +250,8 @@ class Story(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which tasks to list; None means any. `kind_ids` are a definition's versions."""
+    """Which tasks to list; None means any. `kind_ids` are a definition's versions; a `tag` is the task's or its kind's.
+    """
 
     status: frozenset[State] | None = None
     task_types: frozenset[TaskType] | None = None
@@ -221,23 +281,68 @@ class Page(NamedTuple):
 
 
 class QueueRow(NamedTuple):
-    """One queue's figures: waiting now, under lease, age of the oldest waiting in microseconds."""
+    """One queue's figures: waiting now, under lease from it, age of the oldest waiting in microseconds.
+
+    `running`: of those whose home it is, wherever they waited, how many are under lease, as its ceiling counts them:
+    without the parents that wait for a subtask.
+    """
 
     queue: int
     paused: bool
     depth: int
     in_flight: int
     oldest_age: int | None
+    running: int
+
+
+class Turn(NamedTuple):
+    """Where a ready task stands: its queue, and how many are before it in its lane."""
+
+    queue: int
+    ahead: int
+
+
+class Taken(NamedTuple):
+    """A limit's slots: its size (None: any), how many are held, how many of these by tasks of
+    one's own fairness key, and the first of those who hold them.
+    """
+
+    key: str
+    size: int | None
+    held: int
+    own: int
+    holders: list[int]
+
+
+class Contention(NamedTuple):
+    """What a parked task waits for: in which limit's line, with which fairness key, behind how many of its own key,
+    among how many keys; and all limits it falls under.
+    """
+
+    line: str
+    fairness_key: str
+    ahead: int
+    waiting: int
+    limits: list[Taken]
 
 
 class Upload(NamedTuple):
-    """An uploaded file's description; `size` in bytes, `sha256` in hex."""
+    """An uploaded file's description; `size` in bytes, `sha256` in hex, `owner` the subject who handed it over."""
 
     id: str
     name: str
     size: int
     sha256: str
     created_at: int
+    owner: str
+
+
+class Emitted(NamedTuple):
+    """An event of a running attempt's own; `body` is the `name` and the `data` it gave."""
+
+    task_id: int
+    sequence: int
+    body: dict[str, Any]
 
 
 class ProgressReport(NamedTuple):

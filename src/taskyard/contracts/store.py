@@ -11,23 +11,29 @@ Every verb raises `Overloaded` when the database cannot be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from taskyard.contracts.records import (
+    Contention,
+    Emitted,
     Entry,
     FeedRow,
     Filter,
     Found,
+    GatedLease,
     Lease,
     LostTask,
     Opened,
     Page,
     ProgressReport,
     QueueRow,
+    ScheduleRow,
+    ScheduleWrite,
     Settlement,
     Story,
     Topic,
+    Turn,
     Unique,
     Upload,
     WorkerInfo,
@@ -35,8 +41,10 @@ from taskyard.contracts.records import (
 )
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place
+from taskyard.domain.gate import GatedLane, RateGate
 from taskyard.domain.lifecycle import EventType, State
 from taskyard.domain.policy import Policy
+from taskyard.domain.priority import AGED, HeadStarts
 from taskyard.domain.queue import LaneKey
 
 
@@ -124,12 +132,30 @@ class Execution(Protocol):
         """The workers that are not dead."""
 
     async def claim(
-        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None
+        self,
+        worker_id: int,
+        lanes: Sequence[int],
+        limit: int,
+        visibility_us: int | None = None,
+        head_starts: HeadStarts = AGED,
     ) -> Lease | None:
         """Lease up to `limit` tasks from these lanes, in order; None when there is nothing.
 
         With `visibility_us` the lease ends at that age unless extended, else with its worker's life.
-        """
+        """  # fmt: skip
+
+    async def claim_gated(
+        self,
+        worker_id: int,
+        lanes: Sequence[GatedLane],
+        limit: int,
+        visibility_us: int | None = None,
+        head_starts: HeadStarts = AGED,
+    ) -> GatedLease:
+        """The same, and no more than the lanes' gates let through. Where nobody waits before a gate, nothing is leased.
+
+        A ceiling counts what is under lease, without the parents that wait for a subtask.
+        """  # fmt: skip
 
     async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
         """Let a lease with a visibility end that much from now; False when it is gone.
@@ -147,7 +173,10 @@ class Execution(Protocol):
         """
 
     async def revoked(self, worker_id: int) -> list[tuple[int, int]]:
-        """The (task, attempt) pairs that were canceled or taken from this worker's claims and not settled."""
+        """The (task, attempt) pairs under lease to this worker that were canceled and not settled.
+
+        Settled ones may be among them while anything of their claim is left. What was lost is told by `beat`.
+        """
 
     async def lost(self, limit: int) -> list[LostTask]:
         """Tasks whose worker is dead or whose visibility has run out."""
@@ -155,8 +184,13 @@ class Execution(Protocol):
     async def last_said(self, task_id: int) -> int:
         """The highest sequence among a task's lines and progress; 0 where there are none."""
 
-    async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
-        """Keep what running tasks say of themselves."""
+    async def record(
+        self, lines: Sequence[Line], progress: Sequence[ProgressReport], emitted: Sequence[Emitted] = ()
+    ) -> None:
+        """Keep what running tasks say of themselves, each once; what they emit also becomes an event.
+
+        An attempt that has ended emits no more.
+        """
 
 
 class Moves(Protocol):
@@ -168,10 +202,13 @@ class Moves(Protocol):
         Raises Conflict when `version` is given and is not the task's present one.
         """
 
-    async def requeue(self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None) -> list[int]:
+    async def requeue(
+        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None, delays_us: Sequence[int] = ()
+    ) -> list[int]:
         """Out of the dead letters into their queue with fresh budgets; the ids that were there.
 
-        `new_input` replaces the task's input. Noted with who and why.
+        `new_input` replaces the task's input, which is kept in the note of who and why. `delays_us`, one a task,
+        are waited for first.
         """
 
     async def discard(self, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
@@ -183,6 +220,7 @@ class Moves(Protocol):
     async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
         """A task that waits for a person or a system ends (or retries) as told; False when it does not wait.
 
+        Without a `run_ms` that is how long it has waited; failures and losses never become fewer.
         Raises Conflict when `version` is given and is not the task's present one.
         """
 
@@ -210,8 +248,15 @@ class Upkeep(Protocol):
     async def sequence(self, limit: int) -> int:
         """Give new events their positions in the feed; how many batches."""
 
+    async def make_room(self, retention_us: int) -> None:
+        """Prepare for what is to come, so that what is kept for so long can then be forgotten cheaply."""
+
     async def prune(self, before: int) -> int:
-        """Forget what ended before that moment, with all that belongs to it; how many tasks."""
+        """Forget what ended before that moment, with all that belongs to it; how many tasks.
+
+        Not what was started on behalf of a task that is kept. What has had room made for it may stay until all
+        that was made within a sixth of the retention is over.
+        """
 
 
 class Queues(Protocol):
@@ -226,11 +271,40 @@ class Queues(Protocol):
     async def pause(self, queue: int, paused: bool) -> None:
         """Let nothing be dequeued from a queue, or let it go on."""
 
-    async def ahead_of(self, task_id: int) -> int | None:
-        """How many tasks stand before this one in its lane; None when it is not queued."""
+    async def paused(self) -> set[int]:
+        """The queues that are paused."""
 
-    async def slot_holders(self, task_id: int) -> list[tuple[str, int, list[int]]]:
-        """For a parked task: each limit's key, its size and the tasks that hold it."""
+    async def turn(self, task_id: int) -> Turn | None:
+        """Where a task stands; None when it is not ready."""
+
+    async def rate_opens_at(self, gate: RateGate) -> int:
+        """When a rate lets the next task pass: now, or later."""
+
+    async def contention(self, task_id: int, holders: int) -> Contention | None:
+        """What a task waits for, and up to so many `holders` of each slot; None when it is not parked."""
+
+
+class Schedules(Protocol):
+    """Schedules, and the tasks they start."""
+
+    async def write_schedules(self, writes: Sequence[ScheduleWrite]) -> dict[str, list[int]]:
+        """Store each schedule with its tasks if it still has the revision it was read with, all in one transaction.
+
+        The ids of those stored, each with its tasks; a task whose key is held is left out. Of the others nothing is
+        stored: they were changed, removed or made by somebody else meanwhile.
+        """
+
+    async def schedule(self, schedule_id: str) -> ScheduleRow | None:
+        """One schedule; None where there is none."""
+
+    async def schedules(self, limit: int, after: str) -> list[ScheduleRow]:
+        """The schedules whose ids come after (above) this one, by id."""
+
+    async def due_schedules(self, until: int, limit: int, after: tuple[int, str]) -> list[ScheduleRow]:
+        """Those due by then, after this (`due_at`, id), in that order."""
+
+    async def remove_schedule(self, schedule_id: str) -> bool:
+        """Forget a schedule; its tasks go on. False where there is none."""
 
 
 class Reading(Protocol):
@@ -291,6 +365,12 @@ class Vault(Protocol):
     async def upload(self, upload_id: str) -> tuple[Upload, bytes] | None:
         """An uploaded file and its content."""
 
+    async def uploads(self, upload_ids: Collection[str]) -> list[Upload]:
+        """The descriptions of these files, in any order, unknown ones left out: somebody is about to use them.
+
+        They are kept for the retention from then on, and as long as an unfinished task or a dead letter needs them.
+        """
+
     async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
         """Keep an API token's hash and whom it stands for."""
 
@@ -298,5 +378,5 @@ class Vault(Protocol):
         """Whom an API token stands for; None when unknown or expired."""
 
 
-class Store(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Reading, Vault, Protocol):
+class Store(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Schedules, Reading, Vault, Protocol):
     """The contract. See the module's text for what holds for all verbs."""

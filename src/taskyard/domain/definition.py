@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from taskyard.domain.category import CATEGORIES
 from taskyard.domain.json import canonical, digest
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import TaskType
+from taskyard.domain.retry import RetryPatch
 
 JsonObject = dict[str, Any]
 
@@ -27,7 +29,7 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     title: str = ""
     description: str = ""
     task_type: TaskType = TaskType.AUTOMATED
-    category: str = ""
+    category: Annotated[str, msgspec.Meta(examples=list(CATEGORIES))] = ""
     icon: str = ""
     tags: tuple[str, ...] = ()
     danger: str = ""
@@ -38,7 +40,7 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     ui_schema: JsonObject | None = None
     ui_components: list[JsonObject] | None = None
     timeout: float | None = None
-    retry_policy: JsonObject | None = None
+    retry_policy: RetryPatch | None = None
     priority: str | None = None
     expire: float | None = None
     max_concurrent: int | None = None

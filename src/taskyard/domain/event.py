@@ -11,7 +11,7 @@ import msgspec
 from taskyard.domain import sequence
 from taskyard.domain.definition import Definition
 from taskyard.domain.event_data import CanceledData, CompletedData, CreatedData, EventData, FailedData, StartedData
-from taskyard.domain.facts import AttemptFact, Body, Note
+from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import EventType
 from taskyard.domain.priority import Priority
@@ -48,6 +48,7 @@ NAMES: dict[EventType, EventName] = {
     EventType.OVERDUE: EventName("task.overdue", "task.manual.overdue"),
     EventType.REMINDER: EventName("task.reminder", "task.manual.reminder"),
     EventType.ESCALATED: EventName("task.escalated", "task.manual.escalated"),
+    EventType.EMITTED: EventName("task.emitted", "task.instance.emitted"),
 }
 
 
@@ -195,7 +196,8 @@ def _retry(ground: Ground, at: int) -> dict[str, Any]:
 def _noted(ground: Ground, at: int) -> dict[str, Any]:
     """Who, when and why, from the note or else from the attempt."""
     if ground.note is not None:
-        return {"at": iso(at), **ground.note.body}
+        told = {key: value for key, value in ground.note.body.items() if key != FORMER_INPUT}
+        return {"at": iso(at), **told, **({"inputChanged": True} if len(told) < len(ground.note.body) else {})}
     detail = detail_of(ground.attempt)
     error = detail.error or {}
     return {"at": iso(at), "by": detail.by, "reason": detail.reason or error.get("message")}

@@ -138,6 +138,10 @@ class Facts(NamedTuple):
     progress: Progress | None = None
 
 
+FORMER_INPUT = "formerInput"
+"""In the note of a requeue with another input: the input that the attempts before it were given."""
+
+
 class Note(NamedTuple):
     """One rarer fact of a task's story that no attempt records: who did what, and why."""
 

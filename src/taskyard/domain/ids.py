@@ -10,6 +10,7 @@ _NODE_BITS = 10
 _COUNTER_BITS = 12
 _SHIFT = _NODE_BITS + _COUNTER_BITS
 _LARGEST = (1 << 63) - 1
+_DIGITS = 19
 
 
 class IdMaker:
@@ -46,7 +47,16 @@ def floor_id(at_us: int) -> int:
 
 def parse_id(text: str) -> int | None:
     """The id written as decimal `text`, or None where it cannot be one."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 19:
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
         return None
     number = int(text)
     return number if number <= _LARGEST else None
+
+
+def prefix_ranges(text: str) -> list[tuple[int, int]]:
+    """The ranges (from, before) of the ids whose decimal text begins with `text`; an empty one where there are none."""
+    if not (text.isascii() and text.isdecimal()) or text[0] == "0":
+        return [(0, 0)]
+    number = int(text)
+    scales = [10**zeros for zeros in range(_DIGITS - len(text) + 1)]
+    return [(number * s, min((number + 1) * s, _LARGEST)) for s in scales if number * s <= _LARGEST] or [(0, 0)]

@@ -35,6 +35,10 @@ _SHAPE = bytes(0x30 if chr(byte).isdecimal() else 0x3A if chr(byte) in ":,[- \t\
 _LONG_INTEGER = b"0" * _INT_DIGITS
 _LONG_INTEGER_WITHIN = b":" + _LONG_INTEGER
 
+_ENCODE = {order: msgspec.json.Encoder(order=order).encode for order in (None, "sorted")}
+_TYPES_OF_SCALARS = frozenset(SCALARS)
+_TYPE_OF_KEYS = frozenset((str,))
+
 _Path: TypeAlias = "tuple[_Path, str | int] | None"
 
 
@@ -49,7 +53,7 @@ def loads(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         check(_reread(raw), max_depth=max_depth)
         raise Malformed(f"The text is not JSON: {error}.") from error
-    if _is_suspect(raw) or (_count_brackets(raw) > max_depth and _is_deeper(value, max_depth)):
+    if _is_suspect(raw) or (_may_be_deeper(raw, max_depth) and _is_deeper(value, max_depth)):
         check(value, max_depth=max_depth)
     return value
 
@@ -77,8 +81,8 @@ def is_flat(value: Any) -> bool:
     """Whether `value` is a JSON scalar, or a list or an object of nothing else."""
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and type(item) in SCALARS for key, item in value.items())
-    return kind in SCALARS or (kind is list and all(type(item) in SCALARS for item in value))
+        return _TYPE_OF_KEYS.issuperset(map(type, value)) and _TYPES_OF_SCALARS.issuperset(map(type, value.values()))
+    return kind in _TYPES_OF_SCALARS or (kind is list and _TYPES_OF_SCALARS.issuperset(map(type, value)))
 
 
 def digest(*parts: bytes) -> bytes:
@@ -100,11 +104,11 @@ def detail(path: str, message: str, keyword: str) -> Detail:
     return {"path": path, "message": message, "keyword": keyword}
 
 
-def refusal(details: list[Detail]) -> ValidationFailed:
-    """The error for these findings, led by the first in words; `details` must not be empty."""
+def refusal(details: list[Detail], subject: str = "The value") -> ValidationFailed:
+    """The error for these findings in `subject`, led by the first in words; `details` must not be empty."""
     first = details[0]
     others = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    return ValidationFailed(f"{first['path'] or 'The value'} {first['message']}{others}.", details=details)
+    return ValidationFailed(f"{first['path'] or subject} {first['message']}{others}.", details=details)
 
 
 def _reread(raw: bytes) -> Any:
@@ -128,9 +132,9 @@ def _not_json(constant: str) -> Any:
 
 def _write(value: Any, order: Literal["sorted"] | None, max_depth: int) -> bytes:
     try:
-        raw = msgspec.json.encode(value, order=order)
-        suspect = _is_suspect(raw) or (b"null" in raw and _may_hold_nan(value))
-        too_deep = _count_brackets(raw) > max_depth and _is_deeper(msgspec.json.decode(raw), max_depth)
+        raw = _ENCODE[order](value)
+        suspect = _is_suspect(raw) or (b"null" in raw and value is not None and _may_hold_nan(value))
+        too_deep = _may_be_deeper(raw, max_depth) and _is_deeper(msgspec.json.decode(raw), max_depth)
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         _refuse_faults(value, _plain, max_depth)
         raise refusal([detail("", f"cannot be written as JSON: {error}", "type")]) from error
@@ -167,8 +171,8 @@ def _is_deeper(value: Any, max_depth: int) -> bool:
     return True
 
 
-def _count_brackets(raw: bytes) -> int:
-    return raw.count(b"[") + raw.count(b"{")
+def _may_be_deeper(raw: bytes, max_depth: int) -> bool:
+    return len(raw) > 2 * max_depth and raw.count(b"[") + raw.count(b"{") > max_depth
 
 
 def _refuse_faults(value: Any, convert: Callable[[Any], Any], max_depth: int) -> None:

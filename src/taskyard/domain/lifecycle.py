@@ -68,6 +68,7 @@ class EventType(IntEnum):
     REMINDER = 16
     ESCALATED = 17
     PROGRESS = 18
+    EMITTED = 19
 
 
 class Move(NamedTuple):

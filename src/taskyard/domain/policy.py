@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from taskyard.domain.json import canonical, digest
-from taskyard.domain.retry import RetryPolicy
+from taskyard.domain.retry import RetryPatch, RetryPolicy
 from taskyard.errors import ValidationFailed
 
 
@@ -43,20 +43,16 @@ class ExecutionConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     """The part of a policy that a request may bring; what is None or missing is the next one's to say."""
 
     timeout: float | None = None
-    retry_policy: dict[str, Any] | None = None
+    retry_policy: RetryPatch | None = None
     security_context: SecurityContext | None = None
 
 
 def parse_retry(patch: dict[str, Any], path: str, base: dict[str, Any] | None = None) -> RetryPolicy:
     """The retry policy that `patch` makes of `base`. Raises ValidationFailed naming `path`."""
     try:
-        policy = msgspec.convert({**(base or {}), **patch}, RetryPolicy)
+        return msgspec.convert({**(base or {}), **patch}, RetryPolicy)
     except msgspec.ValidationError as error:
         raise invalid(path, str(error)) from None
-    low = [policy.max_retries, policy.initial_delay, policy.max_delay, policy.multiplier, policy.jitter]
-    if any(value < 0 for value in low) or policy.jitter > 1:
-        raise invalid(path, "numbers must not be negative, and jitter not above 1")
-    return policy
 
 
 def effective(layers: list[ExecutionConfig], maxima: Maxima) -> Policy:

@@ -40,17 +40,20 @@ class Queue(IntEnum):
     @classmethod
     def of(cls, task_type: TaskType) -> Queue:
         """The standard queue of a task type."""
-        return cls[task_type.name]
+        return _BY_TYPE[task_type]
 
 
 _BY_TITLE = {queue.title: queue for queue in Queue}
+_BY_TYPE = {task_type: Queue[task_type.name] for task_type in TaskType}
 
 
 class LaneKey(NamedTuple):
-    """What makes a lane: the queue it waits in, the home queue of its type, whether tasks run alone."""
+    """What makes a lane: the queue it waits in, the home queue of its type, and `solo`, how many workers its tasks
+    have lost; those that have lost any run alone.
+    """
 
     queue: int
     home: int
     definition: str
     priority: int
-    solo: bool
+    solo: int

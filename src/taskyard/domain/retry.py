@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import msgspec
+from msgspec import Meta
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """How failed attempts are repeated. Durations in seconds; `maxRetries` counts after the first attempt."""
 
-    max_retries: int = 5
-    initial_delay: float = 1.0
-    multiplier: float = 2.0
-    max_delay: float = 300.0
-    jitter: float = 0.2
+    max_retries: Annotated[int, Meta(ge=0)] = 5
+    initial_delay: Annotated[float, Meta(ge=0)] = 1.0
+    multiplier: Annotated[float, Meta(ge=0)] = 2.0
+    max_delay: Annotated[float, Meta(ge=0)] = 300.0
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
     non_retryable: tuple[str, ...] = ()
 
     def delay(self, retry: int, chance: float) -> float:
@@ -21,5 +24,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
         base = min(self.initial_delay * self.multiplier**exponent, self.max_delay)
         return max(0.0, base * (1 + self.jitter * (2 * chance - 1)))
 
+
+RetryPatch = Annotated[dict[str, Any], Meta(extra_json_schema=msgspec.json.schema(RetryPolicy)["$defs"]["RetryPolicy"])]
+"""Some fields of a policy; those that are missing are the next one's to say."""
 
 NEVER_RETRIED = frozenset({"VALIDATION_ERROR", "OUTPUT_VALIDATION_ERROR", "SANDBOX_UNAVAILABLE", "CANCELED"})

@@ -6,16 +6,16 @@ linear-time engine, so look-around and back-references are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container
 from functools import lru_cache
-from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 
 import jsonschema_rs
 import msgspec
 from jsonschema_rs import ValidationErrorKind as Kind
 
-from taskyard.domain.json import MAX_DETAILS, Detail, canonical, check, detail, pointer, refusal
+from taskyard.domain.findings import details
+from taskyard.domain.json import Detail, canonical, check, detail, pointer, refusal
 from taskyard.errors import ValidationFailed
 
 MAX_VISITS = 20_000
@@ -23,59 +23,19 @@ MAX_VISITS = 20_000
 _LARGE_VALUE = 64 * 1024
 _PATTERN_OPTIONS = jsonschema_rs.RegexOptions(size_limit=4 * 1024 * 1024)
 _REFERENCES = ("/$ref", "/$dynamicRef", "/$schema")
-_SHOWN_LENGTH = 60
-_SHOWN_OPTIONS = 12
-
-_Finding: TypeAlias = tuple[list[str | int], str, str]
-
-_TYPES = {
-    "array": "a list", "boolean": "true or false", "integer": "an integer", "null": "null",
-    "number": "a number", "object": "an object", "string": "a string",
-}  # fmt: skip
-
-_FORMATS = {
-    "date": "a date such as 2026-01-31",
-    "date-time": "a date and time with its offset, such as 2026-01-31T12:00:00Z",
-    "duration": "a duration such as PT90S",
-    "email": "an e-mail address",
-    "regex": "a regular expression of moderate size without look-around or back-references",
-    "time": "a time with its offset, such as 12:00:00Z",
-    "uri": "a full URI such as https://example.org/path",
-    "uuid": "a UUID",
-}
-
-_COUNTS = {
-    "minLength": ("at least", "character"), "maxLength": ("at most", "character"),
-    "minItems": ("at least", "item"), "maxItems": ("at most", "item"),
-    "minProperties": ("at least", "field"), "maxProperties": ("at most", "field"),
-}  # fmt: skip
-
-_MESSAGES = {
-    "additionalItems": "holds more than {limit} items",
-    "contains": "does not hold the items it has to",
-    "contentEncoding": "is not encoded as {content_encoding}",
-    "contentMediaType": "does not hold {content_media_type}",
-    "exclusiveMaximum": "must be less than {limit}",
-    "exclusiveMinimum": "must be greater than {limit}",
-    "falseSchema": "is not allowed",
-    "maximum": "must be {limit} or less",
-    "minimum": "must be {limit} or more",
-    "multipleOf": "must be a multiple of {multiple_of}",
-    "not": "has a value that is ruled out",
-    "pattern": "does not match the pattern {pattern}",
-    "unevaluatedItems": "holds items that are not allowed",
-    "uniqueItems": "holds the same item twice",
-}
+_WANTS_UPLOAD = b'"format":"upload"'
 
 
 class Validator:
     """A compiled schema; made by `compile_schema`. `errors` and `is_valid` take JSON values only."""
 
-    __slots__ = ("_compiled", "is_valid")
+    __slots__ = ("_compiled", "_text", "is_valid", "takes_uploads")
 
-    def __init__(self, compiled: jsonschema_rs.Validator) -> None:
+    def __init__(self, compiled: jsonschema_rs.Validator, text: bytes) -> None:
         self._compiled = compiled
+        self._text = text
         self.is_valid = compiled.is_valid
+        self.takes_uploads = _WANTS_UPLOAD in text
 
     def errors(self, value: Any, prefix: str = "") -> list[Detail]:
         """All that is wrong with `value`, at most `MAX_DETAILS` findings; of a large value the first fault.
@@ -84,7 +44,7 @@ class Validator:
         missing or unknown field names the field itself.
         """
         is_large = len(msgspec.json.encode(value)) > _LARGE_VALUE
-        return _details(self._first_error(value) if is_large else self._compiled.iter_errors(value), prefix)
+        return details(self._first_error(value) if is_large else self._compiled.iter_errors(value), prefix)
 
     def check(self, value: Any, prefix: str = "") -> None:
         """Raise `ValidationFailed` with `errors` unless `value` fits; so it does where no JSON is met."""
@@ -95,6 +55,27 @@ class Validator:
             raise
         if not fits:
             raise refusal(self.errors(value, prefix))
+
+    def upload_ids(self, value: Any) -> set[str]:
+        """What stands in `value`, which fits, where the schema wants the id of an uploaded file."""
+        asked: set[str] = set()
+
+        def is_upload(id_: str) -> bool:
+            asked.add(id_)
+            return False  # so that no alternative is left untried
+
+        for _ in self._telling_uploads(is_upload).iter_errors(value):
+            pass
+        return asked
+
+    def check_uploads(self, value: Any, known: Container[str], prefix: str = "") -> None:
+        """Raise `ValidationFailed` where `value`, which fits, names an upload that is not among the known."""
+        wrong = details(self._telling_uploads(known.__contains__).iter_errors(value), prefix)
+        if wrong:
+            raise refusal(wrong)
+
+    def _telling_uploads(self, is_upload: Callable[[str], bool]) -> jsonschema_rs.Validator:
+        return _build(msgspec.json.decode(self._text), {"upload": is_upload})
 
     def _first_error(self, value: Any) -> list[jsonschema_rs.ValidationError]:
         try:
@@ -127,14 +108,22 @@ def _compile(text: bytes) -> Validator:
     schema = msgspec.json.decode(text)
     _refuse_costly(schema)
     try:
-        compiled = jsonschema_rs.validator_for(
-            schema, validate_formats=True, retriever=_retrieve_nothing, pattern_options=_PATTERN_OPTIONS
-        )
+        compiled = _build(schema)
     except jsonschema_rs.ValidationError as error:
         raise refusal(_schema_details(error, schema)) from None
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise refusal([detail("", f"is not a usable schema: {error}", "schema")]) from None
-    return Validator(compiled)
+    return Validator(compiled, text)
+
+
+def _build(schema: Any, formats: dict[str, Callable[[str], bool]] | None = None) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(
+        schema,
+        formats=formats,
+        validate_formats=True,
+        retriever=_retrieve_nothing,
+        pattern_options=_PATTERN_OPTIONS,
+    )
 
 
 def _retrieve_nothing(uri: str) -> Any:
@@ -143,7 +132,7 @@ def _retrieve_nothing(uri: str) -> Any:
 
 def _schema_details(error: jsonschema_rs.ValidationError, schema: Any) -> list[Detail]:
     if not isinstance(error.kind, Kind.Referencing):
-        return _details([error], "")
+        return details([error], "")
     reason = str(error.kind.error)
     places = [
         place.removeprefix("#")
@@ -194,106 +183,3 @@ def _visits(node: Any, named: dict[str, Any], known: dict[str, int], opened: fro
                 known[target] = _visits(named[target], named, known, opened | {target})
             total += known[target]
     return total
-
-
-def _details(errors: Iterable[jsonschema_rs.ValidationError], prefix: str) -> list[Detail]:
-    findings = (finding for error in errors for finding in _findings(error))
-    return [detail(prefix + pointer(place), *words) for place, *words in islice(findings, MAX_DETAILS)]
-
-
-def _findings(error: jsonschema_rs.ValidationError) -> Iterator[_Finding]:
-    """One library error as places and words: a finding for each field it is about."""
-    place, kind = error.instance_path, error.kind
-    match kind:
-        case Kind.Required(property=name):
-            yield [*place, name], "is required", kind.name
-        case Kind.AdditionalProperties(unexpected=names) | Kind.UnevaluatedProperties(unexpected=names):
-            for name in names:
-                yield [*place, name], "is not a known field", kind.name
-        case Kind.PropertyNames(error=inner):
-            yield [*place, str(inner.instance)], f"has a name that {_message(inner.kind)}", kind.name
-        case Kind.OneOfMultipleValid():
-            yield place, "fits more than one of the forms it may have", kind.name
-        case Kind.AnyOf(context=branches) | Kind.OneOfNotValid(context=branches):
-            yield from _unmatched(place, kind.name, branches)
-        case _:
-            yield place, _message(kind), kind.name
-
-
-def _unmatched(
-    place: list[str | int], keyword: str, branches: list[list[jsonschema_rs.ValidationError]]
-) -> Iterator[_Finding]:
-    """Explain by the one branch the author of the value meant, if that can be told, or by the types."""
-    types = [_root_types(branch, place) for branch in branches]
-    meant = [branch for branch, mismatch in zip(branches, types, strict=True) if not mismatch]
-    if not meant:
-        yield place, _type_message(name for mismatch in types for name in mismatch), keyword
-        return
-    if len(meant) > 1:
-        meant = [branch for branch in meant if not _is_told_apart(branch, place)]
-    if len(meant) == 1:
-        for error in meant[0]:
-            yield from _findings(error)
-    else:
-        yield place, "fits none of the forms it may have", keyword
-
-
-def _root_types(branch: list[jsonschema_rs.ValidationError], place: list[str | int]) -> list[str]:
-    return [
-        name
-        for error in branch
-        if isinstance(error.kind, Kind.Type) and error.instance_path == place
-        for name in error.kind.types
-    ]
-
-
-def _is_told_apart(branch: list[jsonschema_rs.ValidationError], place: list[str | int]) -> bool:
-    """Whether a fixed value, here or in a field directly below, says that another branch was meant."""
-    return any(
-        isinstance(error.kind, Kind.Constant | Kind.Enum) and len(error.instance_path) <= len(place) + 1
-        for error in branch
-    )
-
-
-def _message(kind: Kind) -> str:
-    match kind:
-        case Kind.Type(types=names):
-            return _type_message(names)
-        case Kind.Enum(options=options):
-            return f"must be {_one_of(map(_shown, options))}"
-        case Kind.Constant(expected_value=value):
-            return f"must be {_shown(value)}"
-        case Kind.Format(format=name):
-            return f"must be {_FORMATS.get(name, f'a valid {name}')}"
-    if kind.name in _COUNTS:
-        return _count_message(kind)
-    facts = {key: _clipped(str(value)) for key, value in kind.as_dict().items()}
-    return _MESSAGES.get(kind.name, "does not fit the schema").format(**facts)
-
-
-def _type_message(names: Iterable[str]) -> str:
-    null_last = sorted(dict.fromkeys(names), key="null".__eq__)
-    return f"must be {_one_of(_TYPES[name] for name in null_last)}"
-
-
-def _count_message(kind: Kind) -> str:
-    bound, noun = _COUNTS[kind.name]
-    if (limit := kind.value) == 1 and bound == "at least":
-        return "must not be empty"
-    return f"must have {bound} {limit} {noun}{'' if limit == 1 else 's'}"
-
-
-def _one_of(options: Iterable[str]) -> str:
-    """The options in a sentence; of very many only some."""
-    *others, last = list(options) or ["nothing"]
-    if len(others) >= _SHOWN_OPTIONS:
-        return f"one of {len(others) + 1} values such as {', '.join(others[:3])}"
-    return f"{', '.join(others)} or {last}" if others else last
-
-
-def _shown(value: Any) -> str:
-    return _clipped(msgspec.json.encode(value).decode())
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 1]}…"

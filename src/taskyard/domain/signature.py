@@ -26,6 +26,7 @@ Handler: TypeAlias = Callable[..., Any]
 _Parameters: TypeAlias = dict[str, inspect.Parameter]
 _Adapters: TypeAlias = dict[str, TypeAdapter[Any]]
 
+_CONTEXTS = ("Context", "BlockingContext")
 _DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _HELP_LINE = re.compile(r"^ *(\w+)(?: *\([^)\n]*\))?: +(\S.*)$", re.MULTILINE)
 
@@ -80,13 +81,16 @@ class Signature:
         Values of plain JSON types are passed on as they are. `uploads` holds the known files by id; without it
         a file has only its id. Raises `ValidationFailed`, its paths after `prefix`, for what does not convert.
         """
-        known = self._inputs.keys()
-        if not self._required <= values.keys() <= known:
+        known, given = self._inputs.keys(), values.keys()
+        if given != known and not self._required <= given <= known:
             raise refusal(_misnamed(values, known, self._required, prefix))
-        # JSON Schema takes 3.0 for an integer, Python does not.
-        if self._is_plain and not any(type(values.get(key)) is float for key in self._integers):
+        if self._is_plain and not self._has_float_for_integer(values):
             return values
         return self._convert(values, prefix, NamedUploads() if uploads is None else uploads)
+
+    def _has_float_for_integer(self, values: dict[str, Any]) -> bool:
+        """JSON Schema takes 3.0 for an integer, Python does not."""
+        return float in map(type, map(values.get, self._integers))
 
     def upload_ids(self, values: dict[str, Any]) -> list[str]:
         """The ids of the uploads that `values` names, for looking them up before `bind`."""
@@ -104,7 +108,7 @@ class Signature:
                 return to_jsonable_python(value)
             return self._output.dump_python(value, mode="json", by_alias=True, warnings=False)
         except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
-            raise refusal([detail("", f"cannot be written as JSON: {error}", "type")]) from error
+            raise refusal([detail("", f"cannot be written as JSON: {error}", "type")], "The output") from error
 
     def load_output(self, value: Any) -> Any:
         """A stored result as the type the handler returns; raises `ValidationFailed` for what does not convert."""
@@ -133,6 +137,8 @@ def plain_input(values: Mapping[str, Any]) -> dict[str, Any]:
 
     What has no JSON form stays as it is, for the door to refuse with its place.
     """
+    if type(values) is dict and is_flat(values):
+        return dict(values)
     plain = {name: _upload_ids(value) for name, value in values.items()}
     if is_flat(plain):
         return plain
@@ -211,7 +217,7 @@ def _is_context(parameter: inspect.Parameter) -> bool:
         return False
     hint = parameter.annotation
     type_name = hint.strip("'\"") if isinstance(hint, str) else getattr(hint, "__name__", "")
-    return parameter.name == "ctx" or type_name.rpartition(".")[2] == "Context"
+    return parameter.name == "ctx" or type_name.rpartition(".")[2] in _CONTEXTS
 
 
 def _hints(function: Handler, parameters: _Parameters, name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, overload
+from typing import Annotated, Any, overload
 
 import msgspec
 
@@ -24,6 +24,9 @@ from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import Outcome, State
 from taskyard.domain.policy import Policy
 from taskyard.domain.priority import Priority
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its zone; in JSON as ISO-8601."""
 
 
 class Task(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -55,19 +58,19 @@ class Task(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     attempt: int = 0
     retry_count: int = 0
     max_retries: int = 0
-    next_retry_time: datetime | None = None
-    created_at: datetime
-    available_at: datetime | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    next_retry_time: Time | None = None
+    created_at: Time
+    available_at: Time | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     execution_time: int | None = None
     executor_id: str | None = None
     assignee_type: str | None = None
     assignee_id: str | None = None
     assignee_name: str | None = None
     claimed_by: str | None = None
-    due_date: datetime | None = None
-    dead_lettered_at: datetime | None = None
+    due_date: Time | None = None
+    dead_lettered_at: Time | None = None
     fallback: bool = False
     tags: list[str] = []
     metadata: dict[str, Any] | None = None
@@ -153,7 +156,7 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
         max_retries=policy.retry.max_retries,
         next_retry_time=moment(place.at) if place and place.kind is PlaceKind.RETRYING else None,
         created_at=time_of(made_at(body.id)),
-        available_at=moment(extra.available_at),
+        available_at=moment(_delayed_until(place) or extra.available_at),
         assignee_type=(place.assignee_type if place else None) or extra.assignee_type,
         assignee_id=(place.assignee_id if place else None) or extra.assignee_id,
         claimed_by=place.claimed_by if place else None,
@@ -198,6 +201,11 @@ _OUTCOME_STATES = {
     Outcome.ASSIGNED: State.ASSIGNED,
     Outcome.WAITING: State.WAITING,
 }
+
+
+def _delayed_until(place: Place | None) -> int | None:
+    """A requeue may delay a task that was not to be delayed when it was asked for."""
+    return place.at if place is not None and place.kind is PlaceKind.DELAYED else None
 
 
 def version_of(place: Place | None, last: AttemptFact | None) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from taskyard.contracts.records import Opened, Settlement
 from taskyard.domain.facts import AttemptDetail, PlaceKind
@@ -13,26 +15,37 @@ from taskyard.domain.task import Task, state_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import Known, get_task, know_one
 from taskyard.engine.settle import encode_detail, error_json
+from taskyard.engine.upload import check_value
 from taskyard.errors import Conflict, Forbidden
 from taskyard.security.caller import Caller
 
 _LOOKS = 5
 
 
-async def reassign(
-    engine: Engine, caller: Caller, task_id: int, assignee_type: str, assignee_id: str, reason: str | None = None
-) -> Task:
-    """Give an ASSIGNED task to another USER or GROUP; a claim on it ends. Raises NotFound, IllegalTransition."""
+class Reassignment(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """To whom a manual task goes; with `version` only if that is the task's present one."""
+
+    assignee_type: Literal["USER", "GROUP"]
+    assignee_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    reason: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    version: int | None = None
+
+
+async def reassign(engine: Engine, caller: Caller, task_id: int, to: Reassignment) -> Task:
+    """Give an ASSIGNED task to another USER or GROUP; a claim on it ends.
+
+    Raises NotFound, IllegalTransition; Conflict when the version is not the present one.
+    """
     for _ in range(_LOOKS):
         known = await know_one(engine, task_id)
         check_move("reassign", state_of(known.facts.place, known.facts.last))
         place = known.facts.place
         assert place is not None  # noqa: S101 - only open tasks may be reassigned
-        opened = Opened(assignee_type, assignee_id, None, place.correlation_id, place.due_at)
+        opened = Opened(to.assignee_type, to.assignee_id, None, place.correlation_id, place.due_at)
         before = {"assigneeType": place.assignee_type, "assigneeId": place.assignee_id, "claimedBy": place.claimed_by}
-        after = {"assigneeType": assignee_type, "assigneeId": assignee_id}
-        body = {"by": caller.subject, "reason": reason, "from": before, **after, "assigneeName": assignee_id}
-        if await engine.store.change_open(task_id, opened, EventType.ASSIGNED, body, None):
+        after = {"assigneeType": to.assignee_type, "assigneeId": to.assignee_id, "assigneeName": to.assignee_id}
+        body = {"by": caller.subject, "reason": to.reason, "from": before, **after}
+        if await engine.store.change_open(task_id, opened, EventType.ASSIGNED, body, to.version):
             return await get_task(engine, task_id)
     raise Conflict(f"task {task_id} moves too quickly to be reassigned; try again")
 
@@ -48,7 +61,7 @@ async def complete_open(engine: Engine, caller: Caller, task_id: int, output: An
     versions = await engine.catalog.versions([known.kind.id])
     validator = versions[known.kind.id].output
     if validator is not None:
-        validator.check(output, "/output")
+        await check_value(engine, validator, output, caller, "/output")
     detail = encode_detail(AttemptDetail(by=caller.subject))
     return await _end(engine, task_id, Outcome.COMPLETED, dumps(output), detail, version)
 

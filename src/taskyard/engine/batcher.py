@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from taskyard.contracts.records import Entry
+from taskyard.errors import Overloaded
 
 _AT_ONCE = 1000
+
+_Waiting: TypeAlias = "tuple[Entry, asyncio.Future[None]]"
 
 
 class Batcher:
@@ -15,7 +19,7 @@ class Batcher:
 
     def __init__(self, store: Callable[[Sequence[Entry]], Awaitable[None]], flights: int = 2) -> None:
         self._store = store
-        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._free = flights
         self._flying: set[asyncio.Task[None]] = set()
 
@@ -43,10 +47,22 @@ class Batcher:
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
 
-    async def _fly(self, batch: list[tuple[Entry, asyncio.Future[None]]]) -> None:
+    async def _fly(self, batch: list[_Waiting]) -> None:
+        try:
+            await self._land(batch)
+        finally:
+            self._free += 1
+            self._launch()
+
+    async def _land(self, batch: list[_Waiting]) -> None:
+        """Store the batch; where one entry cannot be stored, each by itself, so that its error is nobody else's."""
         try:
             await self._store([entry for entry, _ in batch])
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+            if len(batch) > 1 and not isinstance(error, Overloaded):
+                for one in batch:
+                    await self._land([one])
+                return
             for _, done in batch:
                 if not done.done():
                     done.set_exception(error)
@@ -54,6 +70,3 @@ class Batcher:
             for _, done in batch:
                 if not done.done():
                     done.set_result(None)
-        finally:
-            self._free += 1
-            self._launch()

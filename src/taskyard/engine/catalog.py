@@ -6,12 +6,13 @@ Versions, lanes and policies never change once they are there, so only what is c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from taskyard.contracts.store import Store
 from taskyard.domain.definition import Kind
 from taskyard.domain.policy import Policy
+from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey
 from taskyard.domain.schema import Validator, compile_schema
 from taskyard.errors import NotFound
@@ -27,6 +28,15 @@ class Known(NamedTuple):
     output: Validator | None
 
 
+class Route(NamedTuple):
+    """Where the tasks of a version go that name the same priority and bring no policy of their own."""
+
+    priority: Priority
+    lane_id: int
+    policy: Policy
+    policy_id: int
+
+
 class Catalog:
     """Names, looked up once."""
 
@@ -40,12 +50,15 @@ class Catalog:
         self._policies: dict[int, Policy] = {}
         self._policy_ids: dict[bytes, int] = {}
         self.plain_policies: dict[int, tuple[Policy, int]] = {}
+        self.routes: dict[tuple[int, str | None], Route] = {}
 
     # ---- versions
     async def current(self, key: str) -> Known:
         """The definition's current version. Raises NotFound when there is none, or it is retired."""
-        if key not in self._current or time.monotonic() >= self._current_until:
+        if key not in self._current:
             await self.refresh()
+        else:
+            await self._keep_fresh()
         kind = self._current.get(key)
         if kind is None or kind.retired:
             raise NotFound(f"there is no task definition {key!r}; `taskyard definitions` lists those there are")
@@ -56,10 +69,19 @@ class Catalog:
         await self.refresh()
         return [self._current[key] for key in sorted(self._current)]
 
+    async def all_fresh(self) -> Collection[Kind]:
+        """Every definition's current version as of a second ago at the latest."""
+        await self._keep_fresh()
+        return self._current.values()
+
     async def refresh(self) -> None:
         """Read again what is current."""
         self._current = {kind.definition.key: kind for kind in await self._store.current_kinds()}
         self._current_until = time.monotonic() + _FRESH
+
+    async def _keep_fresh(self) -> None:
+        if time.monotonic() >= self._current_until:
+            await self.refresh()
 
     def learn(self, kind: Kind) -> Known:
         """Keep a version that has just been read or stored."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from taskyard.domain.definition import IMPLEMENTATION_KINDS, Definition, Kind
+from taskyard.domain.expression import check_expression
+from taskyard.domain.json import Detail, refusal
 from taskyard.domain.policy import invalid, parse_retry
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue, TaskType
+from taskyard.domain.rate import parse_rate
 from taskyard.domain.schema import check_schema, compile_schema
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
-from taskyard.errors import NotFound
+from taskyard.errors import NotFound, ValidationFailed
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SCHEMA = compile_schema(msgspec.json.schema(Definition))
@@ -43,24 +46,75 @@ def parse_definition(value: Any, key: str | None = None) -> Definition:
 
 
 def check_definition(definition: Definition) -> None:
-    """Raises ValidationFailed for what a schema cannot say."""
+    """Raises ValidationFailed with everything that a schema cannot say."""
+    wrong: list[Detail] = []
+    for check in _CHECKS:
+        try:
+            check(definition)
+        except ValidationFailed as error:
+            wrong += error.details
+    if wrong:
+        raise refusal(wrong)
+
+
+def _check_key(definition: Definition) -> None:
     if not _KEY.fullmatch(definition.key):
         raise invalid("/key", "use letters, digits, dot, dash and underscore, 128 at most", "pattern")
+
+
+def _check_kind(definition: Definition) -> None:
     if definition.kind not in IMPLEMENTATION_KINDS:
         known = ", ".join(sorted(IMPLEMENTATION_KINDS))
         raise invalid("/implementation/kind", f"must be one of {known}", "enum")
-    for name, schema in (("inputSchema", definition.input_schema), ("outputSchema", definition.output_schema)):
-        if schema is not None:
-            check_schema(schema, f"/{name}")
+
+
+def _check_retry(definition: Definition) -> None:
     if definition.retry_policy is not None:
         parse_retry(definition.retry_policy, "/retryPolicy")
+
+
+def _check_priority(definition: Definition) -> None:
     if definition.priority is not None and definition.priority not in Priority.__members__:
         raise invalid("/priority", "must be LOW, MEDIUM, HIGH or CRITICAL", "enum")
-    for name, number in (("timeout", definition.timeout), ("maxConcurrent", definition.max_concurrent)):
-        if number is not None and number <= 0:
-            raise invalid(f"/{name}", "must be more than 0", "exclusiveMinimum")
+
+
+def _check_expire(definition: Definition) -> None:
     if definition.expire is not None and definition.expire < 0:
         raise invalid("/expire", "must not be negative", "minimum")
+
+
+def _check_positive(path: str, number: float | None) -> None:
+    if number is not None and number <= 0:
+        raise invalid(path, "must be more than 0", "exclusiveMinimum")
+
+
+def _check_schema(path: str, schema: dict[str, Any] | None) -> None:
+    if schema is not None:
+        check_schema(schema, path)
+
+
+def _check_text(path: str, text: str | None, read: Callable[[str], object]) -> None:
+    """Raises ValidationFailed where `read` raises ValueError."""
+    if text is not None:
+        try:
+            read(text)
+        except ValueError as error:
+            raise invalid(path, str(error), "pattern") from None
+
+
+_CHECKS: tuple[Callable[[Definition], None], ...] = (
+    _check_key,
+    _check_kind,
+    lambda d: _check_schema("/inputSchema", d.input_schema),
+    lambda d: _check_schema("/outputSchema", d.output_schema),
+    _check_retry,
+    _check_priority,
+    lambda d: _check_positive("/timeout", d.timeout),
+    lambda d: _check_positive("/maxConcurrent", d.max_concurrent),
+    lambda d: _check_text("/rateLimit", d.rate_limit, parse_rate),
+    lambda d: _check_text("/concurrencyKey", d.concurrency_key, check_expression),
+    _check_expire,
+)
 
 
 async def define(engine: Engine, definitions: Sequence[Definition]) -> list[Kind]:

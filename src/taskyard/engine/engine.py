@@ -8,13 +8,20 @@ import msgspec
 
 from taskyard.contracts.store import Store
 from taskyard.domain.policy import ExecutionConfig, Maxima
+from taskyard.domain.priority import AGED, HeadStarts
+from taskyard.domain.queue import Queue
 from taskyard.engine.batcher import Batcher
 from taskyard.engine.catalog import Catalog
 from taskyard.engine.depth import DepthGuard
+from taskyard.engine.gates import Gatekeeper
+from taskyard.engine.tally import Tally
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the service decides for all tasks; durations in seconds, sizes in bytes."""
+    """What the service decides for all tasks; durations in seconds, sizes in bytes.
+
+    `ceilings`: how many tasks of a home queue may run at once. `head_starts`: what priorities are worth.
+    """
 
     timeout: float = 300.0
     max_timeout: float = 86_400.0
@@ -22,6 +29,8 @@ class Limits(msgspec.Struct, frozen=True):
     max_input: int = 1 << 20
     max_output: int = 1 << 20
     max_depth: int = 10_000_000
+    ceilings: dict[Queue, int] = {}
+    head_starts: HeadStarts = AGED
 
 
 class Engine:
@@ -32,7 +41,9 @@ class Engine:
         self.limits = limits or Limits()
         self.catalog = Catalog(store)
         self.batcher = Batcher(store.enqueue)
+        self.gates = Gatekeeper(store, self.catalog, self.limits.ceilings, self.limits.head_starts)
         self.depth = DepthGuard(store, self.limits.max_depth)
+        self.tally = Tally(store)
         self.maintenance = False
 
     @property

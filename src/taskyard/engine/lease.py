@@ -91,8 +91,9 @@ async def dequeue(
             left = until - loop.time()
             if lease is not None or left <= 0:
                 break
+            opens_in = await engine.gates.opens_in()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, _POLL)):
+                async with asyncio.timeout(min(left, _POLL, _POLL if opens_in is None else opens_in)):
                     await woken.wait()
     finally:
         stop_listening()
@@ -217,12 +218,11 @@ async def _claim(engine: Engine, queue: Queue, request: DequeueRequest, worker_i
     keys = None if request.task_definition_ids is None else set(request.task_definition_ids)
     mine = {id_: key for id_, key in lanes.items() if _yields(queue, key) and (keys is None or key.definition in keys)}
     visibility = int(request.visibility_timeout * 1_000_000)
-    solo = [id_ for id_, key in mine.items() if key.solo]
-    lease = await engine.store.claim(worker_id, solo, 1, visibility) if solo else None
+    lease = await engine.gates.claim_solo(worker_id, await engine.gates.sort_solo(mine), visibility)
     if lease is not None:
         return lease
-    others = [id_ for id_, key in mine.items() if not key.solo]
-    return await engine.store.claim(worker_id, others, request.max_messages, visibility) if others else None
+    others = await engine.gates.sort({id_: key for id_, key in mine.items() if not key.solo})
+    return await engine.gates.claim(worker_id, others, request.max_messages, visibility)
 
 
 def _yields(queue: Queue, lane: LaneKey) -> bool:

@@ -17,7 +17,10 @@ _WINDOW_US = 24 * 3600 * 1_000_000
 
 
 async def queue_figures(engine: Engine) -> list[dict[str, Any]]:
-    """The five queues as the contract shapes them; ages in seconds, rates per second over the last minute."""
+    """The five queues as the contract shapes them; ages in seconds, rates per second over the last minute.
+
+    `slots`: how many of the queue's type run on all machines, and how many may (None: any number).
+    """
     rates = await engine.store.rates(60)
     figures = []
     for row in await engine.store.queues():
@@ -32,6 +35,7 @@ async def queue_figures(engine: Engine) -> list[dict[str, Any]]:
                 "oldestAge": None if row.oldest_age is None else round(row.oldest_age / 1e6, 3),
                 "addRate": round(added / 60, 3),
                 "dispatchRate": round(dispatched / 60, 3),
+                "slots": {"used": row.running, "limit": engine.gates.ceiling(queue)},
             }
         )
     return figures
@@ -62,7 +66,7 @@ async def workers(engine: Engine) -> list[dict[str, Any]]:
 async def metrics(engine: Engine) -> dict[str, Any]:
     """Queues, counts and execution times of the last 24 hours by definition, type and kind, and the workers."""
     since = await engine.store.now() - _WINDOW_US
-    counts = await engine.store.counts(since)
+    counts = await engine.tally.counts()
     known = await engine.catalog.versions(kind_id for kind_id, _, _ in counts)
     kinds = {id_: one.kind for id_, one in known.items()}
     times = await engine.store.run_times(since)

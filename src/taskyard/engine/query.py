@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from taskyard.contracts.records import Filter
 from taskyard.domain.definition import Kind
 from taskyard.domain.facts import AttemptFact, Facts, Line
 from taskyard.domain.policy import Policy
 from taskyard.domain.task import Task, tell
+from taskyard.domain.waiting import former_inputs, queue_waits
 from taskyard.engine.engine import Engine
 from taskyard.errors import NotFound
 
@@ -27,6 +28,14 @@ class Known(NamedTuple):
     facts: Facts
     kind: Kind
     policy: Policy
+
+
+class Attempt(NamedTuple):
+    """An ended attempt, and for how many milliseconds it waited in its queue (None: it did not)."""
+
+    fact: AttemptFact
+    queue_wait: int | None
+    former_input: Any = None
 
 
 async def know(engine: Engine, task_ids: Sequence[int]) -> list[Known]:
@@ -74,10 +83,14 @@ async def list_dead(engine: Engine, limit: int, after: int | None, kind_ids: Seq
     return TaskPage(await get_tasks(engine, page.ids), page.next)
 
 
-async def list_attempts(engine: Engine, task_id: int) -> list[AttemptFact]:
+async def list_attempts(engine: Engine, task_id: int) -> list[Attempt]:
     """A task's ended attempts, oldest first. Raises NotFound."""
-    await know_one(engine, task_id)
-    return await engine.store.attempts(task_id)
+    story = await engine.store.story(task_id, 0, 0)
+    if story is None:
+        raise NotFound(f"there is no task {task_id}")
+    waits = queue_waits(story.facts.body, story.attempts, story.notes)
+    inputs = former_inputs(story.attempts, story.notes)
+    return [Attempt(fact, waits[fact.attempt], inputs.get(fact.attempt)) for fact in story.attempts]
 
 
 async def list_lines(engine: Engine, task_id: int, after: int, limit: int) -> list[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,15 +9,20 @@ import msgspec
 from taskyard.domain.json import check, dumps, loads
 from taskyard.domain.policy import ExecutionConfig, invalid
 from taskyard.domain.schema import compile_schema
+from taskyard.domain.task import Time
 
 PriorityName = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
+# Indexed texts must fit into a page of an index, and no identifier anybody needs is longer.
+Text = Annotated[str, msgspec.Meta(max_length=255)]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Url = Annotated[str, msgspec.Meta(max_length=2048, pattern="^https?://")]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=100 * 365 * 86_400)]
 
 
 class WorkflowContext(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     """What the workflow tells the task; `importance` is the default priority."""
 
-    workflow_definition_id: str | None = None
+    workflow_definition_id: Text | None = None
     variables: dict[str, Any] | None = None
     importance: PriorityName | None = None
 
@@ -26,15 +30,15 @@ class WorkflowContext(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 class Client(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
     """On whose behalf the caller asks."""
 
-    user: str | None = None
-    session: str | None = None
+    user: Text | None = None
+    session: Text | None = None
 
 
 class Assignee(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Who has to do a manual task."""
 
     type: Literal["USER", "GROUP"]
-    id: str
+    id: Text
 
 
 class TaskRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -42,25 +46,25 @@ class TaskRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True, om
 
     task_definition_id: str
     input: Any = None
-    workflow_id: str | None = None
-    step_id: str | None = None
+    workflow_id: Text | None = None
+    step_id: Text | None = None
     workflow_context: WorkflowContext | None = None
-    correlation_id: str | None = None
-    cause_type: str | None = None
-    cause: str | None = None
+    correlation_id: Text | None = None
+    cause_type: Text | None = None
+    cause: Text | None = None
     client: Client | None = None
     priority: PriorityName | None = None
-    severity: str | None = None
-    tags: list[str] = []
+    severity: Text | None = None
+    tags: list[Tag] = []
     metadata: dict[str, Any] | None = None
-    available_at: datetime | None = None
+    available_at: Time | None = None
     delay: Seconds | None = None
     expire: Seconds | None = None
-    idempotency_key: str | None = None
-    concurrency_key: str | None = None
-    fairness_key: str | None = None
-    callback_url: str | None = None
-    due_date: datetime | None = None
+    idempotency_key: Text | None = None
+    concurrency_key: Text | None = None
+    fairness_key: Text | None = None
+    callback_url: Url | None = None
+    due_date: Time | None = None
     assignee: Assignee | None = None
     execution_config: ExecutionConfig | None = None
 

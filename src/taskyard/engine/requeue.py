@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
+
+import structlog
 
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import State, check_move
-from taskyard.domain.task import Task, state_of
+from taskyard.domain.task import Task, state_of, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task, know, know_one
+from taskyard.engine.upload import check_value
+from taskyard.errors import Conflict, IllegalTransition
+from taskyard.security.caller import SYSTEM
 
 _CHUNK = 200
 
+log = structlog.get_logger("taskyard.requeue")
 
-async def retry(engine: Engine, task_id: int, by: str, reason: str = "retried by hand") -> Task:
-    """A FAILED task is requeued; one that waits for its retry runs now. Raises NotFound, IllegalTransition."""
+
+async def retry(
+    engine: Engine, task_id: int, by: str, reason: str = "retried by hand", version: int | None = None
+) -> Task:
+    """A FAILED task is requeued; one that waits for its retry runs now.
+
+    Raises NotFound, IllegalTransition; Conflict when `version` is not the present one.
+    """
     known = await know_one(engine, task_id)
-    place = known.facts.place
+    place, present = known.facts.place, tell(*known).version
+    if version is not None and version != present:
+        raise Conflict(f"the task has changed: it is at version {present}, not {version}; read it again")
     if place is not None and place.kind is PlaceKind.RETRYING and await engine.store.hurry(task_id):
-        return await get_task(engine, task_id)
-    if not await requeue(engine, [task_id], by, reason):
+        log.info("a retry was brought forward", task=task_id, by=by, reason=reason)
+    elif not await requeue(engine, [task_id], by, reason):
         known = await know_one(engine, task_id)
         check_move("requeue", state_of(known.facts.place, known.facts.last))
-        check_move("requeue", State.CANCELED)
+        raise IllegalTransition(
+            f"task {task_id} was discarded from the dead letters for good; ask for a new one",
+            details={"from": State.FAILED, "to": State.PENDING},
+        )
     return await get_task(engine, task_id)
 
 
@@ -39,19 +55,19 @@ async def requeue(
 ) -> list[int]:
     """Dead letters back into their queues, with fresh budgets; the ids that were dead.
 
-    `new_input` replaces the input of each and is validated first; `rate_per_second` spreads them out.
-    Raises ValidationFailed, and then nothing is moved.
+    `new_input` replaces the input of each and is validated first; at a `rate_per_second` all but the first are
+    delayed. Raises ValidationFailed, and then nothing is moved.
     """
     encoded = None
     if new_input is not None:
         await _check_inputs(engine, task_ids, new_input)
         encoded = dumps(new_input)
-    chunk = _CHUNK if rate_per_second is None else max(1, min(_CHUNK, int(rate_per_second)))
+    gap = 0 if rate_per_second is None else 1_000_000 / rate_per_second
     moved: list[int] = []
-    for start in range(0, len(task_ids), chunk):
-        if start and rate_per_second is not None:
-            await asyncio.sleep(chunk / rate_per_second)
-        moved += await engine.store.requeue(task_ids[start : start + chunk], by, reason, encoded)
+    for start in range(0, len(task_ids), _CHUNK):
+        chunk = task_ids[start : start + _CHUNK]
+        delays = [int(gap * (start + k)) for k in range(len(chunk))] if gap else ()
+        moved += await engine.store.requeue(chunk, by, reason, encoded, delays)
     return moved
 
 
@@ -64,4 +80,4 @@ async def _check_inputs(engine: Engine, task_ids: Sequence[int], value: Any) -> 
     kind_ids = {known.kind.id for known in await know(engine, task_ids)}
     for known in (await engine.catalog.versions(kind_ids)).values():
         if known.input is not None:
-            known.input.check(value, "/input")
+            await check_value(engine, known.input, value, SYSTEM, "/input")

@@ -71,7 +71,7 @@ async def settlement(
 def next_lane(lane: LaneKey, decision: Decision) -> LaneKey:
     """Where the task queues next: retries in the retry queue, tasks that lost a worker alone."""
     queue = Queue.RETRY if decision.outcome is Outcome.RETRY else lane.queue
-    return lane._replace(queue=int(queue), solo=decision.budgets.losses > 0)
+    return lane._replace(queue=int(queue), solo=decision.budgets.losses)
 
 
 def fallback(claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int) -> Settlement:

@@ -5,30 +5,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
-from taskyard.contracts.records import Entry, Found, SlotKey, Unique
-from taskyard.domain.definition import Kind
-from taskyard.domain.facts import EMPTY_EXTRA, Body, Extra, Facts, Place, PlaceKind
+from taskyard.contracts.records import Entry, Found, Unique
+from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.facts import Body, Extra, Facts, Place, PlaceKind
 from taskyard.domain.json import MAX_DETAILS, Detail, canonical, digest, dumps, refusal
-from taskyard.domain.policy import Policy, invalid
+from taskyard.domain.policy import ExecutionConfig, Policy, invalid
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.reuse import idempotency_key, request_hash, reuse_key
 from taskyard.domain.task import Task, tell
-from taskyard.engine.catalog import Known
+from taskyard.engine.catalog import Known, Route
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
+from taskyard.engine.limits import concurrency_key, limits_of, short
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
+from taskyard.engine.upload import check_uploads
 from taskyard.errors import Conflict, Maintenance, PayloadTooLarge, ValidationFailed
 from taskyard.security.caller import LOCAL, Caller
 
+_CARRIED = attrgetter(
+    "step_id", "workflow_context", "client", "severity", "tags", "metadata", "callback_url", "due_date", "assignee",
+    "concurrency_key", "fairness_key",
+)  # fmt: skip
 _IDEMPOTENT_FOR_US = 24 * 3600 * 1_000_000
 _MAINTENANCE_RETRY_AFTER = 30.0
-_CONCURRENT_PER_KEY = 1
 
 
 class Draft(NamedTuple):
@@ -107,8 +113,10 @@ async def draft_all(
     drafts: list[Draft] = []
     wrong: list[Detail] = []
     counts: Counter[Queue] = Counter()
+    current: dict[str, Known] = {}
     for index, (id_, request) in enumerate(zip(ids, requests, strict=True)):
-        known = await engine.catalog.current(request.task_definition_id)
+        key = request.task_definition_id
+        known = current.get(key) or current.setdefault(key, await engine.catalog.current(key))
         path = f"/tasks/{index}" if bulk else ""
         try:
             drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path))
@@ -133,24 +141,24 @@ async def _draft(
     path: str,
 ) -> Draft:
     kind, definition = known.kind, known.kind.definition
-    value, stored = _input(known, request, path)
+    value, stored = await read_input(engine, known, request, caller, path)
     if len(stored) > engine.limits.max_input:
         raise PayloadTooLarge(
             f"the input has {len(stored)} bytes and may have {engine.limits.max_input}; upload large content as a file"
         )
-    policy, policy_id = await freeze(engine, kind, request.execution_config)
-    priority = _priority(request, kind)
-    queue = Queue.of(definition.task_type)
-    lane_id = await engine.catalog.lane_id(LaneKey(queue, queue, definition.key, priority, solo=False))
+    named = request.priority or (request.workflow_context.importance if request.workflow_context else None)
+    plain = engine.catalog.routes.get((kind.id, named)) if request.execution_config is None else None
+    route = plain or await _route(engine, kind, named, request.execution_config)
     run_at = _run_at(request, now, path)
     expire = request.expire if request.expire is not None else definition.expire
+    fairness_key = short(request.fairness_key) if request.fairness_key else None
     seen = _hash(request, value, caller) if expire is not None or parent_id or request.cause else None
     entry = Entry(
         id_,
         kind.id,
-        policy_id,
-        lane_id,
-        priority,
+        route.policy_id,
+        route.lane_id,
+        route.priority,
         stored,
         run_at,
         _extra(request, caller, run_at),
@@ -160,12 +168,28 @@ async def _draft(
         parent_id,
         seen,
         tuple(request.tags),
-        _slots(kind, request),
+        limits_of(definition, _concurrency_key(definition, request, stored, path), fairness_key),
+        fairness_key or "",
     )
-    return Draft(entry, kind, policy, tuple(_uniques(request, entry, expire, caller, now)))
+    return Draft(entry, kind, route.policy, tuple(_uniques(request, entry, expire, caller, now)))
 
 
-def _input(known: Known, request: TaskRequest, path: str) -> tuple[Any, bytes]:
+async def _route(engine: Engine, kind: Kind, named: str | None, config: ExecutionConfig | None) -> Route:
+    """Where the task goes; kept for those that bring no policy of their own. Raises ValidationFailed."""
+    definition = kind.definition
+    policy, policy_id = await freeze(engine, kind, config)
+    priority = Priority.parse(named) if named else definition.default_priority
+    queue = Queue.of(definition.task_type)
+    lane_id = await engine.catalog.lane_id(LaneKey(queue, queue, definition.key, priority, solo=False))
+    route = Route(priority, lane_id, policy, policy_id)
+    if config is None:
+        engine.catalog.routes[kind.id, named] = route
+    return route
+
+
+async def read_input(
+    engine: Engine, known: Known, request: TaskRequest, caller: Caller, path: str
+) -> tuple[Any, bytes]:
     """The input, checked, and as JSON. A definition without a schema takes anything; with one, nothing means `{}`."""
     validator = None if known.kind.definition.task_type == "MANUAL" else known.input
     value = {} if request.input is None and validator is not None else request.input
@@ -175,34 +199,31 @@ def _input(known: Known, request: TaskRequest, path: str) -> tuple[Any, bytes]:
         raise refusal([{**each, "path": f"{path}/input{each['path']}"} for each in error.details]) from None
     if validator is not None:
         validator.check(value, f"{path}/input")
+        if validator.takes_uploads:
+            await check_uploads(engine, validator, value, caller, f"{path}/input")
     return value, stored
-
-
-def _priority(request: TaskRequest, kind: Kind) -> Priority:
-    importance = request.workflow_context.importance if request.workflow_context else None
-    named = request.priority or importance or kind.definition.priority
-    return Priority.parse(named) if named else Priority.MEDIUM
 
 
 def _run_at(request: TaskRequest, now: int, path: str) -> int | None:
     """When the task may run, in microseconds; None for now."""
     if request.delay is not None and request.available_at is not None:
-        raise invalid(f"{path}/delay", "give either delay or availableAt, not both", "oneOf")
+        raise invalid(f"{path}/delay", "cannot be given together with availableAt", "oneOf")
     if request.delay is not None and request.delay > 0:
         return now + int(request.delay * 1_000_000)
     if request.available_at is not None:
-        at = _us(request.available_at, f"{path}/availableAt")
+        at = _us(request.available_at)
         return at if at > now else None
     return None
 
 
-def _us(when: datetime, path: str) -> int:
-    if when.tzinfo is None:
-        raise invalid(path, "the time needs a zone, such as a final Z", "format")
+def _us(when: datetime) -> int:
     return int(when.timestamp() * 1_000_000)
 
 
 def _extra(request: TaskRequest, caller: Caller, run_at: int | None) -> bytes | None:
+    """What the task carries besides what it is found and run by; None for nothing, which most carry."""
+    if caller is LOCAL and run_at is None and not any(_CARRIED(request)):
+        return None
     plain = msgspec.to_builtins
     extra = Extra(
         step_id=request.step_id,
@@ -214,13 +235,13 @@ def _extra(request: TaskRequest, caller: Caller, run_at: int | None) -> bytes | 
         metadata=request.metadata,
         callback_url=request.callback_url,
         available_at=run_at,
-        due_at=None if request.due_date is None else _us(request.due_date, "/dueDate"),
+        due_at=None if request.due_date is None else _us(request.due_date),
         assignee_type=request.assignee.type if request.assignee else None,
         assignee_id=request.assignee.id if request.assignee else None,
         concurrency_key=request.concurrency_key,
         fairness_key=request.fairness_key,
     )
-    return None if extra == EMPTY_EXTRA else msgspec.json.encode(extra)
+    return msgspec.json.encode(extra)
 
 
 def _cause(request: TaskRequest, parent_id: int | None) -> tuple[str | None, str | None]:
@@ -236,13 +257,11 @@ def _hash(request: TaskRequest, value: Any, caller: Caller) -> bytes:
     return request_hash(request.task_definition_id, value, subject)
 
 
-def _slots(kind: Kind, request: TaskRequest) -> tuple[SlotKey, ...]:
-    definition, slots = kind.definition, []
-    if definition.max_concurrent is not None:
-        slots.append(SlotKey(f"definition:{definition.key}", definition.max_concurrent))
-    if request.concurrency_key is not None:
-        slots.append(SlotKey(f"key:{definition.key}:{request.concurrency_key}", _CONCURRENT_PER_KEY))
-    return tuple(slots)
+def _concurrency_key(definition: Definition, request: TaskRequest, stored: bytes, path: str) -> str | None:
+    try:
+        return concurrency_key(definition, request.concurrency_key, stored)
+    except ValueError as error:
+        raise invalid(f"{path}/input", f"its concurrency key cannot be told: {error}", "concurrencyKey") from None
 
 
 def _uniques(request: TaskRequest, entry: Entry, expire: float | None, caller: Caller, now: int) -> list[Unique]:

@@ -4,26 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from taskyard.contracts.records import Upload
+from taskyard.domain.schema import Validator
 from taskyard.domain.text import printable
 from taskyard.domain.upload import UploadedFile
 from taskyard.engine.engine import Engine
+from taskyard.security.caller import Caller
 
 _NAME_LENGTH = 255
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
-async def save_upload(engine: Engine, name: str, content: bytes) -> Upload:
-    """Keep a file; its name is only ever shown, never a path."""
+async def save_upload(engine: Engine, name: str, content: bytes, caller: Caller) -> Upload:
+    """Keep a caller's file; its name is only ever shown, never a path."""
     shown = printable(name.replace("\\", "/").rsplit("/", 1)[-1])[:_NAME_LENGTH] or "file"
     upload = Upload(
-        secrets.token_urlsafe(18), shown, len(content), hashlib.sha256(content).hexdigest(), await engine.store.now()
+        secrets.token_urlsafe(18),
+        shown,
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+        await engine.store.now(),
+        caller.subject,
     )
     await engine.store.save_upload(upload, content)
     return upload
+
+
+async def check_value(engine: Engine, validator: Validator, value: Any, caller: Caller, prefix: str) -> None:
+    """Raise ValidationFailed unless `value` fits and the files it names are the caller's to use.
+
+    Services act for others, and so may use the files of all.
+    """
+    validator.check(value, prefix)
+    if validator.takes_uploads:
+        await check_uploads(engine, validator, value, caller, prefix)
+
+
+async def check_uploads(engine: Engine, validator: Validator, value: Any, caller: Caller, prefix: str) -> None:
+    """Raise ValidationFailed unless the files that `value` names are the caller's to use."""
+    asked = [id_ for id_ in validator.upload_ids(value) if _ID.fullmatch(id_)]
+    found = await engine.store.uploads(asked) if asked else []
+    uses_all = caller.allows("service")
+    validator.check_uploads(value, {each.id for each in found if uses_all or each.owner == caller.subject}, prefix)
 
 
 async def open_uploads(engine: Engine, ids: Sequence[str], folder: Path) -> dict[str, UploadedFile]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from taskyard.contracts.records import Contention, Taken
+from taskyard.domain.definition import Definition
 from taskyard.domain.facts import Place, PlaceKind
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import Task, iso, tell
 from taskyard.engine.engine import Engine
+from taskyard.engine.limits import Subject
 from taskyard.engine.query import Known, know_one
 
 Answer = dict[str, Any]
+
+_HOLDERS_TOLD = 100
+_HOLDERS_SHOWN = 5
 
 
 async def why(engine: Engine, task_id: int) -> Answer:
@@ -74,36 +80,93 @@ def _assigned(place: Place) -> Answer:
 
 
 async def _parked(engine: Engine, task_id: int) -> Answer:
-    holders = await engine.store.slot_holders(task_id)
-    full = [(key, size, ids) for key, size, ids in holders if len(ids) >= size]
-    if not full:
+    found = await engine.store.contention(task_id, _HOLDERS_TOLD)
+    if found is None:
         return {"reason": "a slot has just become free for it"}
-    key, size, ids = full[0]
-    shown = ", ".join(str(id_) for id_ in ids[:5])
-    reason = f"the limit of {size} at once for {key!r} is taken by {shown}"
-    slots = [{"key": key, "limit": size, "taskIds": [str(id_) for id_ in ids]} for key, size, ids in full]
-    return {"reason": reason, "slots": slots}
+    full = [taken for taken in found.limits if taken.size is not None and taken.held >= taken.size]
+    answer: Answer = {"reason": "a slot has just become free for it", "position": found.ahead + 1}
+    if found.fairness_key:
+        answer |= _shared(found)
+    if full:
+        slots = [{"key": t.key, "limit": t.size, "taskIds": [str(id_) for id_ in t.holders]} for t in full]
+        answer |= {"reason": _taken(full[0]), "slots": slots}
+    return answer
+
+
+def _taken(full: Taken) -> str:
+    subject = Subject.of(full.key)
+    of = "" if subject.value is None else f"the concurrency key {subject.value!r} of "
+    shown = ", ".join(str(id_) for id_ in full.holders[:_HOLDERS_SHOWN])
+    more = f" and {full.held - _HOLDERS_SHOWN} more" if full.held > _HOLDERS_SHOWN else ""
+    return f"the limit of {full.size} at once for {of}{subject.definition!r} is taken by {shown}{more}"
+
+
+def _shared(found: Contention) -> Answer:
+    """How the places that a task waits for are shared out between fairness keys."""
+    line = next(taken for taken in found.limits if taken.key == found.line)
+    others = line.held - line.own
+    reason = (
+        f"the next place is for the fairness key that has the fewest: {line.own} tasks of {found.fairness_key!r}"
+        f" and {others} of others run or soon will, {found.waiting} keys wait, {found.ahead} of its own are before it"
+    )
+    fairness = {
+        "key": found.fairness_key, "running": line.own, "othersRunning": others, "ahead": found.ahead,
+        "keysWaiting": found.waiting,
+    }  # fmt: skip
+    return {"reason": reason, "fairness": fairness}
 
 
 async def _ready(engine: Engine, known: Known) -> Answer:
     definition = known.kind.definition
-    rows = {row.queue: row for row in await engine.store.queues()}
-    queue = Queue.of(definition.task_type)
-    ahead = await engine.store.ahead_of(known.facts.body.id)
-    place: Answer = {"queue": queue.title, "position": None if ahead is None else ahead + 1}
-    if rows[queue].paused:
+    home = Queue.of(definition.task_type)
+    turn = await engine.store.turn(known.facts.body.id)
+    queue = home if turn is None else Queue(turn.queue)
+    position = None if turn is None else turn.ahead + 1
+    place: Answer = {"queue": queue.title, "position": position}
+    if queue in await engine.store.paused():
         return {"reason": f"the queue {queue.title} is paused", "paused": True, **place}
-    workers = [w for w in await engine.store.workers() if queue.title in w.info.queues]
-    if not workers:
-        waited = max(0, await engine.store.now() - made_at(known.facts.body.id)) // 1_000_000
-        reason = (
-            f"no worker for {definition.kind} tasks is connected (it has waited {waited} s); start one with"
-            " `taskyard worker`"
-        )
-        return {"reason": reason, "workers": 0, **place}
+    workers = [w for w in await engine.store.workers() if not {home.title, queue.title}.isdisjoint(w.info.queues)]
     able = [w for w in workers if definition.key in w.stats.get("definitions", [definition.key])]
+    place["workers"] = len(able)
     if not able:
-        reason = f"none of the {len(workers)} workers has the function {definition.key!r}; start one that registers it"
-        return {"reason": reason, "workers": 0, **place}
-    reason = f"it is number {(ahead or 0) + 1} in its line of {queue.title}; {len(able)} workers are at it"
-    return {"reason": reason, "workers": len(able), **place}
+        return {"reason": await _nobody(engine, known, len(workers)), **place}
+    place["reason"] = f"it is number {position or 1} in its line of {queue.title}; {len(able)} workers are at it"
+    place |= await _under_ceiling(engine, definition)
+    return place | await _rate_limited(engine, definition.key, position)
+
+
+async def _nobody(engine: Engine, known: Known, others: int) -> str:
+    definition = known.kind.definition
+    if others:
+        return f"none of the {others} workers has the function {definition.key!r}; start one that registers it"
+    waited = max(0, await engine.store.now() - made_at(known.facts.body.id)) // 1_000_000
+    return (
+        f"no worker for {definition.kind} tasks is connected (it has waited {waited} s); start one with"
+        " `taskyard worker`"
+    )
+
+
+async def _rate_limited(engine: Engine, key: str, position: int | None) -> Answer:
+    """What the definition's present rate says; with a reason when it is what the task waits for."""
+    gate = await engine.gates.rate(key)
+    if gate is None:
+        return {}
+    opens_at = await engine.store.rate_opens_at(gate)
+    fields: Answer = {"rateLimit": {"rate": str(gate.rate), "nextStart": iso(opens_at)}}
+    if opens_at <= await engine.store.now():
+        return fields
+    turn = f"it is number {position or 1} in its line"
+    return {"reason": f"{key!r} may start {gate.rate}, the next at {iso(opens_at)}; {turn}", **fields}
+
+
+async def _under_ceiling(engine: Engine, definition: Definition) -> Answer:
+    """What the ceiling of its type says; with a reason when it is what the task waits for."""
+    home = Queue.of(definition.task_type)
+    limit = engine.gates.ceiling(home)
+    if limit is None:
+        return {}
+    running = next(row.running for row in await engine.store.queues() if row.queue == home)
+    fields: Answer = {"ceiling": {"taskType": definition.task_type.value, "limit": limit, "running": running}}
+    if running < limit:
+        return fields
+    return {"reason": f"{running} {definition.task_type} tasks run and {limit} may on all machines together", **fields}

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-
-import structlog
+from collections.abc import Collection
+from functools import partial
 
 from taskyard.contracts.executor import Executor
 from taskyard.contracts.records import Lease, Topic
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.outcome import Released
+from taskyard.domain.policy import Policy
 from taskyard.domain.settlement import Budgets, Decision
+from taskyard.engine.catalog import Known
 from taskyard.engine.engine import Engine
-from taskyard.errors import Overloaded
+from taskyard.engine.gates import Lanes
 from taskyard.runtime.desk import Desk
+from taskyard.runtime.insistence import Wait, insist
 from taskyard.runtime.job import LiveJob
 from taskyard.runtime.runner import Runners
 
@@ -26,9 +29,6 @@ _AHEAD_MOST = 1024
 _POLL_SOONEST, _POLL_LATEST = 0.02, 0.5
 _LANES_FRESH, _LANES_AGAIN = 1.0, 0.05
 _SOLO_EVERY, _SOLO_AGAIN = 0.5, 0.1
-_AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
-
-log = structlog.get_logger("taskyard.claimer")
 
 
 class Claimer:
@@ -40,7 +40,7 @@ class Claimer:
 
     def __init__(
         self, engine: Engine, desk: Desk, runners: Runners, executors: list[Executor], homes: frozenset[int],
-        worker_id: int, *, prefetch: bool,
+        worker_id: int, *, prefetch: bool, wait: Wait = asyncio.sleep,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._desk = desk
@@ -48,10 +48,11 @@ class Claimer:
         self._executors = executors
         self._homes = homes
         self._prefetch = prefetch
+        self._sleep = wait
         self.worker_id = worker_id
-        self.definitions: list[str] = []
-        self._lanes: list[int] = []
-        self._solo_lanes: list[int] = []
+        self.definitions: list[str] | None = None
+        self._lanes = Lanes([], [])
+        self._solo_lanes: list[Lanes] = []
         self._lanes_until = 0.0
         self._woken = False
         self._solo_waiting: list[LiveJob] = []
@@ -61,26 +62,20 @@ class Claimer:
         """Claim until cancelled, or until the desk is stopping."""
         stop_listening = self._engine.store.listen(Topic.READY, self._wake)
         pause = _POLL_SOONEST
-        away = _AWAY_FIRST
         try:
             while not self._desk.stopping:
                 room = self._room()
                 if room <= 0:
                     await self._wait(_POLL_SOONEST if self._desk.solo else _POLL_LATEST)
                     continue
-                try:
-                    got = await self._claim(room)
-                    away = _AWAY_FIRST
-                except Overloaded as error:
-                    log.warning("no tasks can be claimed now", reason=error.message)
-                    await asyncio.sleep(away)
-                    away = min(away * 2, _AWAY_LONGEST)
-                    continue
+                got = await insist(partial(self._claim, room), "no tasks can be claimed now", self._sleep)
                 if got >= room:
                     pause = _POLL_SOONEST
                     continue
                 pause = _POLL_SOONEST if got else min(pause * 2, _POLL_LATEST)
-                if await self._wait(pause * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+                opens_in = await insist(self._engine.gates.opens_in, "rates cannot be looked up now", self._sleep)
+                jittered = pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+                if await self._wait(jittered if opens_in is None else min(jittered, opens_in)):
                     pause = _POLL_SOONEST
         finally:
             stop_listening()
@@ -112,6 +107,8 @@ class Claimer:
 
     async def _claim(self, room: int) -> int:
         """Claim up to `room`; how many. A wake-up that brings nothing may be for a lane not known yet."""
+        if self._desk.stopping:
+            return 0
         if time.monotonic() >= self._lanes_until:
             await self._refresh_lanes()
         if self._solo_lanes and self._desk.solo is None and time.monotonic() >= self._solo_from:
@@ -126,9 +123,7 @@ class Claimer:
         return claimed
 
     async def _claim_lanes(self, room: int) -> int:
-        if not self._lanes:
-            return 0
-        lease = await self._engine.store.claim(self.worker_id, self._lanes, room)
+        lease = await self._engine.gates.claim(self.worker_id, self._lanes, room)
         return 0 if lease is None else await self._take(lease)
 
     async def _refresh_lanes(self) -> None:
@@ -138,15 +133,15 @@ class Claimer:
         runnable = {definition.key for definition in definitions if self._executor(definition) is not None}
         self.definitions = sorted(runnable)
         mine = {id_: key for id_, key in lanes.items() if key.home in self._homes and key.definition in runnable}
-        self._lanes = [id_ for id_, key in mine.items() if not key.solo]
-        self._solo_lanes = [id_ for id_, key in mine.items() if key.solo]
+        self._lanes = await self._engine.gates.sort({id_: key for id_, key in mine.items() if not key.solo})
+        self._solo_lanes = await self._engine.gates.sort_solo(mine)
 
     def _executor(self, definition: Definition) -> Executor | None:
         return next((executor for executor in self._executors if executor.can_run(definition)), None)
 
     async def _claim_solo(self) -> bool:
         """Claim one of the tasks that have lost a worker before; it runs alone, once the desk is empty."""
-        lease = await self._engine.store.claim(self.worker_id, self._solo_lanes, 1)
+        lease = await self._engine.gates.claim_solo(self.worker_id, self._solo_lanes)
         if lease is None:
             return False
         self._desk.left[lease.id] = 1
@@ -168,9 +163,26 @@ class Claimer:
             return False
         return desk.parents == 0 or bool(self._solo_waiting)
 
+    def give_back_solo(self, reason: str, queues: Collection[int] | None = None) -> None:
+        """Let go of the lone task, where it has not begun and comes from one of these queues (None: from any)."""
+        for job in self._solo_waiting:
+            if queues is None or self._engine.catalog.lane_key(job.claimed.lane_id).queue in queues:
+                self._solo_waiting, self._desk.solo = [], None
+                self._put_back(job, reason)
+
+    def _put_back(self, job: LiveJob, reason: str) -> None:
+        budgets = Budgets(job.claimed.failures, job.claimed.losses)
+        self._desk.put_back(job, Released(reason), Decision(Outcome.RELEASED, budgets))
+
     async def _take(self, lease: Lease) -> int:
+        """Start what was leased; what comes when the worker is stopping already goes back."""
         self._desk.left[lease.id] = len(lease.tasks)
-        self._start(await self._jobs(lease))
+        jobs = await self._jobs(lease)
+        if self._desk.stopping:
+            for job in jobs:
+                self._put_back(job, "not begun")
+        else:
+            self._start(jobs)
         return len(lease.tasks)
 
     def _start(self, jobs: list[LiveJob]) -> None:
@@ -180,8 +192,7 @@ class Claimer:
 
     async def _jobs(self, lease: Lease) -> list[LiveJob]:
         """The leased tasks with all they need; those that cannot run here after all go back."""
-        known = await self._engine.catalog.versions(task.kind_id for task in lease.tasks)
-        policies = await self._engine.catalog.policies(task.policy_id for task in lease.tasks)
+        known, policies = await insist(partial(self._looked_up, lease), "claimed tasks wait for the store", self._sleep)
         bound = {}
         for id_, one in known.items():
             executor = self._executor(one.kind.definition)
@@ -192,10 +203,14 @@ class Claimer:
             run, fallback = how if how is not None else (None, None)
             job = LiveJob(lease.id, task, known[task.kind_id], policies[task.policy_id], run, fallback)  # type: ignore[arg-type]
             if how is None:
-                reason = "this worker cannot run this version"
-                self._desk.put_back(
-                    job, Released(reason), Decision(Outcome.RELEASED, Budgets(task.failures, task.losses))
-                )
+                self._put_back(job, "this worker cannot run this version")
             else:
                 jobs.append(job)
         return jobs
+
+    async def _looked_up(self, lease: Lease) -> tuple[dict[int, Known], dict[int, Policy]]:
+        catalog = self._engine.catalog
+        return (
+            await catalog.versions(task.kind_id for task in lease.tasks),
+            await catalog.policies(task.policy_id for task in lease.tasks),
+        )

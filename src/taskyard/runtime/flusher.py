@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from taskyard.contracts.records import Settlement
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.outcome import Completed
 from taskyard.engine.engine import Engine
 from taskyard.engine.settle import completed, fallback, settlement
-from taskyard.errors import Overloaded
 from taskyard.runtime.desk import Desk, Ended
+from taskyard.runtime.insistence import Wait, insist
 from taskyard.runtime.reporter import Reporter
 
 _AT_ONCE = 1024
 _GATHER = 0.005
 _FLUSH_AT = 256
-_AWAY_FIRST, _AWAY_LONGEST = 0.25, 5.0
-
-log = structlog.get_logger("taskyard.flusher")
 
 
 class Flusher:
     """The one who settles for this worker. What the store cannot take now is kept in hand until it can."""
 
-    def __init__(self, engine: Engine, desk: Desk, reporter: Reporter, worker_id: int) -> None:
+    def __init__(
+        self, engine: Engine, desk: Desk, reporter: Reporter, worker_id: int, wait: Wait = asyncio.sleep
+    ) -> None:
         self._engine = engine
         self._desk = desk
         self._reporter = reporter
         self.worker_id = worker_id
+        self._wait = wait
         self._flushing = asyncio.Lock()
 
     async def run(self) -> None:
@@ -53,18 +51,19 @@ class Flusher:
 
     async def _settle(self, batch: list[Ended]) -> None:
         closing = self._closed(batch)
-        settlements = [await self._settlement(ended) for ended in batch]
-        away = _AWAY_FIRST
-        while True:
-            try:
-                if self._reporter.waiting:
-                    await self._reporter.flush()
-                await self._engine.store.settle(self.worker_id, settlements, closing)
-                break
-            except Overloaded as error:
-                log.warning("results wait for the store", count=len(batch), reason=error.message)
-                await asyncio.sleep(away)
-                away = min(away * 2, _AWAY_LONGEST)
+
+        async def store() -> None:
+            settlements = [
+                completed(ended.claim_id, ended.claimed, ended.run_ms or 0, ended.result)
+                if ended.decision is None and isinstance(ended.result, Completed)
+                else await self._settlement(ended)
+                for ended in batch
+            ]
+            if self._reporter.waiting:
+                await self._reporter.flush()
+            await self._engine.store.settle(self.worker_id, settlements, closing)
+
+        await insist(store, f"{len(batch)} results wait for the store", self._wait)
         for ended in batch:
             self._reporter.forget(ended.claimed.task_id, ended.claimed.attempt)
 
@@ -80,8 +79,6 @@ class Flusher:
 
     async def _settlement(self, ended: Ended) -> Settlement:
         claim_id, claimed, _, result, decision, run_ms = ended
-        if decision is None and isinstance(result, Completed):
-            return completed(claim_id, claimed, run_ms or 0, result)
         assert decision is not None  # noqa: S101 - only completion needs none
         if decision.outcome is Outcome.FALLBACK and isinstance(result, Completed):
             return fallback(claim_id, claimed, decision, result.output, run_ms or 0)

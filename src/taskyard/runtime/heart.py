@@ -13,6 +13,8 @@ from taskyard.contracts.store import Store
 from taskyard.errors import TaskyardError
 
 BEAT_SECONDS = 3.0
+BEAT_AGAIN_SECONDS = 1.0
+"""After a beat that did not reach the store: a worker that lives says so as soon as it can."""
 
 log = structlog.get_logger("taskyard.heart")
 
@@ -52,6 +54,7 @@ class Heart:
         store = self._open_store()
         opened = False
         while not self._stop.is_set():
+            pause = BEAT_SECONDS
             try:
                 if not opened:
                     await store.open()
@@ -60,6 +63,7 @@ class Heart:
                     self._on_lost()
             except (TaskyardError, OSError) as error:
                 log.warning("the heartbeat did not reach the store", reason=str(error))
-            await asyncio.get_running_loop().run_in_executor(None, self._stop.wait, BEAT_SECONDS)
+                pause = BEAT_AGAIN_SECONDS
+            await asyncio.get_running_loop().run_in_executor(None, self._stop.wait, pause)
         if opened:
             await store.close()

@@ -79,6 +79,12 @@ class LiveJob:
         if reporter is not None:
             reporter.progress(self.claimed.task_id, self.claimed.attempt, current, total, action)
 
+    async def emit(self, name: str, data: Any) -> None:
+        """See the contract of `Job`."""
+        reporter = self._reporter
+        if reporter is not None:
+            await reporter.emit(self.claimed.task_id, self.claimed.attempt, name, data)
+
     async def waiting(self, awaited: Awaitable[Any]) -> Any:
         """See the contract of `Job`."""
         if self._waits is None:

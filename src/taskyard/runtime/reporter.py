@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import defaultdict
-
-import structlog
+from typing import Any
 
 from taskyard.contracts.clock import Clock
-from taskyard.contracts.records import ProgressReport
+from taskyard.contracts.records import Emitted, ProgressReport
 from taskyard.contracts.store import Store
 from taskyard.domain import sequence
 from taskyard.domain.facts import Line
 from taskyard.domain.text import printable
 from taskyard.errors import Overloaded
+from taskyard.runtime.insistence import Wait, insist
 
 _FLUSH_EVERY = 0.05
 _LINES_PER_ATTEMPT = 10_000
 _LINE_LENGTH = 8_192
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
-
-log = structlog.get_logger("taskyard.reporter")
 
 
 class Reporter:
@@ -31,13 +30,15 @@ class Reporter:
     last line says so.
     """
 
-    def __init__(self, store: Store, clock: Clock, level: str) -> None:
+    def __init__(self, store: Store, clock: Clock, level: str, wait: Wait = asyncio.sleep) -> None:
         self._store = store
         self._clock = clock
+        self._wait = wait
         self._least = _LEVELS[level]
         self._lock = threading.Lock()
         self._lines: list[Line] = []
         self._progress: dict[int, ProgressReport] = {}
+        self._emitted: list[Emitted] = []
         self._counts: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._wanted = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -65,10 +66,19 @@ class Reporter:
             self._progress[task_id] = ProgressReport(task_id, at, self._clock.now(), current, total, action)
         self._wake()
 
+    async def emit(self, task_id: int, attempt: int, name: str, data: Any) -> None:
+        """Take an event of the task's own. It is stored when this returns, or as soon as the store is there again."""
+        with self._lock:
+            at = sequence.line(attempt, self._take(task_id, attempt))
+            self._emitted.append(Emitted(task_id, at, {"name": name, "data": data}))
+        self._wake()
+        with contextlib.suppress(Overloaded):
+            await self.flush()
+
     @property
     def waiting(self) -> bool:
         """Whether anything has not been stored yet."""
-        return bool(self._lines or self._progress)
+        return bool(self._lines or self._progress or self._emitted)
 
     def forget(self, task_id: int, attempt: int) -> None:
         """The attempt has ended."""
@@ -80,14 +90,16 @@ class Reporter:
             with self._lock:
                 lines, self._lines = self._lines, []
                 progress, self._progress = self._progress, {}
-            if not lines and not progress:
+                emitted, self._emitted = self._emitted, []
+            if not lines and not progress and not emitted:
                 return
             try:
-                await self._store.record(lines, list(progress.values()))
-            except Overloaded:
+                await self._store.record(lines, list(progress.values()), emitted)
+            except (Overloaded, asyncio.CancelledError):  # what came there all the same is kept only once
                 with self._lock:
                     self._lines = lines + self._lines
                     self._progress = progress | self._progress
+                    self._emitted = emitted + self._emitted
                 raise
 
     async def run(self) -> None:
@@ -96,11 +108,7 @@ class Reporter:
             await self._wanted.wait()
             self._wanted.clear()
             await asyncio.sleep(_FLUSH_EVERY)
-            try:
-                await self.flush()
-            except Overloaded as error:
-                log.warning("what tasks said waits for the store", reason=error.message)
-                self._wanted.set()
+            await insist(self.flush, "what tasks said waits for the store", self._wait)
 
     def _take(self, task_id: int, attempt: int) -> int:
         number = self._counts[task_id, attempt]

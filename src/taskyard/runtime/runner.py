@@ -26,7 +26,7 @@ _FLUSH_AT = 256
 _FLUSH_WITHIN = 0.01
 _TICK = 0.05
 _PATIENCE = 5.0
-_LET_GO = 1.0
+_LET_GO = 0.2
 
 log = structlog.get_logger("taskyard.runner")
 
@@ -124,22 +124,20 @@ class Runners:
         if job.abandoned:
             self._parent_waits(-1)
             return
-        result = self._stopped(job, report) or self._checked(job, report)
+        result = self._checked(job, report) if job.stopped is None else self._stopped(job, report)
         decision = None
         if not isinstance(result, Completed):
             result, decision = await self._failed(job, own, result)
         job.end()
         self._desk.end(job, result, decision, time.perf_counter_ns() - began)
 
-    def _stopped(self, job: LiveJob, report: Report) -> Result | None:
+    def _stopped(self, job: LiveJob, report: Report) -> Result:
         """What an attempt that was told to stop ends as; of what it says itself only the delay counts."""
         if job.stopped == "timeout":
             seconds = job.policy.timeout
             error = TaskError("TIMEOUT", f"the attempt took longer than its timeout of {seconds:g} s")
             return Failed(error, report.delay if isinstance(report, Failed) else None)
-        if job.stopped is not None:
-            return Released(job.stopped)
-        return None
+        return Released(job.stopped or "")
 
     def _checked(self, job: LiveJob, report: Report) -> Result:
         """The handler's value, validated and encoded."""
@@ -210,12 +208,12 @@ class Runners:
 
     def _abandon(self, job: LiveJob) -> None:
         """A handler that will not stop: its attempt ends all the same, and another runner has its slot."""
-        result = self._stopped(job, Released())
-        if result is None:
+        if job.stopped is None:
             return
         job.abandoned = True
         job.end()
         run_ns = int((job.policy.timeout + _PATIENCE) * 1e9)
+        result = self._stopped(job, Released())
         self._desk.end(job, result, decide(job.claimed, job.policy, result), run_ns)
         self._desk.settle.set()
         self._parent_waits(1)

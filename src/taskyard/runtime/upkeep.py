@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
 import structlog
 
 from taskyard.contracts.records import Topic
 from taskyard.engine.engine import Engine
+from taskyard.engine.firing import fire_due
 from taskyard.engine.recover import recover
 from taskyard.errors import TaskyardError
+from taskyard.runtime.insistence import insist, until_back
 
 _ROLE = "upkeep"
 _LEASE_US = 4_000_000
@@ -27,12 +30,16 @@ log = structlog.get_logger("taskyard.upkeep")
 
 
 class Service(NamedTuple):
-    """One thing to do again and again: every `period` seconds, and soon after each wake-up for `topic`."""
+    """One thing to do again and again: every `period` seconds, and soon after each wake-up for `topic`.
+
+    `insists`: what the store refuses is repeated; else it has time until the next turn.
+    """
 
     name: str
     period: float
     verb: Callable[[], Awaitable[object]]
     topic: Topic | None = None
+    insists: bool = True
 
 
 class Upkeep:
@@ -44,14 +51,17 @@ class Upkeep:
         self._leading = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._woken = {Topic.FEED: asyncio.Event()}
+        self._wait = until_back(engine.store)
         self._stop_listening: Callable[[], None] = lambda: None
         store = engine.store
         self._services = (
             Service("promote", 0.1, lambda: store.promote(_AT_ONCE)),
+            Service("schedules", 1.0, lambda: fire_due(engine)),
             Service("sequence", 1.0, self._sequence, Topic.FEED),
             Service("recover", 1.0, lambda: recover(engine)),
             Service("tidy", 1.0, store.tidy),
-            Service("prune", 3600.0, lambda: self._prune(retention_days)),
+            Service("room", 600.0, lambda: store.make_room(int(retention_days * _DAY_US)), insists=False),
+            Service("prune", 3600.0, lambda: self._prune(retention_days), insists=False),
         )
 
     def start(self) -> None:
@@ -85,15 +95,22 @@ class Upkeep:
 
     async def _serve(self, service: Service) -> None:
         while True:
-            await self._leading.wait()
             try:
-                await service.verb()
+                turn = partial(self._turn, service)
+                if service.insists:
+                    await insist(turn, f"{service.name} waits for the store", self._wait)
+                else:
+                    await turn()
             except TaskyardError as error:
                 log.warning("a periodic service failed; it tries again", service=service.name, reason=error.message)
                 await asyncio.sleep(_AWAY)
             except Exception:  # one bad turn must not end the service
                 log.exception("a periodic service failed; it tries again", service=service.name)
             await self._pause(service)
+
+    async def _turn(self, service: Service) -> None:
+        await self._leading.wait()
+        await service.verb()
 
     async def _pause(self, service: Service) -> None:
         if service.topic is None:

@@ -9,7 +9,7 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -28,32 +28,44 @@ from taskyard.runtime.cells import Cells
 from taskyard.runtime.claimer import Claimer
 from taskyard.runtime.desk import Desk
 from taskyard.runtime.flusher import Flusher
-from taskyard.runtime.heart import BEAT_SECONDS, Heart
+from taskyard.runtime.heart import BEAT_AGAIN_SECONDS, BEAT_SECONDS, Heart
+from taskyard.runtime.insistence import Wait, insist, until_back
 from taskyard.runtime.reporter import Reporter
 from taskyard.runtime.runner import Runners
 
 _DRAIN_TICK = 0.01
-_PROCESS_GRACE = 1.0
+_FINISHING, _LETTING_GO, _ALL = 0.8, 0.9, 0.95
+_LEAST_TO_LET_GO, _LEAST = 0.25, 1.0
+
+STANDARD: Final = (Queue.AUTOMATED, Queue.INTEGRATION, Queue.MANUAL)
+"""The queues that tasks come home to."""
 
 log = structlog.get_logger("taskyard.worker")
 
 
 class WorkerOptions(msgspec.Struct, frozen=True):
-    """How a worker works. `grace`: seconds it may finish in when it stops.
+    """How a worker works. `grace`: seconds in which it stops; what runs may finish in the first four fifths of them.
 
     `log_level`: the least of its tasks' lines that is kept.
 
     `open_beat_store`: a store for the heartbeat's own thread; None beats on the event loop.
     `cells`: where a supervisor sees what runs; None when there is no supervisor.
+    `wait`: how the pauses pass between two tries at what the store refuses.
     """
 
     slots: int
     version: str
-    queues: tuple[Queue, ...] = (Queue.AUTOMATED, Queue.INTEGRATION, Queue.MANUAL)
+    queues: tuple[Queue, ...] = STANDARD
     grace: float = 10.0
     log_level: str = "info"
     open_beat_store: Callable[[], Store] | None = None
     cells: Cells | None = None
+    wait: Wait = asyncio.sleep
+
+
+def last_moment(grace: float) -> float:
+    """Seconds after which nothing that a stopping worker does counts any more; one at least, to settle what ran."""
+    return max(_ALL * grace, _LEAST)
 
 
 class Worker:
@@ -69,6 +81,7 @@ class Worker:
         self._heart: Heart | None = None
         self._cells = options.cells or Cells(options.slots)
         self._usage = _cpu_now()
+        self._returning = False
         self.id = 0
         self.name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
 
@@ -83,39 +96,47 @@ class Worker:
         """Register and begin to claim."""
         for executor in self._executors:
             await executor.start()
-        self._reporter = Reporter(self._engine.store, self._clock, self._options.log_level)
+        wait = until_back(self._engine.store, self._options.wait)
+        self._reporter = Reporter(self._engine.store, self._clock, self._options.log_level, wait)
         await self._register()
         self._runners = Runners(self._desk, self._reporter, self._engine.limits.max_output, self._cells.mark)
-        self._flusher = Flusher(self._engine, self._desk, self._reporter, self.id)
+        self._flusher = Flusher(self._engine, self._desk, self._reporter, self.id, wait)
         self._claimer = Claimer(
             self._engine, self._desk, self._runners, self._executors,
             frozenset(int(queue) for queue in self._options.queues), self.id,
-            prefetch=self._options.cells is not None,
+            prefetch=self._options.cells is not None, wait=wait,
         )  # fmt: skip
         self._runners.start()
         self._start_heart()
-        for loop in (self._claimer.run(), self._flusher.run(), self._reporter.run(), self._watch_revoked()):
+        self._claiming = self._spawn(self._claimer.run())
+        for loop in (self._flusher.run(), self._reporter.run(), self._watch()):
             self._spawn(loop)
 
     async def stop(self) -> None:
         """Claim no more, let what runs finish within the grace, give the rest back, and sign off."""
-        desk = self._desk
+        desk, grace, began = self._desk, self._options.grace, time.monotonic()
         desk.stopping = True
+        desk.hungry.set()
         self._give_back_waiting()
-        await self._until_idle(self._options.grace)
+        await asyncio.wait({self._claiming}, timeout=_FINISHING * grace)  # what is being claimed comes, and goes back
+        await self._until_idle(began + _FINISHING * grace)
         for job in tuple(desk.running.values()):
             job.stop("shutdown")
-        await self._until_idle(_PROCESS_GRACE)
+        await self._until_idle(max(began + _LETTING_GO * grace, time.monotonic() + _LEAST_TO_LET_GO))
         self._give_back_waiting()
         if self._heart is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._heart.stop)
-        await self._settle_the_rest()
+        await self._settle_the_rest(began + last_moment(grace))
         await self._runners.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for executor in self._executors:
             await executor.stop()
+
+    def look_again(self) -> None:
+        """Look for tasks now, though nobody has said that there are any."""
+        self._desk.hungry.set()
 
     @property
     def running(self) -> list[int]:
@@ -152,15 +173,20 @@ class Worker:
 
     async def _beat_here(self) -> None:
         while True:
+            pause = BEAT_SECONDS
             try:
                 if not await self._engine.store.beat(self.id, self.running, self._stats()):
                     self._given_up()
             except Overloaded as error:
                 log.warning("the heartbeat did not reach the store", reason=error.message)
-            await asyncio.sleep(BEAT_SECONDS)
+                pause = BEAT_AGAIN_SECONDS
+            await asyncio.sleep(pause)
 
     def _given_up(self) -> None:
-        """This worker was taken for dead: what it holds is another's now. Begin anew."""
+        """This worker was taken for dead: what it holds is another's now. Begin anew, once."""
+        if self._returning:
+            return
+        self._returning = True
         log.warning("this worker was given up, as its heartbeat was late; it registers again", worker=self.name)
         self._give_back_waiting()
         for job in tuple(self._desk.running.values()):
@@ -168,13 +194,15 @@ class Worker:
         self._spawn(self._register_again())
 
     async def _register_again(self) -> None:
-        await self._register()
+        wait = until_back(self._engine.store, self._options.wait)
+        await insist(self._register, "this worker waits to register again", wait)
+        self._returning = False
         self._claimer.worker_id = self._flusher.worker_id = self.id
         if self._heart is not None:
             self._heart.worker_id = self.id
 
-    async def _watch_revoked(self) -> None:
-        """Stop at once what was canceled."""
+    async def _watch(self) -> None:
+        """Stop at once what was canceled, and give back what has not begun of a queue that was paused."""
         wanted = asyncio.Event()
         stop_listening = self._engine.store.listen(Topic.REVOKED, wanted.set)
         try:
@@ -183,16 +211,15 @@ class Worker:
                     async with asyncio.timeout(BEAT_SECONDS):
                         await wanted.wait()
                 wanted.clear()
-                if self._desk.running or self._desk.waiting:
-                    await self._stop_revoked()
+                if self._desk.running or self._desk.waiting or self._desk.solo is not None:
+                    with contextlib.suppress(Overloaded):
+                        await self._stop_revoked()
+                        await self._give_back_paused()
         finally:
             stop_listening()
 
     async def _stop_revoked(self) -> None:
-        try:
-            revoked = dict(await self._engine.store.revoked(self.id))
-        except Overloaded:
-            return
+        revoked = dict(await self._engine.store.revoked(self.id))
         for job in tuple(self._desk.running.values()):
             if revoked.get(job.claimed.task_id) == job.claimed.attempt:
                 job.stop("canceled")
@@ -201,19 +228,31 @@ class Worker:
                 self._desk.waiting.remove(job)
                 self._desk.put_back(job, Released("canceled"), _released(job.claimed.failures, job.claimed.losses))
 
+    async def _give_back_paused(self) -> None:
+        if not self._desk.waiting and self._desk.solo is None:
+            return
+        paused = await self._engine.store.paused()
+        self._claimer.give_back_solo("paused", paused)
+        for job in tuple(self._desk.waiting) if paused else ():
+            if self._engine.catalog.lane_key(job.claimed.lane_id).queue in paused:
+                self._desk.waiting.remove(job)
+                self._desk.put_back(job, Released("paused"), _released(job.claimed.failures, job.claimed.losses))
+
     def _give_back_waiting(self) -> None:
+        self._claimer.give_back_solo("not begun")
         while self._desk.waiting:
             job = self._desk.waiting.popleft()
             self._desk.put_back(job, Released("not begun"), _released(job.claimed.failures, job.claimed.losses))
 
-    async def _until_idle(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while self._desk.running and time.monotonic() < until:  # noqa: ASYNC110 - bounded, and only when stopping
+    async def _until_idle(self, until: float) -> None:
+        """Wait for what runs; of those that were abandoned all is settled."""
+        running = self._desk.running
+        while time.monotonic() < until and not all(job.abandoned for job in running.values()):  # noqa: ASYNC110
             await asyncio.sleep(_DRAIN_TICK)
 
-    async def _settle_the_rest(self) -> None:
+    async def _settle_the_rest(self, until: float) -> None:
         try:
-            async with asyncio.timeout(self._options.grace + _PROCESS_GRACE):
+            async with asyncio.timeout(until - time.monotonic()):
                 await self._flusher.flush()
                 while self._desk.ended:
                     await self._flusher.flush()
@@ -222,21 +261,24 @@ class Worker:
         except (TimeoutError, Overloaded):
             log.warning("the store is away; what was not settled will run again", count=len(self._desk.ended))
 
-    def _spawn(self, loop: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, loop: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(loop)
         task.add_done_callback(_heard)
         self._tasks.append(task)
+        return task
 
     def _stats(self) -> dict[str, Any]:
         """What a worker says of itself: CPU share since the last time, memory in MiB, what it can run."""
         before, cpu_before = self._usage
         now, cpu = self._usage = _cpu_now()
         share = (cpu - cpu_before) / max(now - before, 1e-3)
-        return {
+        stats: dict[str, Any] = {
             "cpu": round(share, 3),
             "memoryMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            "definitions": self._claimer.definitions,
         }
+        if self._claimer.definitions is not None:
+            stats["definitions"] = self._claimer.definitions
+        return stats
 
 
 def _released(failures: int, losses: int) -> Decision:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,46 +22,58 @@ MAX_COOKIE_CHARACTERS = 3800
 _MAC_BYTES = 32
 
 
-class _Session(msgspec.Struct, frozen=True, array_like=True):
+class Session(NamedTuple):
+    """Whom a cookie stands for; `token_hash` is that of the API token it was made from and ends with, else empty."""
+
+    caller: Caller
+    token_hash: str = ""
+
+
+class _Cookie(msgspec.Struct, frozen=True, array_like=True):
     subject: str
     scopes: list[str]
     groups: list[str]
     expires: float
+    token_hash: str = ""
 
 
 class SessionSigner:
     """Makes and reads session cookies; `key` is 32 secret bytes.
 
-    Nothing is stored: a session ends by its time, or together with all others by a new key.
+    Nothing is stored: a session ends by its time, together with all others by a new key, or where its reader finds
+    that the API token it was made from is gone.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def issue(self, caller: Caller, ttl: float, now: float) -> str:
-        """Return a cookie value that stands for `caller` for `ttl` seconds.
+    def issue(self, session: Session, ttl: float, now: float) -> str:
+        """Return a cookie value that stands for the session for `ttl` seconds.
 
         Raises PayloadTooLarge when the caller has more groups than a cookie holds.
         """
-        session = _Session(caller.subject, sorted(caller.scopes), sorted(caller.groups), now + ttl)
-        body = msgspec.json.encode(session)
+        caller, token_hash = session
+        body = msgspec.json.encode(
+            _Cookie(caller.subject, sorted(caller.scopes), sorted(caller.groups), now + ttl, token_hash)
+        )
         cookie = encoding.encode(encoding.mac(self._key, body, _MAC_BYTES) + body)
         if len(cookie) > MAX_COOKIE_CHARACTERS:
             raise PayloadTooLarge("The caller's groups do not fit into a session cookie; use a bearer token.")
         return cookie
 
-    def read(self, cookie: str, now: float) -> Caller | None:
-        """Return whom the cookie stands for, or None when it is not ours or has run out."""
+    def read(self, cookie: str, now: float) -> Session | None:
+        """Return the session that the cookie stands for, or None when it is not ours or has run out."""
         body = self._open(cookie)
         if body is None:
             return None
         try:
-            session = msgspec.json.decode(body, type=_Session)
+            kept = msgspec.json.decode(body, type=_Cookie)
         except msgspec.MsgspecError:
             return None
-        if now >= session.expires:
+        if now >= kept.expires:
             return None
-        return Caller(session.subject, SCOPES.intersection(session.scopes), frozenset(session.groups))
+        caller = Caller(kept.subject, SCOPES.intersection(kept.scopes), frozenset(kept.groups))
+        return Session(caller, kept.token_hash)
 
     def _open(self, cookie: str) -> bytes | None:
         try:

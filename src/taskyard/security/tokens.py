@@ -115,11 +115,6 @@ def hash_api_token(shown: str) -> str:
     return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def api_token_matches(shown: str, hashed: str) -> bool:
-    """Tell in constant time whether `hashed` (64 hex digits) is the hash of the token a caller brought."""
-    return encoding.same(hash_api_token(shown).encode(), hashed.encode())
-
-
 def _signing_key(secret: bytes) -> OctKey:
     if len(secret) < MIN_SECRET_BYTES:
         raise ConfigurationError(

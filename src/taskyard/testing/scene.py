@@ -40,11 +40,23 @@ async def look(engine: Engine, worker: Worker, can_run: Callable[[Known], bool])
             due.append(place.at)
         elif place.kind is PlaceKind.READY:
             queue = Queue.of(known.kind.definition.task_type)
-            if queue not in paused and can_run(known):
+            if queue in paused or not can_run(known):
+                continue
+            opens_at = await _opens_at(engine, known)
+            if opens_at is None:
                 moving.add(task_id)
+            else:
+                due.append(opens_at)
         elif _runs_here(known.facts, worker) and task_id not in parents:
             moving.add(task_id)
     return Scene(frozenset(moving), min(due, default=None))
+
+
+async def _opens_at(engine: Engine, known: Known) -> int | None:
+    """When the rate of the task's definition lets the next one start; None for now."""
+    gate = await engine.gates.rate(known.kind.definition.key)
+    opens_at = None if gate is None else await engine.store.rate_opens_at(gate)
+    return None if opens_at is None or opens_at <= await engine.store.now() else opens_at
 
 
 def _runs_here(facts: Facts, worker: Worker) -> bool:

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from taskyard.app import App
 from taskyard.contracts.records import Topic
 from taskyard.domain.event import TaskEvent
 from taskyard.domain.lifecycle import FINAL
 from taskyard.engine.engine import Engine
+from taskyard.engine.firing import fire_due
+from taskyard.engine.options import StartOptions
 from taskyard.engine.query import Known
 from taskyard.engine.recover import recover
 from taskyard.engine.why import why
@@ -30,6 +32,7 @@ _AT_ONCE = 1000
 _LOOK_EVERY = 0.05
 _WEEK = 7 * 86_400.0
 _GRACE = 1.0
+_NEVER = (1 << 63) - 1
 
 
 @contextlib.asynccontextmanager
@@ -41,13 +44,10 @@ async def yard_for_test(yard: Taskyard, *, concurrency: int = 4, patience: float
     """
     clock, told = ManualClock(), _Told(yard.listeners)
     with tempfile.TemporaryDirectory(prefix="taskyard-test-") as folder:
-        app = App(_settings(yard, folder), yard.registry, told, clock)
-        usual, yard._app = yard._app, app  # handles reach the app through their yard
-        try:
+        app = App(_settings(yard, folder), yard.registry, told, yard.schedules, clock)
+        with yard.using(app):
             async with app.working(slots=concurrency) as worker:
                 yield World(yard, clock, worker, told, patience)
-        finally:
-            yard._app = usual
 
 
 class World:
@@ -64,14 +64,16 @@ class World:
         self._patience = patience
 
     @overload
-    async def run(self, task: TaskHandle[..., R], input: Mapping[str, Any] | None = None, **options: Any) -> R: ...
+    async def run(
+        self, task: TaskHandle[..., R], input: Mapping[str, Any] | None = None, **options: Unpack[StartOptions]
+    ) -> R: ...
     @overload
-    async def run(self, task: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any: ...
+    async def run(self, task: str, input: Mapping[str, Any] | None = None, **options: Unpack[StartOptions]) -> Any: ...
     async def run(
         self,
         task: TaskHandle[..., Any] | str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
-        **options: Any,
+        **options: Unpack[StartOptions],
     ) -> Any:
         """A task's result, moving the clock over its delay, its retries and its subtasks'.
 
@@ -103,9 +105,10 @@ class World:
         until = self.clock.now() + round(seconds * 1_000_000)
         while True:
             scene = await self._settle()
-            if scene.next_due is None or scene.next_due > until:
+            moments = [moment for moment in (scene.next_due, await self._next_firing()) if moment is not None]
+            if not moments or min(moments) > until:
                 break
-            await self._move_to(scene.next_due)
+            await self._move_to(min(moments))
         await self._move_to(until)
         await self._settle()
 
@@ -131,8 +134,15 @@ class World:
         await store.beat(self._worker.id, self._worker.running, {})  # however far the clock leaps, it has not died
         while await store.promote(_AT_ONCE):
             pass
+        await fire_due(self._engine)
         await recover(self._engine)
         await store.tidy()
+        self._worker.look_again()
+
+    async def _next_firing(self) -> int | None:
+        """When time would next start something by a schedule; None for never."""
+        rows = await self._engine.store.due_schedules(_NEVER, 1, (self.clock.now() + 1, ""))
+        return rows[0].due_at if rows else None
 
     async def _settle(self) -> Scene:
         """The scene once nothing moves. Raises TimeoutError naming what still runs when patience is at its end."""
@@ -187,7 +197,7 @@ class _Told(Listeners):
 
 def _settings(yard: Taskyard, folder: str) -> Settings:
     """The yard's own settings, or else the defaults, with a store and a folder for the test alone."""
-    settings = yard._settings or load({})
+    settings = yard.settings or load({})
     return settings.with_values(
         TASKYARD_DATABASE_URL="sqlite:///:memory:", TASKYARD_DATA_DIR=folder, TASKYARD_GRACE=_GRACE
     )

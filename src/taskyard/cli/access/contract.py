@@ -57,7 +57,7 @@ class Access(Protocol):
         """A page of the dead letters."""
 
     async def requeue(self, body: Json) -> Json:
-        """Requeue dead letters (`{taskIds | filter, input?, ratePerSecond?}`): `{taskIds, pending}`."""
+        """Requeue dead letters (`{taskIds | filter, input?, ratePerSecond?}`): `{taskIds}`."""
 
     async def discard(self, body: Json) -> Json:
         """Give dead letters up (`{taskIds | filter}`): `{taskIds}`."""
@@ -73,3 +73,24 @@ class Access(Protocol):
 
     async def push(self, definition: Json) -> Json:
         """Store a definition; equal content is the version it was before."""
+
+    async def schedules(self, limit: int, cursor: str | None) -> Json:
+        """A page of the schedules, by id."""
+
+    async def schedule(self, schedule_id: str) -> Json:
+        """One schedule, with what it did last and does next."""
+
+    async def put_schedule(self, schedule: Json) -> Json:
+        """Store a schedule under its `scheduleId`."""
+
+    async def remove_schedule(self, schedule_id: str) -> None:
+        """Forget a schedule; its tasks go on."""
+
+    async def pause_schedule(self, schedule_id: str, *, paused: bool) -> Json:
+        """Pause a schedule, or let it go on; the schedule."""
+
+    async def run_schedule(self, schedule_id: str) -> Json:
+        """Start a schedule's task once, now; the task."""
+
+    async def backfill(self, schedule_id: str, body: Json) -> Json:
+        """Start a task for each tick (`{from, to}`) that has none: `{taskIds}`."""

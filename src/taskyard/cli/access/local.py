@@ -16,8 +16,9 @@ from taskyard.cli.access.contract import Access, Json, Message, Started
 from taskyard.domain.definition import Kind
 from taskyard.domain.ids import parse_id
 from taskyard.domain.queue import Queue
+from taskyard.domain.schedule import parse_schedule
 from taskyard.domain.task import to_json
-from taskyard.engine import requeue
+from taskyard.engine import requeue, schedules
 from taskyard.engine.cancel import cancel
 from taskyard.engine.define import define, get_definition, list_definitions, list_versions, parse_definition
 from taskyard.engine.metrics import queue_figures
@@ -98,7 +99,7 @@ class LocalAccess:
 
     async def upload(self, path: Path) -> str:
         """See the contract."""
-        return (await save_upload(self._engine, path.name, await asyncio.to_thread(path.read_bytes))).id
+        return (await save_upload(self._engine, path.name, await asyncio.to_thread(path.read_bytes), LOCAL)).id
 
     # ---- queues
     async def queues(self) -> list[Json]:
@@ -123,7 +124,7 @@ class LocalAccess:
         ids = await self._chosen(body)
         rate = body.get("ratePerSecond")
         moved = await requeue.requeue(self._engine, ids, LOCAL.subject, _REASON, body.get("input"), rate)
-        return {"taskIds": _ids(moved), "pending": 0}
+        return {"taskIds": _ids(moved)}
 
     async def discard(self, body: Json) -> Json:
         """See the contract."""
@@ -162,12 +163,53 @@ class LocalAccess:
         """See the contract."""
         return _definition((await define(self._engine, [parse_definition(definition)]))[0])
 
+    # ---- schedules
+    async def schedules(self, limit: int, cursor: str | None) -> Json:
+        """See the contract."""
+        page = await schedules.list_schedules(self._engine, limit, cursor)
+        return {"items": [_schedule(view) for view in page.items], "nextCursor": page.next}
+
+    async def schedule(self, schedule_id: str) -> Json:
+        """See the contract."""
+        return _schedule(await schedules.get_schedule(self._engine, schedule_id))
+
+    async def put_schedule(self, schedule: Json) -> Json:
+        """See the contract."""
+        view, _ = await schedules.put_schedule(self._engine, parse_schedule(schedule), LOCAL)
+        return _schedule(view)
+
+    async def remove_schedule(self, schedule_id: str) -> None:
+        """See the contract."""
+        await schedules.remove_schedule(self._engine, schedule_id)
+
+    async def pause_schedule(self, schedule_id: str, *, paused: bool) -> Json:
+        """See the contract."""
+        return _schedule(await schedules.pause_schedule(self._engine, schedule_id, paused=paused))
+
+    async def run_schedule(self, schedule_id: str) -> Json:
+        """See the contract."""
+        return to_json(await schedules.run_schedule(self._engine, schedule_id, LOCAL))
+
+    async def backfill(self, schedule_id: str, body: Json) -> Json:
+        """See the contract."""
+        from taskyard.api.schedules import BACKFILL, backfill_range
+
+        since, until = backfill_range(BACKFILL.parse(body))
+        return {"taskIds": _ids(await schedules.backfill(self._engine, schedule_id, since, until, LOCAL))}
+
 
 def _definition(kind: Kind) -> Json:
     """A stored version in the JSON of the contract."""
     from taskyard.api.definitions import definition_json
 
     return definition_json(kind)
+
+
+def _schedule(view: schedules.View) -> Json:
+    """A schedule in the JSON of the contract."""
+    from taskyard.api.schedules import schedule_json
+
+    return schedule_json(view)
 
 
 def _id(text: str) -> int:

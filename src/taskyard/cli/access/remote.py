@@ -104,6 +104,36 @@ class RemoteAccess:
         """See the contract."""
         return await self._client.push_definition(definition)
 
+    # ---- schedules
+    async def schedules(self, limit: int, cursor: str | None) -> Json:
+        """See the contract."""
+        return await self._get(f"{API}/schedules", {"limit": limit, "cursor": cursor})
+
+    async def schedule(self, schedule_id: str) -> Json:
+        """See the contract."""
+        return await self._client.schedule(schedule_id)
+
+    async def put_schedule(self, schedule: Json) -> Json:
+        """See the contract."""
+        return await self._client.put_schedule(schedule)
+
+    async def remove_schedule(self, schedule_id: str) -> None:
+        """See the contract."""
+        await self._client.remove_schedule(schedule_id)
+
+    async def pause_schedule(self, schedule_id: str, *, paused: bool) -> Json:
+        """See the contract."""
+        change = self._client.pause_schedule if paused else self._client.resume_schedule
+        return await change(schedule_id)
+
+    async def run_schedule(self, schedule_id: str) -> Json:
+        """See the contract."""
+        return await self._post(f"{API}/schedules/{part(schedule_id)}/run", {})
+
+    async def backfill(self, schedule_id: str, body: Json) -> Json:
+        """See the contract."""
+        return await self._post(f"{API}/schedules/{part(schedule_id)}/backfill", body)
+
     async def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Json:
         answer: Json = await self._client.carry_out(fetch("GET", path, query=query))
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from taskyard.cli.commands import (
+    bench,
     cancel,
     deadletters,
     definitions,
@@ -17,6 +18,7 @@ from taskyard.cli.commands import (
     queues,
     retry,
     run,
+    schedules,
     serve,
     settings,
     show,
@@ -47,8 +49,10 @@ def add_to(program: typer.Typer) -> None:
     program.add_typer(queues.group, name="queues")
     program.add_typer(deadletters.group, name="deadletters")
     program.add_typer(definitions.group, name="definitions")
+    program.add_typer(schedules.group, name="schedules")
     program.add_typer(token.group, name="token")
     program.command("migrate")(migrate.migrate)
     program.command("settings")(settings.settings)
     program.command("doctor")(doctor.doctor)
+    program.command("bench")(bench.bench)
     program.command("mcp")(mcp.mcp)

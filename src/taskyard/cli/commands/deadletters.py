@@ -97,8 +97,7 @@ def _move(verb: str, body: dict[str, Any], app: str | None, as_json: bool) -> No
         if as_json:
             print_json(moved)
             return
-        count, pending = len(moved["taskIds"]), moved.get("pending", 0)
-        more = f", {pending} more follow" if pending else ""
-        print_line(f"{count} {'task' if count == 1 else 'tasks'} {verb.removesuffix('e')}ed{more}")
+        count = len(moved["taskIds"])
+        print_line(f"{count} {'task' if count == 1 else 'tasks'} {verb.removesuffix('e')}ed")
 
     execute(ask())

@@ -7,20 +7,24 @@ from typing import Annotated, Any
 import typer
 
 from taskyard.cli.options import AsJson, YardName
+from taskyard.domain.category import CATEGORIES, category_label
 
 group = typer.Typer(help="List task definitions, check and push files of them.", rich_markup_mode=None)
 
+_Category = Annotated[str | None, typer.Option(help=f"Only these: {', '.join(CATEGORIES)}, or one of your own.")]
 _Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON, one definition or many.")]
 
 
 @group.callback(invoke_without_command=True)
-def _list_by_default(context: typer.Context, app: YardName = None, as_json: AsJson = False) -> None:
+def _list_by_default(
+    context: typer.Context, category: _Category = None, app: YardName = None, as_json: AsJson = False
+) -> None:
     if context.invoked_subcommand is None:
-        list_definitions(app, as_json)
+        list_definitions(category, app, as_json)
 
 
 @group.command("list")
-def list_definitions(app: YardName = None, as_json: AsJson = False) -> None:
+def list_definitions(category: _Category = None, app: YardName = None, as_json: AsJson = False) -> None:
     """List the definitions that can be run."""
     from taskyard.cli.access import open_access
     from taskyard.cli.output import print_json, print_table
@@ -28,11 +32,14 @@ def list_definitions(app: YardName = None, as_json: AsJson = False) -> None:
 
     async def ask() -> None:
         async with open_access(app) as access:
-            found = await access.definitions()
+            found = [one for one in await access.definitions() if category in (None, one["category"])]
         if as_json:
             print_json({"items": found, "nextCursor": None})
             return
-        rows = [(one["key"], one.get("title"), _kind(one), one.get("category"), one.get("version")) for one in found]
+        rows = [
+            (one["key"], one.get("title"), _kind(one), category_label(one["category"]), one.get("version"))
+            for one in found
+        ]
         print_table(["key", "title", "kind", "category", "version"], rows, empty="there are no definitions yet")
 
     execute(ask())

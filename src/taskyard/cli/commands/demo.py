@@ -17,7 +17,8 @@ def demo(
     ),
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="The port; default 8420, or any when that is taken.")
+        int | None,
+        typer.Option(min=0, max=65535, help="The port; default TASKYARD_PORT, else 8420, or any when that is taken."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +29,11 @@ def demo(
     from taskyard.cli.demonstration import Demonstration
     from taskyard.cli.exits import Exit
     from taskyard.cli.running import execute
+    from taskyard.settings import load
 
+    settings = load()
+    if port is None and settings.is_given("TASKYARD_PORT"):
+        port = settings["TASKYARD_PORT"]
     demonstration = Demonstration(folder, host, port, once=once, as_json=as_json)
     if not execute(demonstration.run(), interrupted=Exit.DONE):
         raise typer.Exit(Exit.FAILED)

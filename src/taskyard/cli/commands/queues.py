@@ -75,7 +75,7 @@ def _print(queues: list[dict[str, Any]]) -> None:
                 queue["name"],
                 "paused" if queue["paused"] else "open",
                 queue["depth"],
-                queue["inFlight"],
+                _running(queue),
                 duration(None if queue["oldestAge"] is None else queue["oldestAge"] * 1000),
                 queue["addRate"],
                 queue["dispatchRate"],
@@ -83,3 +83,8 @@ def _print(queues: list[dict[str, Any]]) -> None:
             for queue in queues
         ],
     )
+
+
+def _running(queue: dict[str, Any]) -> str:
+    limit = queue["slots"]["limit"]
+    return str(queue["inFlight"]) if limit is None else f"{queue['inFlight']} of {limit}"

@@ -23,7 +23,7 @@ def serve(
 ) -> None:
     """Serve the HTTP interface, with a worker beside it.
 
-    It stops on SIGTERM or SIGINT, and gives what runs TASKYARD_GRACE seconds to finish.
+    It stops on SIGTERM or SIGINT, within TASKYARD_GRACE seconds; what runs may finish in most of them.
     """
     from taskyard.cli.exits import Exit
     from taskyard.cli.running import execute

@@ -35,11 +35,12 @@ def _print(task: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
     if len(attempts) > 1:
         print_line("")
         print_table(
-            ["attempt", "outcome", "started", "took", "error"],
+            ["attempt", "outcome", "waited", "started", "took", "error"],
             [
                 (
                     one.get("attempt"),
                     one.get("outcome") or one.get("status"),
+                    duration(one.get("queueWait")),
                     local_time(one.get("startTime")),
                     duration(one.get("executionTime")),
                     error_line(one.get("error")),

@@ -20,7 +20,7 @@ def worker(
 ) -> None:
     """Execute tasks; a process that dies is started again.
 
-    It stops on SIGTERM or SIGINT, and gives what runs TASKYARD_GRACE seconds to finish.
+    It stops on SIGTERM or SIGINT, within TASKYARD_GRACE seconds; what runs may finish in most of them.
     """
     from taskyard.cli.exits import Exit
     from taskyard.cli.output import hint, print_json

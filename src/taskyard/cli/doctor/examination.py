@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskyard.cli.doctor import machine, postgres, remote, sqlite, store
-from taskyard.cli.doctor.finding import Finding, wrong
+from taskyard.cli.doctor.finding import Finding, warning, wrong
 from taskyard.errors import ConfigurationError
 from taskyard.settings import Settings, load
 
@@ -17,14 +17,9 @@ async def examine() -> list[Finding]:
     findings: list[Finding] = []
     if settings["TASKYARD_URL"]:
         findings += await remote.look(settings["TASKYARD_URL"], settings["TASKYARD_TOKEN"])
-    if not settings["TASKYARD_URL"] or _names_a_database(settings):
+    if not settings["TASKYARD_URL"] or settings.is_given("TASKYARD_DATABASE_URL"):
         findings += await _look_at_server(settings)
     return findings
-
-
-def _names_a_database(settings: Settings) -> bool:
-    """Whether a server belongs here although commands go to an address."""
-    return any(s.name == "TASKYARD_DATABASE_URL" and v.source != "default" for s, v in settings.items())
 
 
 async def _look_at_server(settings: Settings) -> list[Finding]:
@@ -33,5 +28,13 @@ async def _look_at_server(settings: Settings) -> list[Finding]:
         *(sqlite.look(url) if url.startswith("sqlite:") else await postgres.look(url)),
         *await store.look(url),
         *machine.look(settings),
+        *_connector(settings["TASKYARD_CONNECTOR"]),
         await machine.look_at_port(settings["TASKYARD_HOST"], settings["TASKYARD_PORT"]),
     ]
+
+
+def _connector(name: str) -> list[Finding]:
+    if name == "none":
+        return []
+    mend = "unset TASKYARD_CONNECTOR; until it comes, events are read at /api/v1/events"
+    return [warning("connector", f"{name} is set, but this version brings no connector: no events come or go", mend)]

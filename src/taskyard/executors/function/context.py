@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, Self, TypeVar, overload
 
 import msgspec
 
 from taskyard.contracts.executor import Job
 from taskyard.domain.facts import EMPTY_EXTRA, Extra
+from taskyard.domain.json import dumps
+from taskyard.domain.signature import plain_input
 from taskyard.domain.text import printable
 from taskyard.executors.function.errors import TaskCanceled, plain
+
+_EVENT_BYTES = 65_536
+
+T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+OnProgress = Callable[[int, float, float | None], None]
 
 
 class Services(Protocol):
     """What the process offers to handlers."""
 
-    async def run_child(self, job: Job, target: Any, input_: Any, on_progress: Any) -> Any:
-        """Run a subtask and wait for its result; `on_progress(child id, current, total)` is told how far it is."""
+    async def run_child(self, job: Job, key: str, input_: dict[str, Any], on_progress: OnProgress) -> Any:
+        """Run a subtask and wait for its output; `on_progress(child id, current, total)` is told how far it is."""
 
     async def trigger(self, name: str, properties: Any, cause: tuple[str, str]) -> list[str]:
         """Start what declared this trigger; the tasks' ids."""
@@ -28,6 +37,23 @@ class Services(Protocol):
 
     async def emit(self, name: str, data: Any, task_id: str) -> None:
         """Call those who listen for `name` in this process."""
+
+
+class Subtask(Protocol[R_co]):
+    """What can be run as a subtask: a registered task's handle."""
+
+    @property
+    def key(self) -> str:
+        """The task's key."""
+
+    def load_output(self, value: Any) -> R_co:
+        """A stored output as the type the handler returns."""
+
+
+class Block(Protocol):
+    """Runs a coroutine elsewhere and gives its result to a thread that waits. Raises TaskCanceled on a stop."""
+
+    def __call__(self, verb: Callable[[], Coroutine[Any, Any, T]]) -> T: ...  # noqa: D102
 
 
 class Log:
@@ -60,55 +86,32 @@ class Log:
         self._job.log(level, str(text) % args if args else str(text))
 
 
-class CurrentTask:
-    """The task that is running: its id, and the verbs it can call on its own behalf."""
+class Attempt:
+    """A running attempt, as its handler sees it. One is made for each, so what few use is made when it is used."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
+    __slots__ = ("_action", "_children", "_extra", "_job", "_log", "_own", "_services", "warnings")
 
-    @property
-    def id(self) -> str:
-        """The task's id."""
-        return self._context.id
-
-    @property
-    def run(self) -> Any:
-        """See `Context.run`."""
-        return self._context.run
-
-    @property
-    def progress(self) -> Any:
-        """See `Context.progress`."""
-        return self._context.progress
-
-    @property
-    def trigger(self) -> Any:
-        """See `Context.trigger`."""
-        return self._context.trigger
-
-    @property
-    def trigger_service(self) -> Any:
-        """See `Context.trigger_service`."""
-        return self._context.trigger_service
-
-
-class Context:
-    """A running attempt, as its handler sees it."""
-
-    def __init__(self, job: Job, services: Services | None) -> None:
+    def __init__(self, job: Job, services: Services) -> None:
         self._job = job
         self._services = services
         self._own: tuple[float, float | None] = (0, None)
         self._action: str | None = None
-        self._children: dict[int, tuple[float, float | None]] = {}
+        self._children: dict[int, tuple[float, float | None]] | None = None
         self._extra: Extra | None = None
+        self._log: Log | None = None
         self.warnings: list[dict[str, Any]] = []
-        self.log = Log(job)
 
     @property
-    def task(self) -> CurrentTask:
+    def log(self) -> Log:
+        """The task's log: `ctx.log.info(text)`, or `ctx.log(level, text)`."""
+        if self._log is None:
+            self._log = Log(self._job)
+        return self._log
+
+    @property
+    def task(self) -> Self:
         """The task itself: `id, run, progress, trigger, trigger_service`."""
-        return CurrentTask(self)
+        return self
 
     @property
     def id(self) -> str:
@@ -177,27 +180,24 @@ class Context:
         """Whether the attempt should stop."""
         return self._job.stopped is not None
 
-    async def run(self, task: Any, input: Any = None) -> Any:  # noqa: A002 - the public name
-        """A subtask's result, typed as its handler's. It runs once in this task's life, retries included."""
-        child = self._job.waiting(self._need().run_child(self._job, task, input, self._child_progress))
-        return await child
+    async def _run(self, task: Subtask[Any] | str, input_: Mapping[str, Any] | None) -> Any:
+        key = task if isinstance(task, str) else task.key
+        child = self._services.run_child(self._job, key, plain_input(input_ or {}), self._child_progress)
+        output = await self._job.waiting(child)
+        return output if isinstance(task, str) else task.load_output(output)
 
-    async def trigger(self, name: str, properties: Any = None) -> list[str]:
-        """Start the tasks that declared this trigger, caused by this one; their ids."""
-        return await self._need().trigger(name, properties or {}, ("task_Task", self.id))
+    async def _trigger(self, name: str, properties: Any) -> list[str]:
+        return await self._services.trigger(name, properties or {}, ("task_Task", self.id))
 
-    async def trigger_service(self, service: str, name: str, properties: Any = None) -> list[str]:
-        """Start the tasks of one service that declared this trigger; their ids."""
-        return await self._need().trigger_service(service, name, properties or {}, ("task_Task", self.id))
+    async def _trigger_service(self, service: str, name: str, properties: Any) -> list[str]:
+        return await self._services.trigger_service(service, name, properties or {}, ("task_Task", self.id))
 
-    async def emit(self, name: str, data: Any = None) -> None:
-        """Call those who listen for `name` in this process (`@yard.on(name)`)."""
-        await self._need().emit(name, data, self.id)
-
-    def _need(self) -> Services:
-        if self._services is None:
-            raise RuntimeError("a handler in a process of its own cannot start other tasks; use isolation='thread'")
-        return self._services
+    async def _emit(self, name: str, data: Any) -> None:
+        told = printable(name), plain(data)
+        if len(dumps(told)) > _EVENT_BYTES:
+            raise ValueError(f"an event may have {_EVENT_BYTES} bytes; keep more in a file")
+        await self._job.emit(*told)
+        await self._services.emit(name, data, self.id)
 
     def _extras(self) -> Extra:
         if self._extra is None:
@@ -206,13 +206,81 @@ class Context:
         return self._extra
 
     def _child_progress(self, child_id: int, current: float, total: float | None) -> None:
+        if self._children is None:
+            self._children = {}
         self._children[child_id] = (current, total)
         self._report()
 
     def _report(self) -> None:
-        parts = [self._own, *self._children.values()]
+        parts = [self._own, *(self._children or {}).values()]
         totals = [total for _, total in parts if total is not None]
         self._job.progress(sum(current for current, _ in parts), sum(totals) if totals else None, self._action)
+
+
+class Context(Attempt):
+    """What an `async def` handler is given besides its input."""
+
+    __slots__ = ()
+
+    @overload
+    async def run(self, task: Subtask[R], input: Mapping[str, Any] | None = None) -> R: ...
+    @overload
+    async def run(self, task: str, input: Mapping[str, Any] | None = None) -> Any: ...
+    async def run(self, task: Subtask[Any] | str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+        """A subtask's result, typed as its handler's. It runs once in this task's life, retries included."""
+        return await self._run(task, input)
+
+    async def trigger(self, name: str, properties: Any = None) -> list[str]:
+        """Start the tasks that declared this trigger, caused by this one; their ids."""
+        return await self._trigger(name, properties)
+
+    async def trigger_service(self, service: str, name: str, properties: Any = None) -> list[str]:
+        """Start the tasks of one service that declared this trigger; their ids."""
+        return await self._trigger_service(service, name, properties)
+
+    async def emit(self, name: str, data: Any = None) -> None:
+        """Put an event into the task's trail, and call those who listen for `name` in this process (`@yard.on(name)`).
+
+        It is told as JSON. Raises ValueError when that is longer than 64 KiB.
+        """
+        await self._emit(name, data)
+
+
+class BlockingContext(Attempt):
+    """What a plain `def` handler is given besides its input: its verbs wait until they are done.
+
+    Where the attempt is to stop they raise TaskCanceled.
+    """
+
+    __slots__ = ("_block",)
+
+    def __init__(self, job: Job, services: Services, block: Block) -> None:
+        super().__init__(job, services)
+        self._block = block
+
+    @overload
+    def run(self, task: Subtask[R], input: Mapping[str, Any] | None = None) -> R: ...
+    @overload
+    def run(self, task: str, input: Mapping[str, Any] | None = None) -> Any: ...
+    def run(self, task: Subtask[Any] | str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+        """See `Context.run`."""
+        return self._wait(lambda: self._run(task, input))
+
+    def trigger(self, name: str, properties: Any = None) -> list[str]:
+        """See `Context.trigger`."""
+        return self._wait(lambda: self._trigger(name, properties))
+
+    def trigger_service(self, service: str, name: str, properties: Any = None) -> list[str]:
+        """See `Context.trigger_service`."""
+        return self._wait(lambda: self._trigger_service(service, name, properties))
+
+    def emit(self, name: str, data: Any = None) -> None:
+        """See `Context.emit`."""
+        self._wait(lambda: self._emit(name, data))
+
+    def _wait(self, verb: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        self.raise_if_canceled()
+        return self._block(verb)
 
 
 def _finite(number: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,28 +14,37 @@ import msgspec
 
 from taskyard.contracts.executor import Fallback, Job, Run
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.outcome import Done, Failed, Released, Report, TaskError
+from taskyard.domain.outcome import Failed, Released, Report, TaskError
 from taskyard.domain.upload import UploadedFile
-from taskyard.errors import ValidationFailed
-from taskyard.executors.function.context import Context, Services
+from taskyard.executors.function.blocking import LoopCalls
+from taskyard.executors.function.context import BlockingContext, Context, Services
 from taskyard.executors.function.errors import TaskCanceled, report_failure
 from taskyard.executors.function.handler import Handler, Registry
 from taskyard.executors.function.process import ProcessPool
+from taskyard.executors.function.results import report_result
 
-_SPARE_THREADS = 32
+_SPARE = 32
+_MOST_THREADS = 10_000
+
+_decode = msgspec.json.Decoder().decode
 
 FindUploads = Callable[[list[str]], Awaitable[dict[str, UploadedFile]]]
 
 
 class FunctionExecutor:
-    """Runs the functions of a registry. `find_uploads` gives the files behind upload ids."""
+    """Runs the functions of a registry. `find_uploads` gives the files behind upload ids.
+
+    As parents that wait for subtasks hold no slot but do hold a thread or a process, there is room for so many of one
+    handler's attempts; who finds none waits like a parent. Their subtasks are other handlers' and so find room.
+    """
 
     def __init__(self, registry: Registry, services: Services, slots: int, find_uploads: FindUploads) -> None:
         self._registry = registry
         self._services = services
         self._find_uploads = find_uploads
-        self._threads = ThreadPoolExecutor(slots + _SPARE_THREADS, thread_name_prefix="taskyard-handler")
-        self._processes = ProcessPool(slots)
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="taskyard-handler")
+        self._processes = ProcessPool(slots, services)
+        self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(slots + _SPARE))
         self._runs: dict[int, Run] = {}
 
     def can_run(self, definition: Definition) -> bool:
@@ -71,7 +81,9 @@ class FunctionExecutor:
 
         async def run(job: Job) -> Report:
             try:
-                report = await call(handler, await self._arguments(handler, job), job)
+                value = _decode(job.claimed.input) or {}
+                uploads = await self._uploads(handler, value) if handler.takes_uploads else None
+                report = await call(handler, handler.signature.bind(value, prefix="/input", uploads=uploads), job)
             except TaskCanceled as stop:
                 report = Released(str(stop))
             except BaseException as error:
@@ -82,27 +94,42 @@ class FunctionExecutor:
 
         return run
 
-    async def _arguments(self, handler: Handler, job: Job) -> dict[str, Any]:
-        value = msgspec.json.decode(job.claimed.input) or {}
-        uploads = await self._find_uploads(handler.signature.upload_ids(value)) if handler.takes_uploads else None
-        return handler.signature.bind(value, prefix="/input", uploads=uploads)
+    async def _uploads(self, handler: Handler, value: dict[str, Any]) -> dict[str, UploadedFile]:
+        return await self._find_uploads(handler.signature.upload_ids(value))
 
     async def _inline(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
         context = Context(job, self._services)
-        value = await handler.function(*_context(handler, context), **arguments)
-        return _done(handler, value, context)
+        if handler.signature.takes_context:
+            value = await handler.function(context, **arguments)
+        else:
+            value = await handler.function(**arguments)
+        return report_result(handler.signature, value, context.warnings)
 
     async def _in_thread(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
-        context = Context(job, self._services)
-        future = self._threaded(handler.function, *_context(handler, context), **arguments)
+        calls = LoopCalls(job)
+        context = BlockingContext(job, self._services, calls)
+        room = await self._enter(handler, job)
+        try:
+            future = self._threaded(handler.function, *_context(handler, context), **arguments)
+        except BaseException:
+            room.release()
+            raise
+        future.add_done_callback(lambda _: room.release())
         try:
             value = await asyncio.shield(future)
         except asyncio.CancelledError:
+            calls.stop()
             if job.stopped == "canceled":  # the slot is held until the thread lets go
                 await asyncio.wait([future])
             future.add_done_callback(_heard)
             raise
-        return _done(handler, value, context)
+        return report_result(handler.signature, value, context.warnings)
+
+    async def _enter(self, handler: Handler, job: Job) -> asyncio.Semaphore:
+        """The handler's room, in which there is a place less now."""
+        room = self._rooms[handler.key]
+        await (job.waiting(room.acquire()) if room.locked() else room.acquire())
+        return room
 
     def _threaded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
         """The function's result, from a thread with a copy of this context."""
@@ -110,14 +137,19 @@ class FunctionExecutor:
         return asyncio.get_running_loop().run_in_executor(self._threads, run, _carried, function, args, kwargs)
 
     async def _in_process(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Report:
-        return await self._processes.run(handler, arguments, job)
+        room = await self._enter(handler, job)
+        try:
+            return await self._processes.run(handler, arguments, job)
+        finally:
+            room.release()
 
     def _fallback(self, handler: Handler, function: Callable[..., Any]) -> Fallback:
         async def run(job: Job, error: TaskError) -> Any:
             del error
-            arguments = await self._arguments(handler, job)
+            given = _decode(job.claimed.input) or {}
+            uploads = await self._uploads(handler, given) if handler.takes_uploads else None
             try:
-                value = await self._called(function, arguments)
+                value = await self._called(function, handler.signature.bind(given, prefix="/input", uploads=uploads))
             except BaseException as failure:
                 if isinstance(failure, Exception) or _is_meant_for_us(failure):
                     raise
@@ -136,7 +168,7 @@ def _name(definition: Definition) -> str:
     return str(definition.implementation.get("name", definition.key))
 
 
-def _context(handler: Handler, context: Context) -> tuple[Context, ...]:
+def _context(handler: Handler, context: BlockingContext) -> tuple[BlockingContext, ...]:
     return (context,) if handler.signature.takes_context else ()
 
 
@@ -153,14 +185,6 @@ def _delayed(handler: Handler, job: Job, report: Report) -> Report:
     if handler.retry_delay is None or not isinstance(report, Failed) or report.delay is not None:
         return report
     return Failed(report.error, handler.retry_delay(job.claimed.failures + 1))
-
-
-def _done(handler: Handler, value: Any, context: Context) -> Report:
-    """What the handler returned, as JSON values."""
-    try:
-        return Done(handler.signature.dump_output(value), tuple(context.warnings))
-    except ValidationFailed as error:
-        return Failed(TaskError("OUTPUT_VALIDATION_ERROR", f"the output {error.message}", error.details))
 
 
 def _heard(future: asyncio.Future[Any]) -> None:

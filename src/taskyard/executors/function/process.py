@@ -10,6 +10,7 @@ from typing import Any
 from taskyard.contracts.executor import Job
 from taskyard.domain.outcome import Report
 from taskyard.executors.function import process_name
+from taskyard.executors.function.context import Context, Services
 from taskyard.executors.function.handler import Handler
 from taskyard.executors.function.process_link import Link
 from taskyard.executors.function.process_name import Refused, name_of, report_refusal
@@ -17,11 +18,16 @@ from taskyard.executors.function.process_wire import Begin
 
 
 class ProcessPool:
-    """Runs handlers in at most `slots` processes, started when they are needed and kept for a minute."""
+    """Runs handlers in at most `slots` processes, started when they are needed and kept for a minute.
 
-    def __init__(self, slots: int) -> None:
+    Processes that wait for subtasks come on top: each lends its slot, and takes the next that is freed when it goes on.
+    """
+
+    def __init__(self, slots: int, services: Services) -> None:
         self._slots = slots
+        self._services = services
         self._free = asyncio.Semaphore(slots)
+        self._owed = 0
         self._idle: list[Link] = []
         self._links: set[Link] = set()
         self._numbers = itertools.count(1)
@@ -33,7 +39,7 @@ class ProcessPool:
                 "the script would start its worker in each of its handlers' processes too; "
                 'put what starts it under `if __name__ == "__main__":`'
             )
-        self._free = asyncio.Semaphore(self._slots)
+        self._free, self._owed = asyncio.Semaphore(self._slots), 0
 
     async def stop(self) -> None:
         """End all processes, within two seconds; runs have ended."""
@@ -54,9 +60,9 @@ class ProcessPool:
         try:
             link = self._take()
         except BaseException:  # no more files or threads
-            self._free.release()
+            self._release()
             raise
-        return await link.run(begin, job)
+        return await link.run(begin, job, Context(job, self._services))
 
     def _begin(self, handler: Handler, arguments: dict[str, Any], job: Job) -> Begin:
         name = name_of(handler)
@@ -74,17 +80,33 @@ class ProcessPool:
             link = self._idle.pop()
             if link.usable:
                 return link
-        link = Link(self._freed, self._gone)
+        link = Link(self)
         self._links.add(link)
         return link
 
-    def _freed(self, link: Link) -> None:
-        self._free.release()
+    def lent(self) -> None:
+        """A process waits for subtasks: another one may run meanwhile."""
+        self._release()
+
+    def taken_back(self) -> None:
+        """It goes on."""
+        self._owed += 1
+
+    def freed(self, link: Link) -> None:
+        """A process has run what it was given."""
+        self._release()
         if link.usable:
             self._idle.append(link)
             link.rest()
 
-    def _gone(self, link: Link) -> None:
+    def gone(self, link: Link) -> None:
+        """A process has ended."""
         self._links.discard(link)
         if link in self._idle:
             self._idle.remove(link)
+
+    def _release(self) -> None:
+        if self._owed:
+            self._owed -= 1
+        else:
+            self._free.release()

@@ -13,37 +13,27 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from pydantic_core import to_jsonable_python
 
 from taskyard.contracts.executor import Job
-from taskyard.contracts.records import Claimed
 from taskyard.domain.outcome import Done, Failed, Released, TaskError
 from taskyard.domain.signature import Signature
-from taskyard.errors import ValidationFailed
-from taskyard.executors.function.context import Context
+from taskyard.executors.function.context import BlockingContext, Context
 from taskyard.executors.function.errors import TaskCanceled, report_failure
+from taskyard.executors.function.process_job import RemoteJob, RemoteServices
 from taskyard.executors.function.process_name import Name, Refused, find, report_refusal
-from taskyard.executors.function.process_wire import (
-    CHUNK,
-    KILL_GRACE,
-    Advanced,
-    Begin,
-    Ended,
-    Inbox,
-    News,
-    Said,
-    Stop,
-    encode,
-)
+from taskyard.executors.function.process_wire import CHUNK, KILL_GRACE, Answered, Begin, Inbox, News, Stop, encode
+from taskyard.executors.function.results import report_result
 
-_PROGRESS_GAP = 0.02
 _PR_SET_PDEATHSIG = 1
+
+T = TypeVar("T")
 
 
 def main(descriptor: int) -> None:
@@ -58,73 +48,6 @@ def main(descriptor: int) -> None:
 
 class Terminated(BaseException):
     """The parent has lost its patience with a handler that was told to stop."""
-
-
-class RemoteJob:
-    """The attempt as its handler's context sees it: what it says goes to the parent."""
-
-    def __init__(self, number: int, claimed: Claimed, send: Callable[[News], None]) -> None:
-        self.number = number
-        self.claimed = claimed
-        self.stopped: str | None = None
-        self._send = send
-        self._lock = threading.Lock()
-        self._pending: Advanced | None = None
-        self._next_progress = 0.0
-        self._timer: threading.Timer | None = None
-        self._cancel: Callable[[], object] | None = None
-
-    def stop(self, reason: str) -> None:
-        """The parent wants the attempt to stop. Called on the reader's thread."""
-        with self._lock:
-            self.stopped = self.stopped or reason
-            cancel = self._cancel
-        if cancel is not None:
-            cancel()
-
-    def on_stop(self, callback: Callable[[], object]) -> None:
-        """Call `callback`, from any thread, when the attempt should stop, be it already."""
-        with self._lock:
-            self._cancel = callback
-            is_late = self.stopped is not None
-        if is_late:
-            callback()
-
-    def log(self, level: str, text: str) -> None:
-        """See the contract of `Job`."""
-        with self._lock:
-            self._send_progress()
-            self._send(Said(self.number, str(level), str(text)))
-
-    def progress(self, current: float, total: float | None, action: str | None) -> None:
-        """See the contract of `Job`. At most every 20 ms goes out, the latest always."""
-        with self._lock:
-            self._pending = Advanced(
-                self.number, _plain(current), None if total is None else _plain(total), action and str(action)
-            )
-            wait = self._next_progress - time.monotonic()
-            if wait <= 0:
-                self._send_progress()
-            elif self._timer is None:
-                self._timer = threading.Timer(wait, self._send_late)
-                self._timer.daemon = True
-                self._timer.start()
-
-    def end(self, report: Done | Failed | Released) -> None:
-        """The handler has let go: say the last things."""
-        with self._lock:
-            self._send_progress()
-            self._send(Ended(self.number, report))
-
-    def _send_late(self) -> None:
-        with self._lock:
-            self._timer = None
-            self._send_progress()
-
-    def _send_progress(self) -> None:
-        if self._pending is not None:
-            self._send(self._pending)
-            self._pending, self._next_progress = None, time.monotonic() + _PROGRESS_GAP
 
 
 class Server:
@@ -155,8 +78,11 @@ class Server:
                 if isinstance(order, Begin):
                     self._job = RemoteJob(order.number, order.claimed, self._send)
                     self._orders.put((order, self._job))
-                elif isinstance(order, Stop) and (job := self._job) is not None and job.number == order.number:
-                    job.stop(order.reason)
+                elif (job := self._job) is not None and job.number == order.number:
+                    if isinstance(order, Stop):
+                        job.stop(order.reason)
+                    elif isinstance(order, Answered):
+                        job.answer(order)
         self._leave()
 
     def _receive(self) -> bytes:
@@ -200,15 +126,12 @@ class Server:
         arguments = pickle.loads(begin.arguments)  # noqa: S301 - our parent's
         if job.stopped is not None:
             return Released(job.stopped)
-        context = Context(cast("Job", job), None)  # a context asks no more of its job than this one has
+        context = _context(function, job)
         variables = contextvars.copy_context()
         value = variables.run(function, *((context,) if signature.takes_context else ()), **arguments)
         if inspect.isawaitable(value):
             value = runner.run(_awaited(value, job), context=variables)
-        try:
-            return Done(signature.dump_output(value), tuple(context.warnings))
-        except ValidationFailed as error:
-            return Failed(TaskError("OUTPUT_VALIDATION_ERROR", f"the output {error.message}", error.details))
+        return report_result(signature, value, context.warnings)
 
     def _function(self, begin: Begin) -> tuple[Callable[..., Any], Signature]:
         if begin.name not in self._functions:
@@ -217,11 +140,25 @@ class Server:
         return self._functions[begin.name]
 
 
-async def _awaited(value: Awaitable[Any], job: RemoteJob) -> Any:
+def _context(function: Callable[..., Any], job: RemoteJob) -> Context | BlockingContext:
+    seen, services = cast("Job", job), RemoteServices(job)  # a context asks no more of its job than this one has
+    if inspect.iscoroutinefunction(function):
+        return Context(seen, services)
+
+    def block(verb: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return asyncio.run(_awaited(verb(), job))
+        except asyncio.CancelledError:
+            raise TaskCanceled(job.stopped or "canceled") from None
+
+    return BlockingContext(seen, services, block)
+
+
+async def _awaited(value: Awaitable[T], job: RemoteJob) -> T:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None  # noqa: S101 - a coroutine that runs has a task
-    job.on_stop(lambda: loop.call_soon_threadsafe(task.cancel))
-    return await value
+    with job.on_stop(lambda: loop.call_soon_threadsafe(task.cancel)):
+        return await value
 
 
 def _failure(error: BaseException, job: RemoteJob) -> Failed | Released:
@@ -239,8 +176,3 @@ def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
         return cast("dict[str, Any]", to_jsonable_python(values, fallback=str))
     except (ValueError, RecursionError):  # bytes that are no text, or a circle
         return {**values, "code": str(values["code"]), "details": str(values["details"])}
-
-
-def _plain(number: float) -> float:
-    """A number that the parent can read without the library it is from."""
-    return number if type(number) in (int, float) else float(number)

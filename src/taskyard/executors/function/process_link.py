@@ -9,19 +9,26 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any, Protocol
 
 import structlog
 
 from taskyard.contracts.executor import Job
+from taskyard.domain.json import loads
 from taskyard.domain.outcome import Failed, Released, Report, TaskError
+from taskyard.errors import TaskyardError
+from taskyard.executors.function.context import Context
+from taskyard.executors.function.errors import TaskFailed
 from taskyard.executors.function.process_wire import (
     CHUNK,
     KILL_GRACE,
     Advanced,
+    Answered,
     Begin,
+    Called,
     Ended,
     Inbox,
     News,
@@ -44,25 +51,42 @@ main({descriptor})
 """
 
 
+class Pool(Protocol):
+    """Who has the processes, and is told of each what becomes of it."""
+
+    def lent(self) -> None:
+        """It waits for subtasks."""
+
+    def taken_back(self) -> None:
+        """It no longer does."""
+
+    def freed(self, link: Link) -> None:
+        """It has run what it was given."""
+
+    def gone(self, link: Link) -> None:
+        """It has ended."""
+
+
 class Link:
-    """A process that runs one handler at a time. Calls `freed` after each run, and `gone` when it has ended.
+    """A process of a pool; it runs one handler at a time.
 
     A thread of its own starts the process and waits for its end: the kernel is asked to end a process together
     with the thread that started it. All else happens on the event loop, which never waits for the process.
     """
 
-    def __init__(self, freed: Callable[[Link], None], gone: Callable[[Link], None]) -> None:
+    def __init__(self, pool: Pool) -> None:
         self.usable = True
         self.ended = asyncio.Event()
-        self._freed = freed
-        self._gone = gone
+        self._pool = pool
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox()
         self._unsent = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
-        self._job: Job | None = None
+        self._context: Context | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._subtasks = 0
         self._answer: asyncio.Future[Report] = self._loop.create_future()
         self._told: str | None = None
         self._socket, theirs = socket.socketpair()
@@ -70,11 +94,14 @@ class Link:
         self._loop.add_reader(self._socket, self._read)
         threading.Thread(target=self._live, args=(theirs,), name="taskyard-process", daemon=True).start()
 
-    async def run(self, begin: Begin, job: Job) -> Report:
-        """Run a handler. When cancelled it tells the process to stop, and when the task was canceled waits for it."""
+    async def run(self, begin: Begin, job: Job, context: Context) -> Report:
+        """Run a handler; what it says and asks for reaches `context`.
+
+        When cancelled it tells the process to stop, and when the task was canceled waits for it.
+        """
         self._cancel_timer()
         answer = self._answer = self._loop.create_future()
-        self._number, self._job, self._told = begin.number, job, None
+        self._number, self._context, self._told = begin.number, context, None
         self._send(begin)
         job.on_stop(partial(self.stop, begin.number))
         try:
@@ -87,8 +114,9 @@ class Link:
 
     def stop(self, number: int, reason: str) -> None:
         """Tell the run of this number to stop, if it runs; then SIGTERM and SIGKILL follow."""
-        if self._job is not None and self._number == number and self._told is None:
+        if self._context is not None and self._number == number and self._told is None:
             self._told = reason
+            self._drop_calls()
             self._send(Stop(number, reason))
             self._after(_STOP_GRACE, self.leave)
 
@@ -125,11 +153,11 @@ class Link:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        if self._job is not None:
+        if self._context is not None:
             failed = Failed(TaskError("EXECUTION_ERROR", f"the handler's process {how}"))
             self._finish(Released(self._told) if self._told else failed)
         self.ended.set()
-        self._gone(self)
+        self._pool.gone(self)
 
     def _read(self) -> bool:
         try:
@@ -151,17 +179,52 @@ class Link:
         return True
 
     def _hear(self, news: News | Order) -> None:
-        job = self._job
-        if job is None or news.number != self._number:
+        context = self._context
+        if context is None or news.number != self._number:
             return
         match news:
             case Said():
-                job.log(news.level, news.text)
+                context.log(news.level, news.text)
             case Advanced():
-                job.progress(news.current, news.total, news.action)
+                context.progress(news.current, news.total, news.action)
+            case Called() if self._told is None:
+                call = self._loop.create_task(self._call(news, context))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
             case Ended() if self.usable or self._told is None:
                 self._cancel_timer()
                 self._finish(news.report)
+
+    async def _call(self, called: Called, context: Context) -> None:
+        """Do what the handler asks for, and answer."""
+        error: Exception | None = None
+        value: Any = None
+        try:
+            runs = called.verb == "run"
+            verb: Callable[..., Awaitable[Any]] = partial(self._run if runs else getattr(Context, called.verb), context)
+            value = await verb(*called.names, loads(called.data))
+        except (TaskFailed, TaskyardError) as failure:
+            error = failure
+        except Exception as failure:  # of a type that may mean nothing over there
+            log.warning("a call from a handler's process failed", verb=called.verb, exc_info=True)
+            error = RuntimeError(f"{type(failure).__name__}: {failure}")
+        self._send(Answered(called.number, called.call, value, error))
+
+    async def _run(self, context: Context, key: str, input_: dict[str, Any]) -> Any:
+        """A subtask's output; while it waits for any, the process lends its slot."""
+        self._subtasks += 1
+        if self._subtasks == 1:
+            self._pool.lent()
+        try:
+            return await context.run(key, input_)
+        finally:
+            self._subtasks -= 1
+            if self._subtasks == 0:
+                self._pool.taken_back()
+
+    def _drop_calls(self) -> None:
+        for call in self._calls:
+            call.cancel()
 
     def _lose(self) -> None:
         """The process has closed its end: it is ending, or will never be heard again."""
@@ -171,10 +234,11 @@ class Link:
             self._after(KILL_GRACE, self._kill)
 
     def _finish(self, report: Report) -> None:
-        self._job = None
+        self._context = None
+        self._drop_calls()
         if not self._answer.done():
             self._answer.set_result(report)
-        self._freed(self)
+        self._pool.freed(self)
 
     def _send(self, order: Order) -> None:
         self._unsent += encode(order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from taskyard.contracts.records import Claimed
 from taskyard.domain.outcome import Done, Failed, Released
@@ -18,6 +18,10 @@ KILL_GRACE = 1.0
 """Seconds between the last request to end and the end by force."""
 
 _LENGTH = struct.Struct("!Q")
+
+
+Verb = Literal["run", "trigger", "trigger_service", "emit"]
+"""What a handler can ask its context for."""
 
 
 class Begin(NamedTuple):
@@ -34,6 +38,15 @@ class Stop(NamedTuple):
 
     number: int
     reason: str
+
+
+class Answered(NamedTuple):
+    """What came of a call: a value, or the error that it raised."""
+
+    number: int
+    call: int
+    value: Any
+    error: Exception | None
 
 
 class Said(NamedTuple):
@@ -53,6 +66,16 @@ class Advanced(NamedTuple):
     action: str | None
 
 
+class Called(NamedTuple):
+    """The handler has called a verb of its context; after the `names` comes `data`, which is JSON."""
+
+    number: int
+    call: int
+    verb: Verb
+    names: tuple[str, ...]
+    data: bytes
+
+
 class Ended(NamedTuple):
     """The handler has let go."""
 
@@ -60,10 +83,10 @@ class Ended(NamedTuple):
     report: Done | Failed | Released
 
 
-Order = Begin | Stop
+Order = Begin | Stop | Answered
 """What the parent says."""
 
-News = Said | Advanced | Ended
+News = Said | Advanced | Called | Ended
 """What the child says."""
 
 

@@ -6,11 +6,13 @@ whoever has locked the limits' rows, in order; freeing one needs no lock, but ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import asyncpg
 
+from taskyard.domain.admission import Choice, Limit, Waiting, choose, reach
 from taskyard.store.postgres.database import Pool
 from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.statements import statement
@@ -18,78 +20,65 @@ from taskyard.store.postgres.statements import statement
 _WAITING = statement("waiting")
 _LOCK = statement("lock_limits")
 _ROOMS = statement("rooms")
+_PLACES = statement("places")
 _ADMIT = statement("admit")
 _CHANGE_LINE = statement("change_line")
 _STRAY_KEYS = statement("stray_keys")
 _FREE_STRAYS = statement("free_strays")
 _ROOMY_KEYS = statement("roomy_keys")
 
-
-class Waiting(NamedTuple):
-    """A parked task: the limit in whose line it stands, and all it falls under."""
-
-    task_id: int
-    key: str
-    keys: Sequence[str]
+_HTTP_WORKER_US: Final = 600_000_000
+"""How long a worker without a heartbeat counts after it has asked for tasks."""
 
 
-class Choice(NamedTuple):
-    """Who may enter, and who has to stand in another line."""
+async def admit(pool: Pool, keys: Iterable[str], moment: int | None) -> int:
+    """Make ready who stands in the lines of these limits and finds room in all of their own; how many.
 
-    admitted: list[int]
-    moved: list[tuple[int, str]]
-
-
-def choose(waiting: Iterable[Waiting], rooms: dict[str, int]) -> Choice:
-    """First come, first served, as far as all of a task's limits have room; takes the room it gives."""
-    choice = Choice([], [])
-    for task in waiting:
-        full = next((key for key in task.keys if rooms.get(key, 0) <= 0), None)
-        if full is None:
-            choice.admitted.append(task.task_id)
-            for key in task.keys:
-                rooms[key] -= 1
-        elif rooms.get(task.key, 0) > 0:
-            choice.moved.append((task.task_id, full))
-    return choice
-
-
-async def admit(pool: Pool, keys: Collection[str]) -> int:
-    """Make ready what stands in the lines of these limits and finds room in all of its own; how many."""
-    admitted = 0
-    while keys:
+    A limit that has just had several slots freed is named as often.
+    """
+    freed = Counter(keys)
+    lines, locked = set(freed), set(freed)
+    admitted, again = 0, False
+    while lines:
         async with pool.transaction() as connection:
-            # Looked at again once locked: meanwhile somebody may have joined one of these lines.
-            rooms = await _lock(
-                connection, {*keys, *(key for task in await _line(connection, keys) for key in task.keys)}
-            )
-            waiting = [task for task in await _line(connection, keys) if rooms.keys() >= set(task.keys)]
-            choice = choose(waiting, rooms)
-            if choice.admitted:
-                await connection.execute(_ADMIT, choice.admitted)
-            if choice.moved:
-                await connection.execute(_CHANGE_LINE, *columns(choice.moved, 2))
-        admitted += len(choice.admitted)
-        gone = {*choice.admitted, *(id_ for id_, _ in choice.moved)}
-        keys = {task.key for task in waiting if task.task_id in gone and rooms[task.key] > 0}
+            await connection.execute(_LOCK, list(locked))
+            limits = {key: Limit(*row) for key, *row in await connection.fetch(_ROOMS, list(locked))}
+            rooms = await _rooms(connection, limits, freed, moment)
+            looks = [(key, reach(rooms[key], again=again)) for key in lines & rooms.keys()]
+            waiting = [Waiting(*row) for row in await connection.fetch(_WAITING, *columns(looks, 2))]
+            others = {key for task in waiting for key in task.keys} - locked
+            if not others:
+                choice = choose(waiting, rooms)
+                await _apply(connection, choice, limits)
+                admitted += len(choice.admitted)
+                lines, again = choice.again, True
+        locked |= others  # to be locked in order, so again from the beginning
     return admitted
 
 
-async def sweep(pool: Pool) -> int:
+async def sweep(pool: Pool, moment: int | None) -> int:
     """Free slots whose task neither queues nor runs, and admit whoever finds room; how many entered."""
     strays = [row["key"] for row in await pool.fetch(_STRAY_KEYS)]
     if strays:
         async with pool.transaction() as connection:
-            await _lock(connection, strays)
+            await connection.execute(_LOCK, strays)
             await connection.execute(_FREE_STRAYS, strays)
-    return await admit(pool, [row["key"] for row in await pool.fetch(_ROOMY_KEYS)])
+    return await admit(pool, [row["key"] for row in await pool.fetch(_ROOMY_KEYS)], moment)
 
 
-async def _line(connection: asyncpg.Connection, keys: Collection[str]) -> list[Waiting]:
-    return [Waiting(*row) for row in await connection.fetch(_WAITING, list(keys))]
+async def _rooms(
+    connection: asyncpg.Connection, limits: Mapping[str, Limit], freed: Mapping[str, int], moment: int | None
+) -> dict[str, int]:
+    """How many more each of the limits can take."""
+    shared = any(limit.shared for limit in limits.values())
+    places = await connection.fetchval(_PLACES, moment, _HTTP_WORKER_US) if shared else 0
+    return {key: limit.room(places, freed.get(key, 0)) for key, limit in limits.items()}
 
 
-async def _lock(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, int]:
-    """Hold the limits for the rest of the transaction; the room each has."""
-    await connection.execute(_LOCK, list(keys))
-    return {row["key"]: row["room"] for row in await connection.fetch(_ROOMS, list(keys))}
+async def _apply(connection: asyncpg.Connection, choice: Choice, limits: Mapping[str, Limit]) -> None:
+    if choice.admitted:
+        tails = [(key, limit.tail) for key, limit in limits.items() if limit.shared]
+        served = list(choice.served.items())
+        await connection.execute(_ADMIT, choice.admitted, *columns(tails, 2), *columns(served, 2))
+    if choice.moved:
+        await connection.execute(_CHANGE_LINE, *columns(choice.moved, 2))

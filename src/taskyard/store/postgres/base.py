@@ -13,7 +13,7 @@ from taskyard.errors import Overloaded
 from taskyard.store.postgres.admission import admit
 from taskyard.store.postgres.clock import StoreClock
 from taskyard.store.postgres.database import Database
-from taskyard.store.postgres.signals import Signals
+from taskyard.store.postgres.signals import Signals, Wakeups
 
 _PATIENCE = 5.0
 
@@ -21,10 +21,10 @@ _PATIENCE = 5.0
 class Base:
     """The connections, the time, the wake-ups and what goes on in the background."""
 
-    def __init__(self, db: Database, clock: StoreClock) -> None:
-        self.db = db
+    def __init__(self, url: str, clock: StoreClock, wakeups: Wakeups) -> None:
+        self.db = Database(url, on_away=lambda: self.signals.doubt())
         self.clock = clock
-        self.signals = Signals(db.connect)
+        self.signals = Signals(self.db, wakeups)
         self.ids = IdMaker(0)
         self.identity = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,10 +38,13 @@ class Base:
         self.signals.tell(*topics)
 
     async def admit(self, keys: Collection[str] | None) -> None:
-        """Let in whom these limits can take now; where the database is away, the next `tidy` does it."""
+        """Let in whom these limits can take now; where the database is away, the next `tidy` does it.
+
+        A limit that has just had several slots freed is named as often.
+        """
         if keys:
             with suppress(Overloaded):
-                if await admit(self.db.relaxed, keys):
+                if await admit(self.db.relaxed, keys, self.clock.moment):
                     self.wake(Topic.READY)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -62,11 +62,12 @@ async def _over_asyncpg(driver: Any, identity: str, sql: str, parameters: Sequen
 
 async def _over_psycopg(driver: Any, identity: str, sql: str, parameters: Sequence[Any]) -> None:
     import psycopg  # its connection is here, so it is
+    from psycopg.rows import tuple_row
 
     idle = driver.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     _require(in_transaction=not (driver.autocommit and idle))
     if isinstance(driver, psycopg.AsyncConnection):
-        async with psycopg.AsyncRawCursor(driver) as cursor:
+        async with psycopg.AsyncRawCursor(driver, row_factory=tuple_row) as cursor:
             row = await (await cursor.execute(IDENTITY.encode())).fetchone()
             _require_same(identity, row and row[0])
             await cursor.execute(sql.encode(), parameters)
@@ -76,8 +77,9 @@ async def _over_psycopg(driver: Any, identity: str, sql: str, parameters: Sequen
 
 def _over_blocking_psycopg(driver: Any, identity: str, sql: str, parameters: Sequence[Any]) -> None:
     import psycopg
+    from psycopg.rows import tuple_row
 
-    with psycopg.RawCursor(driver) as cursor:
+    with psycopg.RawCursor(driver, row_factory=tuple_row) as cursor:
         row = cursor.execute(IDENTITY.encode()).fetchone()
         _require_same(identity, row and row[0])
         cursor.execute(sql.encode(), parameters)

@@ -1,10 +1,14 @@
-"""The connections: small pools, each for one kind of promise, which come back by themselves."""
+"""The connections: small pools, each for one kind of promise, which come back by themselves.
+
+Behind a connection pooler (PgBouncer in transaction mode) a session is everybody's: there each statement has a
+transaction of its own, which begins with what the pool promises, and no statement is prepared for later.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -17,22 +21,26 @@ _CONNECT_TIMEOUT = 5.0
 _ACQUIRE_TIMEOUT = 10.0
 _ANSWER_TIMEOUT = 40.0
 _CLOSE_TIMEOUT = 5.0
+_STATEMENTS = 100
 
+_NAME = {"application_name": "taskyard"}
 _SETTINGS = {
-    "application_name": "taskyard",
     "jit": "off",
     "statement_timeout": "30s",
     "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "5s",  # of who was stopped within one and holds locks
 }
 _DURABLE = {"synchronous_commit": "on", "plan_cache_mode": "force_generic_plan"}
 # What is lost here with the last moments before a crash of the database is merely done again.
 _RELAXED = {"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan"}
+# Whoever stands still at a gate keeps others from passing it.
+_GATED = {**_RELAXED, "lock_timeout": "250ms", "idle_in_transaction_session_timeout": "2s"}
 # Lists are of many shapes, and worth a plan each.
 _READING = {"default_transaction_read_only": "on", "plan_cache_mode": "force_custom_plan"}
 
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_AWAY = (
+_BUSY = (asyncpg.LockNotAvailableError, asyncpg.ReadOnlySQLTransactionError, *_AGAIN)
+AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -40,10 +48,10 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-    *_AGAIN,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
+"""What says that the database cannot be reached, rather than that it is busy."""
+
 _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -52,32 +60,47 @@ _REFUSED = (
 
 
 class Database:
-    """The pools of one store. They belong to the event loop that opened them."""
+    """The pools of one store. They belong to the event loop that opened them.
 
-    def __init__(self, url: str) -> None:
+    `on_away` is called whenever the database could not be reached.
+    """
+
+    def __init__(self, url: str, on_away: Callable[[], None] = lambda: None) -> None:
         self._url = url
-        self.durable = Pool(url, _DURABLE, 3)
-        self.relaxed = Pool(url, _RELAXED, 3)
-        self.reading = Pool(url, _READING, 2)
+        self.durable = Pool(url, _DURABLE, 3, on_away)
+        self.relaxed = Pool(url, _RELAXED, 3, on_away)
+        self.gated = Pool(url, _GATED, 2, on_away)
+        self.reading = Pool(url, _READING, 2, on_away)
+        self.pooled = False
+        self._pools = (self.durable, self.relaxed, self.gated, self.reading)
 
     async def open(self) -> None:
-        """Make the pools; they connect when they are used."""
-        for pool in (self.durable, self.relaxed, self.reading):
-            await pool.open()
+        """Look whether there is a connection pooler in between, and make the pools; they connect when they are used."""
+        with answering():
+            self.pooled = await self._is_pooled()
+        for pool in self._pools:
+            await pool.open(pooled=self.pooled)
 
     async def close(self) -> None:
         """Wait for what is under way and disconnect."""
-        for pool in (self.durable, self.relaxed, self.reading):
+        for pool in self._pools:
             await pool.close()
 
     async def connect(self) -> asyncpg.Connection:
-        """A connection of its own, for who has to keep one. Raises as the driver does."""
-        return await asyncpg.connect(
-            self._url,
-            timeout=_CONNECT_TIMEOUT,
-            command_timeout=_ANSWER_TIMEOUT,
-            server_settings={**_SETTINGS, **_RELAXED},
-        )
+        """A connection for one transaction, with the server's own settings. Raises as the driver does."""
+        return await _connect(self._url, _NAME, statement_cache_size=0)
+
+    async def connect_directly(self, url: str = "") -> asyncpg.Connection:
+        """A session to keep, at `url` where the store's own leads to a pooler. Raises as the driver does."""
+        return await _connect(url or self._url, {**_NAME, **_SETTINGS, **_RELAXED})
+
+    async def _is_pooled(self) -> bool:
+        """Whether who let us in is another than who answers us."""
+        connection = await self.connect()
+        try:
+            return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
+        finally:
+            await connection.close()
 
 
 class Pool:
@@ -86,14 +109,18 @@ class Pool:
     A statement that ended in a deadlock is run again; a transaction is not.
     """
 
-    def __init__(self, url: str, settings: dict[str, str], size: int) -> None:
+    def __init__(self, url: str, settings: dict[str, str], size: int, on_away: Callable[[], None]) -> None:
         self._url = url
         self._settings = {**_SETTINGS, **settings}
         self._size = size
+        self._on_away = on_away
         self._pool: asyncpg.Pool | None = None
+        self._promises = ""
 
-    async def open(self) -> None:
-        """Make the pool."""
+    async def open(self, *, pooled: bool) -> None:
+        """Make the pool; `pooled`: of connections to a pooler."""
+        local = {name.removeprefix("default_"): value for name, value in self._settings.items()} if pooled else {}
+        self._promises = "".join(f"; SET LOCAL {name} = '{value}'" for name, value in local.items())
         with answering():
             self._pool = await asyncpg.create_pool(
                 self._url,
@@ -102,7 +129,8 @@ class Pool:
                 max_queries=1_000_000,
                 timeout=_CONNECT_TIMEOUT,
                 command_timeout=_ANSWER_TIMEOUT,
-                server_settings=self._settings,
+                server_settings=_NAME if pooled else {**_NAME, **self._settings},
+                statement_cache_size=0 if pooled else _STATEMENTS,
                 reset=_keep,
             )
 
@@ -112,7 +140,7 @@ class Pool:
         if pool is not None:
             try:
                 await asyncio.wait_for(pool.close(), _CLOSE_TIMEOUT)
-            except _AWAY:
+            except (*AWAY, *_BUSY):
                 pool.terminate()
 
     async def fetch(self, sql: str, *parameters: Any) -> list[asyncpg.Record]:
@@ -142,24 +170,36 @@ class Pool:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection in a transaction."""
-        with answering():
-            async with self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection, connection.transaction():
-                yield connection
+        async with self._acquired() as connection, self._begun(connection, "BEGIN"):
+            yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection that sees one moment only."""
-        with answering():
-            async with (
-                self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                yield connection
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        async with self._acquired() as connection, self._begun(connection, begin):
+            yield connection
 
     async def _fetch(self, sql: str, parameters: tuple[Any, ...]) -> list[asyncpg.Record]:
-        with answering():
+        async with self.transaction() if self._promises else self._acquired() as connection:
+            return list(await connection.fetch(sql, *parameters))
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[asyncpg.Connection]:
+        with answering(self._on_away):
             async with self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection:
-                return list(await connection.fetch(sql, *parameters))
+                yield connection
+
+    @asynccontextmanager
+    async def _begun(self, connection: asyncpg.Connection, begin: str) -> AsyncIterator[None]:
+        await connection.execute(begin + self._promises)
+        try:
+            yield
+        except BaseException:
+            with suppress(*AWAY, asyncpg.PostgresError):
+                await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
 
     def _opened(self) -> asyncpg.Pool:
         if self._pool is None:
@@ -167,14 +207,22 @@ class Pool:
         return self._pool
 
 
+async def _connect(url: str, settings: dict[str, str], **options: Any) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        url, timeout=_CONNECT_TIMEOUT, command_timeout=_ANSWER_TIMEOUT, server_settings=settings, **options
+    )
+
+
 @contextmanager
-def answering() -> Iterator[None]:
+def answering(on_away: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Raises Overloaded where the database does not answer, ConfigurationError where it does not let us in."""
     try:
         yield
     except _REFUSED as error:
         raise ConfigurationError(f"cannot connect to the database ({error}); check TASKYARD_DATABASE_URL") from error
-    except _AWAY as error:
+    except (*AWAY, *_BUSY) as error:
+        if isinstance(error, AWAY):
+            on_away()
         raise Overloaded(
             f"the database cannot be used now ({error or type(error).__name__}); try again", retry_after=_RETRY_AFTER
         ) from error

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+import asyncpg
+
 from taskyard.contracts.records import (
+    LEADER_GAP_US,
     WORKER_TTL_US,
     Claimed,
+    Emitted,
     Lease,
     LostTask,
     Opened,
@@ -23,22 +27,17 @@ from taskyard.contracts.records import (
 from taskyard.domain import sequence
 from taskyard.domain.facts import Line
 from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
-from taskyard.domain.priority import HEAD_START_US, Priority
+from taskyard.domain.priority import AGED, HeadStarts, Priority
 from taskyard.errors import Overloaded
 from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.shapes import columns, decode, encode
 from taskyard.store.postgres.statements import statement
 
-"""How long a worker may be silent before it counts as dead."""
-
-LEADER_GAP_US = 7_000_000
-"""The longest silence of leaders that is not taken for a pause of the database."""
-
 _REGISTER = statement("register")
 _BEAT = statement("beat")
 _BURY = statement("bury")
 _WORKERS = statement("workers")
-_CLAIM = statement("claim")
+CLAIM: Final = statement("claim", most="$4::int")
 _FENCE = statement("fence")
 _MEMBERS = statement("members")
 _EXTEND = statement("extend")
@@ -51,11 +50,19 @@ _LOST = statement("lost")
 _LAST_SAID = statement("last_said")
 _RECORD_LINES = statement("record_lines")
 _RECORD_PROGRESS = statement("record_progress")
-
-HEAD_STARTS: Final = [HEAD_START_US[priority] for priority in sorted(Priority)]
-"""By the number of the priority, from 1."""
+_RECORD_EMITTED = statement("record_emitted")
 
 _GIVE_BACK_AGAIN = 0.5
+
+
+def by_number(head_starts: HeadStarts) -> list[int]:
+    """The head starts by the number of the priority, from 1."""
+    return [head_starts[priority] for priority in sorted(Priority)]
+
+
+def leased(claim_id: int, rows: Sequence[asyncpg.Record]) -> Lease | None:
+    """The lease that the claiming statement answered; None of nothing."""
+    return Lease(claim_id, rows[0]["us"], [Claimed._make(row[:-1]) for row in rows]) if rows else None
 
 
 def events_of(outcome: Outcome) -> list[tuple[EventType, int]]:
@@ -67,7 +74,7 @@ def events_of(outcome: Outcome) -> list[tuple[EventType, int]]:
 
 
 EVENTS: Final = columns([(outcome, *event) for outcome in Outcome for event in events_of(outcome)], 3)
-_OF_COMPLETED: Final = itemgetter("claim_id", "task_id", "attempt", "run_ms", "result", "detail")
+_OF_COMPLETED: Final = attrgetter("claim_id", "task_id", "attempt", "run_ms", "result", "detail")
 _OF_SETTLED: Final = itemgetter(
     "claim_id",
     "task_id",
@@ -106,19 +113,19 @@ class Execution(Base):
         return [_worker(*row) for row in rows]
 
     async def claim(
-        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None
-    ) -> Lease | None:
+        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None,
+        head_starts: HeadStarts = AGED,
+    ) -> Lease | None:  # fmt: skip
         """See the contract. Where the answer is lost on its way, what was leased is given back."""
         claim_id = self.new_ids(1)[0]
-        wanted = (self.clock.moment, worker_id, list(lanes), limit, claim_id, visibility_us, HEAD_STARTS)
+        starts = by_number(head_starts)
+        wanted = (self.clock.moment, worker_id, list(lanes), limit, claim_id, visibility_us, starts)
         try:
-            rows = await self.db.relaxed.fetch(_CLAIM, *wanted)
+            rows = await self.db.relaxed.fetch(CLAIM, *wanted)
         except BaseException:
             self.spawn(self.give_back(worker_id, claim_id, 0 if visibility_us is None else 1))
             raise
-        if not rows:
-            return None
-        return Lease(claim_id, rows[0]["us"], [Claimed._make(row[:-1]) for row in rows])
+        return leased(claim_id, rows)
 
     async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
         """See the contract."""
@@ -132,21 +139,28 @@ class Execution(Base):
         self, worker_id: int | None, settlements: Sequence[Settlement], closing: Sequence[int]
     ) -> set[tuple[int, int]]:
         """See the contract."""
+        if worker_id is not None and all(each.outcome is Outcome.COMPLETED for each in settlements):
+            with suppress(asyncpg.UniqueViolationError):  # one of them has ended before, so look at each
+                return await self._complete(worker_id, settlements, closing)
         by = dict(zip(Settlement._fields, columns(settlements, len(Settlement._fields)), strict=True))
-        claims = list({*by["claim_id"], *closing})
-        head = (self.clock.moment, worker_id, claims, list(closing))
-        if worker_id is not None and by["outcome"].count(Outcome.COMPLETED) == len(settlements):
-            row = await self.db.durable.only(_COMPLETE, *head, *_OF_COMPLETED(by))
-            everything = set(zip(by["task_id"], by["attempt"], strict=True))
-            moved = everything if row["moved"] == len(everything) else _pairs(row)
-        else:
-            opened = columns([place or Opened() for place in by["opened"]], len(Opened._fields))
-            row = await self.db.durable.only(_SETTLE, *head, *_OF_SETTLED(by), *opened, *EVENTS)
-            moved = _pairs(row)
-            if not _BACK_TO_QUEUE.isdisjoint(by["outcome"]):
-                self.wake(Topic.READY)
+        head = (self.clock.moment, worker_id, list({*by["claim_id"], *closing}), list(closing))
+        opened = columns([place or Opened() for place in by["opened"]], len(Opened._fields))
+        row = await self.db.durable.only(_SETTLE, *head, *_OF_SETTLED(by), *opened, *EVENTS)
+        if not _BACK_TO_QUEUE.isdisjoint(by["outcome"]):
+            self.wake(Topic.READY)
         await self.admit(row["freed"])
-        return moved
+        return _pairs(row)
+
+    async def _complete(
+        self, worker_id: int, settlements: Sequence[Settlement], closing: Sequence[int]
+    ) -> set[tuple[int, int]]:
+        claims = {*closing, *(each.claim_id for each in settlements)}
+        rows = [_OF_COMPLETED(each) for each in settlements]
+        row = await self.db.durable.only(_COMPLETE, self.clock.moment, worker_id, list(claims), list(closing), rows)
+        await self.admit(row["freed"])
+        if row["moved"] < len(rows):
+            return _pairs(row)
+        return {(each.task_id, each.attempt) for each in settlements}
 
     async def revoked(self, worker_id: int) -> list[tuple[int, int]]:
         """See the contract."""
@@ -162,7 +176,9 @@ class Execution(Base):
         """See the contract."""
         return int(await self.db.relaxed.value(_LAST_SAID, task_id))
 
-    async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+    async def record(
+        self, lines: Sequence[Line], progress: Sequence[ProgressReport], emitted: Sequence[Emitted] = ()
+    ) -> None:
         """See the contract. Characters that PostgreSQL cannot keep are replaced."""
         if lines:
             said = [line._replace(text=_storable(line.text)) for line in lines]
@@ -170,6 +186,9 @@ class Execution(Base):
         if progress:
             told = [r._replace(action=None if r.action is None else _storable(r.action)) for r in progress]
             await self.db.relaxed.fetch(_RECORD_PROGRESS, *columns(told, len(ProgressReport._fields)))
+        if emitted:
+            kept = [one._replace(body=encode(one.body)) for one in emitted]  # type: ignore[arg-type]
+            await self.db.durable.fetch(_RECORD_EMITTED, self.clock.moment, *columns(kept, len(Emitted._fields)))
 
     async def give_back(self, worker_id: int, claim_id: int, part: int) -> None:
         """Release whatever a claim whose answer we lost has leased, as soon as the database answers."""

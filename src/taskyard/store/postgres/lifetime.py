@@ -13,6 +13,7 @@ from taskyard.errors import ConfigurationError
 from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.carrier import IDENTITY
 from taskyard.store.postgres.database import answering
+from taskyard.store.postgres.partitions import make_first
 from taskyard.store.postgres.statements import fill
 
 _MIGRATIONS = files("taskyard.store.postgres") / "migrations"
@@ -64,7 +65,9 @@ class Lifetime(Base):
             connection = await self.db.connect()
             try:
                 async with connection.transaction():
-                    return await _migrate(connection)
+                    applied = await _migrate(connection)
+                    await make_first(connection, await connection.fetchval(_NOW, None))
+                    return applied
             finally:
                 await connection.close()
 

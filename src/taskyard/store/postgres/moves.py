@@ -47,10 +47,13 @@ class Moves(Base):
                 await self.admit(row["freed"])
                 return True
 
-    async def requeue(self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None) -> list[int]:
+    async def requeue(
+        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None, delays_us: Sequence[int] = ()
+    ) -> list[int]:
         """See the contract."""
         body = encode({"by": by, "reason": reason})
-        rows = await self.db.durable.fetch(_REQUEUE, self.clock.moment, list(task_ids), body, new_input)
+        delays = list(delays_us) or [0] * len(task_ids)
+        rows = await self.db.durable.fetch(_REQUEUE, self.clock.moment, list(task_ids), body, new_input, delays)
         if rows:
             self.wake(Topic.READY)
             await self.admit({row["key"] for row in rows if row["key"] is not None})

@@ -33,8 +33,9 @@ class Names(Base):
         async with self.db.durable.transaction() as connection:
             await connection.execute(_LOCK)
             for definition in definitions:
-                hash_, spec, type_ = definition.content_hash(), encode(definition), definition.task_type.value
-                row = await connection.fetchrow(_SAVE_KIND, self.clock.moment, definition.key, hash_, type_, spec)
+                key, hash_, tags = definition.key, definition.content_hash(), list(definition.tags)
+                content = (key, hash_, definition.task_type.value, tags, encode(definition))
+                row = await connection.fetchrow(_SAVE_KIND, self.clock.moment, *content)
                 saved.append(Kind(row["id"], row["number"], hash_, definition, row["created_at"]))
         return saved
 

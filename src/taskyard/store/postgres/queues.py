@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from taskyard.contracts.records import QueueRow, Topic
+from taskyard.contracts.records import Contention, QueueRow, Taken, Topic, Turn
 from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.statements import statement
 
 _QUEUES = statement("queues")
 _PAUSE = "UPDATE taskyard.queue SET paused = $2 WHERE id = $1"
 _RATES = statement("rates")
-_AHEAD_OF = statement("ahead_of")
-_SLOT_HOLDERS = statement("slot_holders")
+_PAUSED = "SELECT id FROM taskyard.queue WHERE paused"
+_TURN = statement("turn")
+_CONTENTION = statement("contention")
 
 
 class Queues(Base):
@@ -28,14 +29,20 @@ class Queues(Base):
     async def pause(self, queue: int, paused: bool) -> None:
         """See the contract."""
         await self.db.durable.fetch(_PAUSE, queue, paused)
-        self.wake(Topic.READY)
+        self.wake(Topic.READY, Topic.REVOKED)
 
-    async def ahead_of(self, task_id: int) -> int | None:
+    async def paused(self) -> set[int]:
         """See the contract."""
-        count: int | None = await self.db.reading.value(_AHEAD_OF, task_id)
-        return count
+        return {row["id"] for row in await self.db.reading.fetch(_PAUSED)}
 
-    async def slot_holders(self, task_id: int) -> list[tuple[str, int, list[int]]]:
+    async def turn(self, task_id: int) -> Turn | None:
         """See the contract."""
-        rows = await self.db.reading.fetch(_SLOT_HOLDERS, task_id)
-        return [(row["key"], row["size"], row["holders"]) for row in rows]
+        row = await self.db.reading.row(_TURN, task_id)
+        return None if row is None else Turn(*row)
+
+    async def contention(self, task_id: int, holders: int) -> Contention | None:
+        """See the contract."""
+        rows = await self.db.reading.fetch(_CONTENTION, task_id, holders)
+        if not rows:
+            return None
+        return Contention._make((*tuple(rows[0])[:4], [Taken._make(tuple(row)[4:]) for row in rows]))

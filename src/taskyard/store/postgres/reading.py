@@ -11,7 +11,7 @@ from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.database import Pool
-from taskyard.store.postgres.finding import by_creation, by_start, page_by_start
+from taskyard.store.postgres.finding import by_creation, by_start
 from taskyard.store.postgres.shapes import columns, decode
 from taskyard.store.postgres.statements import statement
 
@@ -56,14 +56,11 @@ class Reading(Base):
 
     async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
         """See the contract."""
-        sql, parameters = by_creation(wanted, limit + 1, after)
-        return _page([row["id"] for row in await self.db.reading.fetch(sql, *parameters)], limit)
+        return await by_creation(self.db.reading.fetch, wanted, limit, after)
 
     async def find_started(self, wanted: Filter, limit: int, after: int | None) -> Page:
         """See the contract."""
-        sql, parameters = by_start(wanted, limit + 1, after)
-        rows = await self.db.reading.fetch(sql, *parameters)
-        return page_by_start([(row["id"], row["at"]) for row in rows], limit)
+        return await by_start(self.db.reading.fetch, wanted, limit, after)
 
     async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
         """See the contract."""

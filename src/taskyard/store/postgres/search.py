@@ -5,20 +5,20 @@ Only literals of this module become SQL; what the caller gave is bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from taskyard.contracts.records import Filter
-from taskyard.domain.ids import floor_id
+from taskyard.domain.ids import floor_id, prefix_ranges
 from taskyard.domain.lifecycle import State
 from taskyard.store.postgres.statements import fill
 
 ID_BITS: Final = 63
-_ID_DIGITS: Final = 19
+_MANY: Final = 20
 _LAST_CHARACTER: Final = "\U0010ffff"
 
-HELD: Final = "WITH held AS MATERIALIZED (SELECT task_id, claimed_at FROM taskyard.running)"
-"""The running tasks, looked up once a query."""
+HELD: Final = "held AS MATERIALIZED (SELECT task_id, claimed_at FROM taskyard.running)"
+"""For a query's WITH: the running tasks, looked up once."""
 
 _STARTED_BEFORE = (
     "SELECT s.task_id, s.started_at AS at FROM taskyard.attempt s WHERE s.started_at IS NOT NULL AND NOT EXISTS "
@@ -28,6 +28,7 @@ _STARTED_BEFORE = (
 STARTS: Final = (_STARTED_BEFORE, "SELECT s.task_id, s.claimed_at AS at FROM held s WHERE true")
 """Each started task with the time of its latest start: those that do not run, and those that do."""
 
+_ENDED: Final = "SELECT task_id FROM taskyard.attempt WHERE"
 _PLACES: Final[dict[State, tuple[str, ...]]] = {
     State.PENDING: (
         "SELECT task_id FROM taskyard.ready WHERE true",
@@ -40,7 +41,7 @@ _PLACES: Final[dict[State, tuple[str, ...]]] = {
     State.WAITING: ("SELECT task_id FROM taskyard.open WHERE place = @place_waiting",),
     State.FAILED: ("SELECT task_id FROM taskyard.dead WHERE true",),
     State.CANCELED: ("SELECT task_id FROM taskyard.attempt WHERE outcome = @outcome_canceled",),
-    State.COMPLETED: ("SELECT task_id FROM taskyard.attempt WHERE outcome IN (@outcome_completed, @outcome_fallback)",),
+    State.COMPLETED: (f"{_ENDED} outcome IN (@outcome_completed, @outcome_fallback)",),
 }
 
 _COLUMNS: Final = {
@@ -51,20 +52,43 @@ _COLUMNS: Final = {
     "parent_id": "bigint",
     "hash": "bytea",
 }
-_INDEXED: Final = _COLUMNS.keys() - {"cause"}
+NOWHERE: Final = (1 << ID_BITS) - 1
+"""How far a walk comes that is in no order: there is no use in it where it does not come to its end."""
+
+_CLOCKS_DIFFER_US: Final = 60_000_000
+
+
+Window = Callable[[str], str]
+"""The condition that a column with tasks' ids lies in some bounds."""
 
 
 class Source(NamedTuple):
-    """The tasks that a query gives as `task_id`; the query ends in a condition."""
+    """The tasks that a query gives as `task_id`; the query ends in a condition.
+
+    `walk` is what has to be walked to find them in the order of their ids, where that is more than they are;
+    None: an index has just them so.
+    """
 
     query: str
+    walk: str | None = None
 
-    def lead(self, where: str, limit: int) -> str:
-        """The newest of them that fit."""
+    @property
+    def exact(self) -> bool:
+        """Whether as many have to be walked as are found."""
+        return self.walk is None
+
+    def lead(self, window: Window, where: str, limit: int) -> str:
+        """The newest of them in the window that fit."""
         return (
-            f"SELECT t.id FROM ({self.query}) s JOIN taskyard.task t ON t.id = s.task_id "  # noqa: S608
-            f"WHERE {where} ORDER BY t.id DESC LIMIT {limit}"
+            f"SELECT s.task_id AS id FROM ({self.query} AND {window('task_id')}) s CROSS JOIN LATERAL "  # noqa: S608
+            f"(SELECT t.id FROM taskyard.task t WHERE t.id = s.task_id AND {where} OFFSET 0) t "
+            f"ORDER BY s.task_id DESC LIMIT {limit}"
         )
+
+    def low(self, window: Window, steps: int) -> str:
+        """SQL for the id to which so many steps lead from the newest down; null where there are no more."""
+        query = f"{self.walk or self.query} AND {window('task_id')}"
+        return f"(SELECT task_id FROM ({query}) s ORDER BY task_id DESC OFFSET {steps} LIMIT 1)"  # noqa: S608
 
     def condition(self) -> str:
         """Whether the task `t` is one of them. OFFSET 0 has it looked up by its id, not all of them gathered."""
@@ -72,18 +96,37 @@ class Source(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The tasks that fit one of the rows; `fits` as a condition on `t` and a row, `fits_any` on `t` alone."""
+    """The tasks that fit one of the rows; `fits` as a condition on `t` and a row, `fits_any` on `t` alone.
+
+    Not `ordered`: no index has a row's tasks in the order of their ids. `many`: there may be a lot of rows.
+    """
 
     rows: str
     fits: str
     fits_any: str
+    ordered: bool = True
+    many: bool = False
 
-    def lead(self, where: str, limit: int) -> str:
-        """The newest of them that fit, from the newest of each row."""
+    @property
+    def exact(self) -> bool:
+        """Whether as many have to be walked as are found."""
+        return self.ordered and not self.many
+
+    def lead(self, window: Window, where: str, limit: int) -> str:
+        """The newest of them in the window that fit, from the newest of each row."""
         return (
             f"SELECT x.id FROM {self.rows} CROSS JOIN LATERAL (SELECT t.id FROM taskyard.task t "  # noqa: S608
-            f"WHERE {self.fits} AND {where} ORDER BY t.id DESC LIMIT {limit}) x"
+            f"WHERE {self.fits} AND {window('t.id')} AND {where} ORDER BY t.id DESC LIMIT {limit}) x"
         )
+
+    def low(self, window: Window, steps: int) -> str:
+        """As for a source; each row gets its share of the walk."""
+        query = f"SELECT t.id FROM taskyard.task t WHERE {self.fits} AND {window('t.id')}"  # noqa: S608
+        if self.ordered:
+            share = f"(SELECT greatest(1, {steps} / greatest(1, count(*))) FROM {self.rows})"  # noqa: S608
+            last = f"{query} ORDER BY t.id DESC OFFSET {share} LIMIT 1"
+            return f"(SELECT max(x.id) FROM {self.rows} CROSS JOIN LATERAL ({last}) x)"  # noqa: S608
+        return f"(SELECT CASE WHEN count(*) > {steps} THEN {NOWHERE} END FROM ({query} LIMIT {steps + 1}) s)"  # noqa: S608
 
     def condition(self) -> str:
         """Whether the task `t` is one of them."""
@@ -97,13 +140,13 @@ EVERY: Final = Match("(SELECT) AS every", "true", "true")
 
 
 class Search:
-    """A filter: its conditions, its groups (the narrowest first), and whether a column of the task's own leads."""
+    """A filter as groups that a task has to fit, the narrowest first, and a window of ids it has to lie in."""
 
-    def __init__(self, wanted: Filter) -> None:
-        self.parameters: list[Any] = []
-        self.conditions: list[str] = ["true"]
+    def __init__(self, wanted: Filter, after: int | None = None) -> None:
+        self._given: list[tuple[Any, str]] = []
+        self._bounds: list[str] = []
         self.groups: list[Group] = []
-        self.indexed = any(getattr(wanted, column) is not None for column in _INDEXED)
+        self._add_window(wanted, after)
         self._add_columns(wanted)
         self._add_lists(wanted)
         self._add_status(wanted)
@@ -111,32 +154,63 @@ class Search:
         self._add_kinds(wanted)
         self._add_starts(wanted)
 
+    @property
+    def parameters(self) -> list[Any]:
+        """What the caller gave, for any query that begins with `head`."""
+        return [value for value, _ in self._given]
+
+    @property
+    def head(self) -> str:
+        """The beginning of each query; it names all parameters, so that a query need not use all of them."""
+        given = ", ".join(f"${number}::{type_}" for number, (_, type_) in enumerate(self._given, 1))
+        return f"WITH given AS (SELECT {given}), {HELD}"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it asks for anything at all."""
+        return bool(self.groups or self._bounds)
+
+    def window(self, column: str) -> str:
+        """The condition on a column with tasks' ids."""
+        return " AND ".join(f"{column} {bound}" for bound in ("IS NOT NULL", *self._bounds))
+
+    def end_at(self, low: int) -> None:
+        """Let the window end at this id."""
+        self._bounds += self.limits(low, None)
+
     def bind(self, value: Any, type_: str) -> str:
         """A parameter."""
-        self.parameters.append(value)
-        return f"${len(self.parameters)}::{type_}"
+        self._given.append((value, type_))
+        return f"${len(self._given)}::{type_}"
 
-    def add(self, condition: str, value: Any, type_: str) -> None:
-        """A condition with the value in its braces."""
-        self.conditions.append(condition.format(self.bind(value, type_)))
-
-    def window(self, column: str, low: int | None, high: int | None) -> list[str]:
+    def between(self, column: str, low: int | None, high: int | None) -> list[str]:
         """That a column lies from `low` on and before `high`."""
-        bounds = ((">=", low), ("<", high))
-        return [f"{column} {sign} {self.bind(bound, 'bigint')}" for sign, bound in bounds if bound is not None]
+        return [f"{column} {bound}" for bound in self.limits(low, high)]
+
+    def limits(self, low: int | None, high: int | None) -> list[str]:
+        """The same, but for the column."""
+        limits = ((">=", low), ("<", high))
+        return [f"{sign} {self.bind(limit, 'bigint')}" for sign, limit in limits if limit is not None]
+
+    def _add_window(self, wanted: Filter, after: int | None) -> None:
+        """Nothing starts before it is made."""
+        low, high = (None if at is None else floor_id(at) for at in (wanted.created_after, wanted.created_before))
+        begun = None if wanted.started_before is None else floor_id(wanted.started_before + _CLOCKS_DIFFER_US)
+        ends = [end for end in (high, begun, after) if end is not None]
+        self._bounds = self.limits(low, min(ends, default=None))
 
     def _add_columns(self, wanted: Filter) -> None:
         for column, type_ in _COLUMNS.items():
             value = getattr(wanted, column)
             if value is not None:
-                self.add(f"t.{column} = {{}}", value, type_)
-        bounds = (wanted.created_after, wanted.created_before)
-        self.conditions += self.window("t.id", *(None if bound is None else floor_id(bound) for bound in bounds))
+                fits = f"t.{column} = {self.bind(value, type_)}"
+                self.groups.append([EVERY._replace(fits=fits, fits_any=fits)])
 
     def _add_lists(self, wanted: Filter) -> None:
         if wanted.tag is not None:
             tag = self.bind(wanted.tag, "text")
-            self.groups.append([Source(f"SELECT task_id FROM taskyard.tag WHERE tag = {tag}")])  # noqa: S608
+            own = Source(f"SELECT task_id FROM taskyard.tag WHERE tag = {tag}")  # noqa: S608
+            self.groups.append([own, _of_those(f"{tag} = ANY (tags)")])
         if wanted.assignee is not None:
             person = self.bind(wanted.assignee, "text")
             assigned = f"SELECT task_id FROM taskyard.open WHERE assignee_id = {person}"  # noqa: S608
@@ -144,22 +218,16 @@ class Search:
             self.groups.append([Source(assigned), Source(claimed)])
 
     def _add_status(self, wanted: Filter) -> None:
-        """Nearly everything is COMPLETED: that is a condition, and any other state a place to start from."""
         if wanted.status is None:
             return
-        states: Group = [Source(fill(query)) for state in sorted(wanted.status) for query in _PLACES[state]]
-        if not states:
-            self.conditions.append("false")
-        elif State.COMPLETED in wanted.status:
-            self.conditions.append(fits(states))
-        else:
-            self.groups.append(states)
+        states: Group = [_source(state, query) for state in sorted(wanted.status) for query in _PLACES[state]]
+        self.groups.append(states or [EVERY._replace(fits="false", fits_any="false")])
 
     def _add_texts(self, wanted: Filter) -> None:
         """The beginning of an id, of a title (as kinds), of a correlation id: any of them."""
         matches: Group = []
         if wanted.id_prefix is not None:
-            lows, highs = zip(*_id_ranges(wanted.id_prefix), strict=True)
+            lows, highs = zip(*prefix_ranges(wanted.id_prefix), strict=True)
             rows = f"unnest({self.bind(lows, 'bigint[]')}, {self.bind(highs, 'bigint[]')}) AS r (low, high)"
             within = "t.id >= r.low AND t.id < r.high"
             matches.append(Match(rows, within, f"EXISTS (SELECT FROM {rows} WHERE {within})"))
@@ -168,7 +236,7 @@ class Search:
         if (prefix := wanted.correlation_prefix) is not None:
             low, high = self.bind(prefix, "text"), self.bind(prefix + _LAST_CHARACTER, "text")
             within = f"t.correlation_id >= {low} AND t.correlation_id < {high}"
-            matches.append(EVERY._replace(fits=within, fits_any=within))
+            matches.append(EVERY._replace(fits=within, fits_any=within, ordered=False))
         if matches:
             self.groups.append(matches)
 
@@ -177,28 +245,31 @@ class Search:
             self.groups.append([self._of_kinds(wanted.kind_ids)])
         if wanted.task_types is not None:
             types = self.bind([type_.value for type_ in wanted.task_types], "text[]")
-            kinds = f"SELECT id FROM taskyard.kind WHERE task_type = ANY ({types})"  # noqa: S608
-            self.groups.append([Match(f"({kinds}) AS k", "t.kind_id = k.id", f"t.kind_id IN ({kinds})")])
+            self.groups.append([_of_those(f"task_type = ANY ({types})")])
 
-    def _of_kinds(self, ids: Iterable[int]) -> Match:
-        kinds = self.bind(list(ids), "int[]")
-        return Match(f"unnest({kinds}) AS k (id)", "t.kind_id = k.id", f"t.kind_id = ANY ({kinds})")
+    def _of_kinds(self, ids: Sequence[int]) -> Match:
+        kinds, many = self.bind(list(ids), "int[]"), len(ids) > _MANY
+        return Match(f"unnest({kinds}) AS k (id)", "t.kind_id = k.id", f"t.kind_id = ANY ({kinds})", many=many)
 
     def _add_starts(self, wanted: Filter) -> None:
-        window = " AND ".join(self.window("at", wanted.started_after, wanted.started_before))
+        window = " AND ".join(self.between("at", wanted.started_after, wanted.started_before))
         if window:
-            self.groups.append([Source(f"SELECT task_id FROM ({q}) s WHERE {window}") for q in STARTS])  # noqa: S608
+            queries = (f"SELECT task_id FROM ({query}) s WHERE {window}" for query in STARTS)  # noqa: S608
+            walks = (f"{_ENDED} true", None)
+            self.groups.append([Source(query, walk) for query, walk in zip(queries, walks, strict=True)])
+
+
+def _of_those(condition: str) -> Match:
+    """The tasks of the kinds that fit a condition."""
+    kinds = f"SELECT id FROM taskyard.kind WHERE {condition}"  # noqa: S608
+    return Match(f"({kinds}) AS k", "t.kind_id = k.id", f"t.kind_id IN ({kinds})", many=True)
+
+
+def _source(state: State, query: str) -> Source:
+    """Nearly every attempt is a COMPLETED one, so these alone have no index."""
+    return Source(fill(query), walk=f"{_ENDED} true" if state is State.COMPLETED else None)
 
 
 def fits(group: Group) -> str:
     """Whether the task `t` fits one of the alternatives."""
     return "(" + " OR ".join(one.condition() for one in group) + ")"
-
-
-def _id_ranges(prefix: str) -> list[tuple[int, int]]:
-    """The ranges of ids whose decimal text begins so; one that is empty where there can be none."""
-    if not (prefix.isascii() and prefix.isdecimal()) or prefix[0] == "0":
-        return [(0, 0)]
-    number, top = int(prefix), (1 << ID_BITS) - 1
-    scales = [10**zeros for zeros in range(_ID_DIGITS - len(prefix) + 1)]
-    return [(number * s, min((number + 1) * s, top)) for s in scales if number * s <= top] or [(0, 0)]

@@ -12,12 +12,24 @@ from taskyard.store.postgres.carrier import carry
 from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.statements import statement
 
-_ENQUEUE = statement("enqueue")
+ENQUEUE = statement("enqueue", entries="unnest($9::taskyard.entry[])")
+# Our types are unknown to the drivers of a connection that is not ours.
+_CARRIED = statement(
+    "enqueue",
+    entries="""unnest(
+    $9::bigint[], $10::int[], $11::int[], $12::int[], $13::smallint[], $14::bytea[], $15::bigint[], $16::bytea[],
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::bytea[], $23::text[],
+    $24::text[])
+  AS u (id, kind_id, policy_id, lane_id, priority, input, run_at, extra, workflow_id, correlation_id, cause_type,
+    cause, parent_id, hash, key, fairness_key)""",
+)
 _TAKE_UNIQUES = statement("take_uniques")
 _HELD_UNIQUES = statement("held_uniques")
 _REPLACE_UNIQUES = statement("replace_uniques")
 
 _BODY_WIDTH = Entry._fields.index("tags")
+_ROW_WIDTH = _BODY_WIDTH + 2
+_UNLIMITED = None, None
 
 
 class Submission(Base):
@@ -26,7 +38,7 @@ class Submission(Base):
     async def enqueue(self, entries: Sequence[Entry]) -> None:
         """See the contract."""
         if entries:
-            await self.db.durable.fetch(_ENQUEUE, self.clock.moment, *_parameters(entries))
+            await self.db.durable.fetch(ENQUEUE, self.clock.moment, *enqueue_parameters(entries))
             await self._entered(entries)
 
     async def enqueue_unique(self, entry: Entry, uniques: Sequence[Unique]) -> Found | None:
@@ -34,7 +46,7 @@ class Submission(Base):
         try:
             async with self.db.durable.transaction() as connection:
                 await self._take(connection, entry.id, uniques)
-                await connection.execute(_ENQUEUE, self.clock.moment, *_parameters([entry]))
+                await self._enqueue_on(connection, [entry])
         except _Held as held:
             return held.found
         await self._entered([entry])
@@ -43,7 +55,13 @@ class Submission(Base):
     async def enqueue_with(self, connection: Any, entries: Sequence[Entry]) -> None:
         """See the contract. Nothing is told to others; tasks under a limit are admitted by the next `tidy`."""
         if entries:
-            await carry(connection, self.identity, _ENQUEUE, [self.clock.moment, *_parameters(entries)])
+            bodies = columns(_rows(entries), _ROW_WIDTH)
+            parameters = [self.clock.moment, *_beside(entries), *bodies]
+            await carry(connection, self.identity, _CARRIED, parameters)
+
+    async def _enqueue_on(self, connection: Any, entries: Sequence[Entry]) -> None:
+        """Store the tasks in a transaction of ours; `_entered` tells of them once it is committed."""
+        await connection.execute(ENQUEUE, self.clock.moment, *enqueue_parameters(entries))
 
     async def _entered(self, entries: Sequence[Entry]) -> None:
         self.wake(Topic.READY)
@@ -82,10 +100,17 @@ def _counts(unique: Unique, row: Any) -> bool:
     return unique.newer_than is None or row["task_id"] >= floor_id(unique.newer_than)
 
 
-def _parameters(entries: Sequence[Entry]) -> list[Sequence[Any]]:
+def enqueue_parameters(entries: Sequence[Entry]) -> list[Any]:
     """The statement's parameters after the moment."""
-    body = columns(entries, len(Entry._fields))[:_BODY_WIDTH]
+    return [*_beside(entries), _rows(entries)]
+
+
+def _beside(entries: Sequence[Entry]) -> list[Sequence[Any]]:
+    """The columns of tags and limits."""
     tags = [(tag, entry.id) for entry in entries if entry.tags for tag in entry.tags]
-    slots = [(entry.id, *slot) for entry in entries if entry.slots for slot in entry.slots]
-    lines = [entry.slots[0].key if entry.slots else None for entry in entries]
-    return [*body, lines, *columns(tags, 2), *columns(slots, 3)]
+    slots = [(e.id, *slot, e.fairness_key) for e in entries if e.slots for slot in e.slots]
+    return [*columns(tags, 2), *columns(slots, 5)]
+
+
+def _rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    return [(*e[:_BODY_WIDTH], *((e.slots[0].key, e.fairness_key) if e.slots else _UNLIMITED)) for e in entries]

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 
-from taskyard.contracts.records import Topic
-from taskyard.domain.ids import floor_id
+from taskyard.contracts.records import LEADER_GAP_US, Topic
 from taskyard.store.postgres.admission import sweep
 from taskyard.store.postgres.base import Base
-from taskyard.store.postgres.execution import LEADER_GAP_US
-from taskyard.store.postgres.statements import statement
+from taskyard.store.postgres.compaction import prune
+from taskyard.store.postgres.partitions import look_ahead, width_for
+from taskyard.store.postgres.statements import fill, statement
 
 _LEAD = statement("lead")
 _PROMOTE = statement("promote")
 _FLOORS = statement("floors")
 _CLOSE_CLAIMS = statement("close_claims")
 _SEQUENCE = statement("sequence")
-_PRUNE = statement("prune")
-_PRUNE_REST = statement("prune_rest")
+_NOW = fill("SELECT @now")
 
-_PRUNE_AT_ONCE = 2000
 _FULL_LOOK_SHARE = 0.05
 
 
@@ -44,7 +42,7 @@ class Upkeep(Base):
         """See the contract."""
         await self._raise_floors()
         await self.db.relaxed.fetch(_CLOSE_CLAIMS, self.clock.moment)
-        if await sweep(self.db.relaxed):
+        if await sweep(self.db.relaxed, self.clock.moment):
             self.wake(Topic.READY)
 
     async def sequence(self, limit: int) -> int:
@@ -54,15 +52,13 @@ class Upkeep(Base):
             self.wake(Topic.FEED)
         return count
 
+    async def make_room(self, retention_us: int) -> None:
+        """See the contract."""
+        await look_ahead(self.db.relaxed, await self.db.relaxed.value(_NOW, self.clock.moment), width_for(retention_us))
+
     async def prune(self, before: int) -> int:
         """See the contract."""
-        pruned = 0
-        reached: int | None = 0
-        while reached is not None:
-            row = await self.db.relaxed.only(_PRUNE, before, floor_id(before), reached, _PRUNE_AT_ONCE)
-            pruned, reached = pruned + row["pruned"], row["reached"]
-        await self.db.relaxed.fetch(_PRUNE_REST, before)
-        return pruned
+        return await prune(self.db.relaxed, before)
 
     async def _raise_floors(self) -> None:
         """A look from the beginning walks the dead rows that floors are there to skip: it gets its share of time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from taskyard.contracts.records import Upload
@@ -10,9 +11,14 @@ from taskyard.store.postgres.shapes import decode, encode
 from taskyard.store.postgres.statements import fill
 
 _SAVE_UPLOAD = (
-    "INSERT INTO taskyard.upload (id, name, size, sha256, created_at, content) VALUES ($1, $2, $3, $4, $5, $6)"
+    "INSERT INTO taskyard.upload (id, name, size, sha256, created_at, owner, content) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7)"
 )
-_UPLOAD = "SELECT id, name, size, sha256, created_at, content FROM taskyard.upload WHERE id = $1"
+_UPLOAD = "SELECT id, name, size, sha256, created_at, owner, content FROM taskyard.upload WHERE id = $1"
+_USE_UPLOADS = fill(
+    "UPDATE taskyard.upload SET used_at = @now WHERE id = ANY ($2::text[]) "
+    "RETURNING id, name, size, sha256, created_at, owner"
+)
 _SAVE_TOKEN = (
     "INSERT INTO taskyard.token (hash, caller, expires_at) VALUES ($1, $2, $3) "  # noqa: S105 - a statement
     "ON CONFLICT (hash) DO UPDATE SET caller = EXCLUDED.caller, expires_at = EXCLUDED.expires_at"
@@ -31,6 +37,11 @@ class Vault(Base):
         """See the contract."""
         row = await self.db.reading.row(_UPLOAD, upload_id)
         return None if row is None else (Upload(*row[:-1]), row["content"])
+
+    async def uploads(self, upload_ids: Collection[str]) -> list[Upload]:
+        """See the contract."""
+        rows = await self.db.durable.fetch(_USE_UPLOADS, self.clock.moment, list(upload_ids))
+        return [Upload(*row) for row in rows]
 
     async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
         """See the contract."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
 from taskyard.contracts.records import (
     Claimed,
+    Emitted,
     Lease,
     LostTask,
     ProgressReport,
@@ -18,24 +21,25 @@ from taskyard.contracts.records import (
 from taskyard.domain import sequence
 from taskyard.domain.facts import Line, PlaceKind
 from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
-from taskyard.domain.priority import HEAD_START_US, Priority
+from taskyard.domain.priority import AGED, HeadStarts, Priority
 from taskyard.domain.queue import Queue
 from taskyard.store.sqlite import slots
 from taskyard.store.sqlite.base import Connection, as_array, emit
-from taskyard.store.sqlite.workers import Workers
+from taskyard.store.sqlite.workers import Workers, is_dead
 
 
 class Execution(Workers):
     """The facet of the same name."""
 
     async def claim(
-        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None
-    ) -> Lease | None:
+        self, worker_id: int, lanes: Sequence[int], limit: int, visibility_us: int | None = None,
+        head_starts: HeadStarts = AGED,
+    ) -> Lease | None:  # fmt: skip
         """See the contract."""
-        if not await self.db.read(_any_ready, lanes):
+        if not await self.db.read(any_ready, lanes):
             return None
-        claim_id = self.new_ids(1)[0]
-        lease = await self.db.write(_claim, claim_id, worker_id, lanes, limit, visibility_us, self.clock.now())
+        wanted = Wanted(self.new_ids(1)[0], worker_id, limit, visibility_us, head_starts, self.clock.now())
+        lease = await self.db.write(_claim, wanted, lanes)
         if lease is not None:
             self.wake(Topic.FEED)
         return lease
@@ -59,9 +63,9 @@ class Execution(Workers):
         self, worker_id: int | None, settlements: Sequence[Settlement], closing: Sequence[int]
     ) -> set[tuple[int, int]]:
         """See the contract."""
-        moved = await self.db.write(_settle, worker_id, settlements, closing, self.clock.now())
+        moved, admitted = await self.db.write(_settle, worker_id, settlements, closing, self.clock.now())
         self.wake(Topic.FEED)
-        if any(s.outcome in _BACK_TO_QUEUE for s in settlements) or len(moved) != len(settlements):
+        if admitted or any(s.outcome in _BACK_TO_QUEUE for s in settlements) or len(moved) != len(settlements):
             self.wake(Topic.READY)
         return moved
 
@@ -88,9 +92,13 @@ class Execution(Workers):
         )
         return await self.db.read(lambda c: int(c.execute(query, (task_id,)).fetchone()[0]))
 
-    async def record(self, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+    async def record(
+        self, lines: Sequence[Line], progress: Sequence[ProgressReport], emitted: Sequence[Emitted] = ()
+    ) -> None:
         """See the contract."""
-        await self.db.write(_record, lines, progress)
+        await self.db.write(_record, lines, progress, emitted, self.clock.now())
+        if emitted:
+            self.wake(Topic.FEED)
 
     def new_ids(self, count: int) -> list[int]:
         """See the contract."""
@@ -113,63 +121,86 @@ FROM ready r JOIN task t ON t.id = r.task_id WHERE r.lane_id = ? ORDER BY r.ord,
 """
 
 
-def _any_ready(connection: Connection, lanes: Sequence[int]) -> bool:
+class Wanted(NamedTuple):
+    """What a claim asks for."""
+
+    claim_id: int
+    worker_id: int
+    limit: int
+    visibility_us: int | None
+    head_starts: HeadStarts
+    now: int
+
+
+def any_ready(connection: Connection, lanes: Sequence[int]) -> bool:
     """A look before the leap: an idle worker's polling writes nothing."""
     query = "SELECT 1 FROM ready WHERE lane_id IN (SELECT value FROM json_each(?)) LIMIT 1"
     return connection.execute(query, (as_array(lanes),)).fetchone() is not None
 
 
-def _claim(
-    connection: Connection,
-    claim_id: int,
-    worker_id: int,
-    lanes: Sequence[int],
-    limit: int,
-    visibility_us: int | None,
-    now: int,
-) -> Lease | None:
-    taken: list[tuple[tuple[int, int, int], Claimed]] = []
-    for lane_id, queue, priority, _ in _in_order(connection.execute(_HEADS, (as_array(lanes),))):
-        if len(taken) < limit:
-            rank = (queue != Queue.RETRY, HEAD_START_US[Priority(priority)])
-            taken += _take(connection, lane_id, rank, limit - len(taken))
+def _claim(connection: Connection, wanted: Wanted, lanes: Sequence[int]) -> Lease | None:
+    if is_dead(connection, wanted.worker_id):
+        return None
+    taken: list[Taken] = []
+    for head in heads(connection, lanes, wanted.head_starts):
+        if len(taken) < wanted.limit:
+            taken += take(connection, head, wanted.limit - len(taken))
+    return lease(connection, wanted, taken)
+
+
+def lease(connection: Connection, wanted: Wanted, taken: list[Taken]) -> Lease | None:
+    """Put what was taken out of its lanes under a lease, in the order of claiming; None of nothing."""
     if not taken:
         return None
-    taken.sort(key=lambda pair: pair[0])
+    taken.sort(key=itemgetter(0))
     claimed = [task for _, task in taken]
-    expires_at = None if visibility_us is None else now + visibility_us
+    expires_at = None if wanted.visibility_us is None else wanted.now + wanted.visibility_us
     connection.executemany(
         "INSERT INTO claim (task_id, claim_id, worker_id, claimed_at, expires_at, lane_id, ord, attempt, "
         "failures, losses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (t.task_id, claim_id, worker_id, now, expires_at, t.lane_id, t.queued_at, t.attempt,
+            (t.task_id, wanted.claim_id, wanted.worker_id, wanted.now, expires_at, t.lane_id, t.queued_at, t.attempt,
              t.failures, t.losses)
             for t in claimed
         ],
     )  # fmt: skip
-    emit(connection, now, EventType.STARTED, [(t.task_id, sequence.started(t.attempt)) for t in claimed])
-    return Lease(claim_id, now, claimed)
+    emit(connection, wanted.now, EventType.STARTED, [(t.task_id, sequence.started(t.attempt)) for t in claimed])
+    return Lease(wanted.claim_id, wanted.now, claimed)
 
 
-def _in_order(heads: Iterable[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """Retries first, then the lane whose head has waited longest, its priority's head start added."""
-    return sorted(heads, key=lambda h: (h[1] != Queue.RETRY, h[3] - HEAD_START_US[Priority(h[2])]))
+class Head(NamedTuple):
+    """A lane in which somebody waits, and how its tasks rank: retries first, then by when, less the head start."""
+
+    lane_id: int
+    fresh: bool
+    head_start: int
 
 
-def _take(
-    connection: Connection, lane_id: int, rank: tuple[bool, int], limit: int
-) -> list[tuple[tuple[int, int, int], Claimed]]:
-    rows = connection.execute(_TAKE, (lane_id, limit)).fetchall()
+def heads(connection: Connection, lanes: Iterable[int], head_starts: HeadStarts) -> list[Head]:
+    """The lanes in the order of claiming: retries first, then whose head has waited longest, its head start added."""
+    found = [
+        (queue != Queue.RETRY, order - head_starts[Priority(priority)], id_, head_starts[Priority(priority)])
+        for id_, queue, priority, order in connection.execute(_HEADS, (as_array(lanes),))
+    ]
+    return [Head(id_, fresh, head_start) for fresh, _, id_, head_start in sorted(found, key=itemgetter(0, 1))]
+
+
+Taken = tuple[tuple[bool, int, int], Claimed]
+"""A task that has left its lane, after its rank among those that are claimed with it."""
+
+
+def take(connection: Connection, head: Head, limit: int) -> list[Taken]:
+    """Take up to `limit` tasks out of a lane."""
+    rows = connection.execute(_TAKE, (head.lane_id, limit)).fetchall()
     if rows:
         connection.execute(
             "DELETE FROM ready WHERE lane_id = ? AND (ord, task_id) <= (?, ?)",
-            (lane_id, rows[-1][0], rows[-1][1]),
+            (head.lane_id, rows[-1][0], rows[-1][1]),
         )
-    last, head_start = rank
     return [
         (
-            (int(last), row[0] - head_start, row[1]),
-            Claimed(row[1], row[2], lane_id, row[5], row[6], row[7], row[3], row[4], row[0], *row[8:]),
+            (head.fresh, row[0] - head.head_start, row[1]),
+            Claimed(row[1], row[2], head.lane_id, row[5], row[6], row[7], row[3], row[4], row[0], *row[8:]),
         )
         for row in rows
     ]
@@ -181,15 +212,16 @@ def _settle(
     settlements: Sequence[Settlement],
     closing: Sequence[int],
     now: int,
-) -> set[tuple[int, int]]:
+) -> tuple[set[tuple[int, int]], int]:
+    """The pairs that were moved, and how many others got a slot by that."""
     del closing  # here a claim is a row a task, gone with it
     held = _held(connection, worker_id, settlements)
     live = [s for s in settlements if (s.task_id, s.attempt) in held]
     moved = [s for s in live if not held[s.task_id, s.attempt].revoked]
     _close(connection, worker_id, moved, held, now)
     connection.executemany("DELETE FROM claim WHERE task_id = ?", [(s.task_id,) for s in live])
-    _free_slots(connection, [s for s in live if s.outcome not in _KEEP_SLOT or held[s.task_id, s.attempt].revoked])
-    return {(s.task_id, s.attempt) for s in moved}
+    gone = [s for s in live if s.outcome not in _KEEP_SLOT or held[s.task_id, s.attempt].revoked]
+    return {(s.task_id, s.attempt) for s in moved}, _free_slots(connection, gone)
 
 
 class _Held(msgspec.Struct):
@@ -231,7 +263,8 @@ def _close(
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (s.task_id, s.attempt, int(s.outcome), held[s.task_id, s.attempt].worker_id,
-             held[s.task_id, s.attempt].claimed_at, now, s.run_ms, s.result, s.detail)
+             held[s.task_id, s.attempt].claimed_at, max(now, held[s.task_id, s.attempt].claimed_at), s.run_ms,
+             s.result, s.detail)
             for s in moved
         ],
     )  # fmt: skip
@@ -285,9 +318,11 @@ def tell(connection: Connection, moved: Sequence[Settlement], now: int) -> None:
 _KEEP_SLOT = frozenset({Outcome.LOST, Outcome.RELEASED})
 
 
-def _free_slots(connection: Connection, gone: Sequence[Settlement]) -> None:
-    if gone and connection.execute("SELECT 1 FROM slot LIMIT 1").fetchone():
-        slots.admit(connection, slots.release(connection, [s.task_id for s in gone]))
+def _free_slots(connection: Connection, gone: Sequence[Settlement]) -> int:
+    """Free the slots of these tasks; how many others got one."""
+    if not gone or connection.execute("SELECT 1 FROM slot LIMIT 1").fetchone() is None:
+        return 0
+    return slots.admit(connection, slots.release(connection, [s.task_id for s in gone]))
 
 
 def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
@@ -303,7 +338,13 @@ def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
     return [LostTask._make((*row[:7], bool(row[7]))) for row in rows]
 
 
-def _record(connection: Connection, lines: Sequence[Line], progress: Sequence[ProgressReport]) -> None:
+def _record(
+    connection: Connection,
+    lines: Sequence[Line],
+    progress: Sequence[ProgressReport],
+    emitted: Sequence[Emitted],
+    now: int,
+) -> None:
     connection.executemany(
         "INSERT INTO line (task_id, sequence, at, level, text) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         lines,
@@ -315,3 +356,15 @@ def _record(connection: Connection, lines: Sequence[Line], progress: Sequence[Pr
         "WHERE excluded.sequence > sequence",
         progress,
     )
+    noted = [one for one in emitted if _note_emitted(connection, one, now)]
+    emit(connection, now, EventType.EMITTED, [(one.task_id, one.sequence) for one in noted])
+
+
+def _note_emitted(connection: Connection, one: Emitted, now: int) -> bool:
+    """Keep an event of an attempt's own; False where it is kept already, or the attempt has ended."""
+    noted = connection.execute(
+        "INSERT INTO note (task_id, sequence, at, type, body) SELECT ?1, ?2, ?3, ?4, ?5 "
+        "WHERE NOT EXISTS (SELECT 1 FROM attempt WHERE task_id = ?1 AND attempt = ?6) ON CONFLICT DO NOTHING",
+        (*one[:2], now, int(EventType.EMITTED), msgspec.json.encode(one.body), sequence.attempt_of(one.sequence)),
+    )
+    return noted.rowcount > 0

@@ -1,146 +1,135 @@
-"""Lists: the place a state lives in leads, so that a rare state is found without walking the others."""
+"""Lists: the narrowest thing that is asked for leads, so that a few are found among millions without walking them.
+
+A filter becomes groups of searches, each along an index that has its tasks in order. Where there are several, one
+leads and the others are conditions. How far each would come in so many steps is looked up first: that which comes
+furthest leads, and the page ends there, even where it is short. So no page costs more than so many steps.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from taskyard.contracts.records import Filter, Page
-from taskyard.domain.ids import floor_id
-from taskyard.domain.lifecycle import Outcome, State
-from taskyard.domain.queue import TaskType
-from taskyard.store.sqlite.base import Connection, as_array
+from taskyard.store.sqlite.base import Connection
+from taskyard.store.sqlite.search import DEAD, EVERY, ID_BITS, STARTS, Group, Search, fits
 
-_ID_BITS = 63
+_STEPS: Final = 1000
+_ID_MASK: Final = (1 << ID_BITS) - 1
 
-_IN_NO_PLACE = " AND ".join(
-    f"NOT EXISTS (SELECT 1 FROM {table} p WHERE p.task_id = t.id)"
-    for table in ("ready", "sched", "parked", "claim", "open")
-)
-_LAST_OUTCOME = "(SELECT outcome FROM attempt a WHERE a.task_id = t.id ORDER BY attempt DESC LIMIT 1)"
 
-_STATE_IDS: dict[State, str] = {
-    State.PENDING: "t.id IN (SELECT task_id FROM ready UNION ALL SELECT task_id FROM parked "
-    "UNION ALL SELECT task_id FROM sched WHERE retry = 0)",
-    State.RETRYING: "t.id IN (SELECT task_id FROM sched WHERE retry = 1)",
-    State.RUNNING: "t.id IN (SELECT task_id FROM claim WHERE revoked = 0)",
-    State.ASSIGNED: "t.id IN (SELECT task_id FROM open WHERE place = 6)",
-    State.WAITING: "t.id IN (SELECT task_id FROM open WHERE place = 7)",
-    State.FAILED: f"(t.id IN (SELECT task_id FROM dead) OR t.id IN (SELECT task_id FROM attempt WHERE outcome = "
-    f"{int(Outcome.FAILED)}) AND {_LAST_OUTCOME} = {int(Outcome.FAILED)} AND {_IN_NO_PLACE})",
-    State.CANCELED: f"t.id IN (SELECT task_id FROM attempt WHERE outcome = {int(Outcome.CANCELED)})",
-    State.COMPLETED: "EXISTS (SELECT 1 FROM attempt a WHERE a.task_id = t.id AND a.outcome IN "
-    f"({int(Outcome.COMPLETED)}, {int(Outcome.FALLBACK)}))",
-}
+class Lead(NamedTuple):
+    """A group of searches, and the id at which it has made its steps; None: it comes to its end before."""
+
+    group: Group
+    low: int | None
+
+
+class Start(NamedTuple):
+    """A task and when it last started."""
+
+    id: int
+    at: int
+
+    @property
+    def position(self) -> int:
+        """Both in one number."""
+        return self.at << ID_BITS | self.id
 
 
 def find(connection: Connection, wanted: Filter, limit: int, after: int | None) -> Page:
-    """A page of ids, newest first."""
-    where, parameters = _conditions(wanted)
-    if after is not None:
-        where.append("t.id < ?")
-        parameters.append(after)
-    query = f"SELECT t.id FROM task t WHERE {' AND '.join(where)} ORDER BY t.id DESC LIMIT ?"
-    ids = [row[0] for row in connection.execute(query, (*parameters, limit + 1))]
-    return _page(ids, limit)
+    """The newest ids below `after`."""
+    return _newest(Search(connection, wanted, after), limit)
 
 
 def find_started(connection: Connection, wanted: Filter, limit: int, after: int | None) -> Page:
-    """A page of ids by the start of their latest attempt; a position is that start and the id, in one number."""
-    where, parameters = _conditions(wanted)
+    """The ids that started last before `after`; a position is that time and the id, in one number."""
+    search = Search(connection, wanted._replace(started_after=None, started_before=None))
+    began = search.between("{at}", wanted.started_after, wanted.started_before)
     if after is not None:
-        where.append("(s.started, t.id) < (?, ?)")
-        parameters += [after >> _ID_BITS, after & ((1 << _ID_BITS) - 1)]
-    query = (
-        "SELECT t.id, s.started FROM (SELECT task_id, max(started) AS started FROM ("
-        "SELECT task_id, started_at AS started FROM attempt WHERE started_at IS NOT NULL "
-        "UNION ALL SELECT task_id, claimed_at FROM claim WHERE revoked = 0) GROUP BY task_id) s "
-        f"JOIN task t ON t.id = s.task_id WHERE {' AND '.join(where)} ORDER BY s.started DESC, t.id DESC LIMIT ?"
+        began.append(_beyond(search, "<", Start(after & _ID_MASK, after >> ID_BITS)))
+    few = next((lead for lead in _leads(search) if lead.low is None), None) if search.narrow else None
+    low = None
+    if few is not None:
+        found = _starts_of(search, few.group, began)
+    else:
+        low = _last_step(search, began) if search.narrow else None
+        if low is not None:
+            began.append(_beyond(search, ">=", low))
+        found = _starts(search, began, limit + 1)
+    page = search.run(f"SELECT DISTINCT id, at FROM ({found}) ORDER BY at DESC, id DESC LIMIT {limit + 1}")
+    starts = [Start(*row) for row in page]
+    ids = [start.id for start in starts[:limit]]
+    return Page(ids, starts[limit - 1].position if len(starts) > limit else low and low.position)
+
+
+def dead(connection: Connection, kind_ids: Sequence[int] | None, limit: int, after: int | None) -> Page:
+    """The newest ids in the dead letters below `after`, of these kinds where they are given."""
+    search = Search(connection, Filter(kind_ids=None if kind_ids is None else tuple(kind_ids)), after)
+    search.groups.append([DEAD])
+    return _newest(search, limit)
+
+
+def _newest(search: Search, limit: int) -> Page:
+    lead = _furthest(search)
+    if lead.low is not None:
+        search.end_at(lead.low)
+    where = " AND ".join(["1", *(fits(group) for group in search.groups if group is not lead.group)])
+    searches = " UNION ".join(f"SELECT id FROM ({one.lead(search.window, where, limit + 1)})" for one in lead.group)
+    ids = [row[0] for row in search.run(f"SELECT id FROM ({searches}) ORDER BY id DESC LIMIT {limit + 1}")]
+    return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else lead.low)
+
+
+def _furthest(search: Search) -> Lead:
+    """The group that leads. One alone does without a look, where an index has just its tasks."""
+    if not search.groups:
+        return Lead([EVERY], None)
+    if len(search.groups) == 1 and all(one.exact for one in search.groups[0]):
+        return Lead(search.groups[0], None)
+    return min(_leads(search), key=lambda lead: -1 if lead.low is None else lead.low)
+
+
+def _leads(search: Search) -> list[Lead]:
+    """All groups, and that of everything there is."""
+    groups: list[Group] = [*search.groups, [EVERY]]
+    lows = (f"max({', '.join(f'coalesce({one.low(search.window, _STEPS)}, -1)' for one in g)}, -1)" for g in groups)
+    (row,) = search.run(f"SELECT {', '.join(lows)}")
+    return [Lead(group, None if low < 0 else low) for group, low in zip(groups, row, strict=True)]
+
+
+def _last_step(search: Search, began: list[str]) -> Start | None:
+    """The start at which a walk along the latest ones has made its steps."""
+    walks = _walks("", began, _STEPS + 1)
+    rows = search.run(f"SELECT id, at FROM ({walks}) ORDER BY at DESC, id DESC LIMIT 1 OFFSET {_STEPS}")
+    return Start(*rows[0]) if rows else None
+
+
+def _starts(search: Search, began: list[str], limit: int) -> str:
+    """The latest starts of the tasks that fit."""
+    if not search.narrow:
+        return _walks("", began, limit)
+    where = " AND ".join([search.window("t.id"), *map(fits, search.groups)])
+    return _walks("", [*began, f"EXISTS (SELECT 1 FROM task t WHERE t.id = s.task_id AND {where})"], limit)
+
+
+def _starts_of(search: Search, few: Group, began: list[str]) -> str:
+    """The starts of the tasks of a group that are few, as far as they fit."""
+    where = " AND ".join(["1", *(fits(group) for group in search.groups if group is not few)])
+    chosen = " UNION ".join(f"SELECT id FROM ({one.lead(search.window, where, _STEPS + 1)})" for one in few)
+    return _walks(f"({chosen}) chosen CROSS JOIN", [*began, "s.task_id = chosen.id"], -1)
+
+
+def _walks(beside: str, conditions: list[str], limit: int) -> str:
+    """The starts that fit the conditions, the latest first of those in each table."""
+    return " UNION ALL ".join(
+        f"SELECT * FROM (SELECT s.task_id AS id, {begun.at} AS at FROM {beside} {begun.table} s "
+        f"WHERE {' AND '.join([begun.latest, *conditions]).format(at=begun.at)} "
+        f"ORDER BY {begun.at} DESC, s.task_id DESC LIMIT {limit})"
+        for begun in STARTS
     )
-    rows = connection.execute(query, (*parameters, limit + 1)).fetchall()
-    ids = [row[0] for row in rows[:limit]]
-    if len(rows) <= limit:
-        return Page(ids, None)
-    last, started = rows[limit - 1]
-    return Page(ids, started << _ID_BITS | last)
 
 
-def dead(connection: Connection, kind_ids: str | None, limit: int, after: int | None) -> Page:
-    """A page of the ids in the dead letters, newest first; `kind_ids` as `json_each` reads them."""
-    query = (
-        "SELECT t.id FROM dead d JOIN task t ON t.id = d.task_id WHERE (?1 IS NULL OR t.id < ?1) "
-        "AND (?2 IS NULL OR t.kind_id IN (SELECT value FROM json_each(?2))) ORDER BY t.id DESC LIMIT ?3"
-    )
-    ids = [row[0] for row in connection.execute(query, (after, kind_ids, limit + 1))]
-    return _page(ids, limit)
-
-
-def _page(ids: list[int], limit: int) -> Page:
-    """The page of ids, of which there is one more than `limit` where there is a next page."""
-    return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
-
-
-def _conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
-    """Only literals of this file become SQL; what the caller gave is bound."""
-    where, parameters = ["1"], list[Any]()
-
-    def add(condition: str, *values: Any) -> None:
-        where.append(condition)
-        parameters.extend(values)
-
-    if wanted.status is not None:
-        add("(" + " OR ".join(_STATE_IDS[s] for s in sorted(wanted.status)) + ")" if wanted.status else "0")
-    for column in ("workflow_id", "cause_type", "cause", "parent_id", "hash", "correlation_id"):
-        value = getattr(wanted, column)
-        if value is not None:
-            add(f"t.{column} = ?", value)
-    if wanted.kind_ids is not None:
-        add("t.kind_id IN (SELECT value FROM json_each(?))", as_array(wanted.kind_ids))
-    if wanted.task_types is not None:
-        add(
-            "t.kind_id IN (SELECT id FROM kind WHERE coalesce(CAST(spec AS TEXT) ->> 'taskType', ?) "
-            "IN (SELECT value FROM json_each(?)))",
-            TaskType.AUTOMATED,
-            as_array(wanted.task_types),
-        )
-    if wanted.tag is not None:
-        add("t.id IN (SELECT task_id FROM tag WHERE tag = ?)", wanted.tag)
-    if wanted.assignee is not None:
-        add("t.id IN (SELECT task_id FROM open WHERE assignee_id = ?1 OR claimed_by = ?1)".replace("?1", "?"),
-            wanted.assignee, wanted.assignee)  # fmt: skip
-    if wanted.created_after is not None:
-        add("t.id >= ?", floor_id(wanted.created_after))
-    if wanted.created_before is not None:
-        add("t.id < ?", floor_id(wanted.created_before))
-    _started(wanted, add)
-    _search(wanted, add)
-    return where, parameters
-
-
-def _started(wanted: Filter, add: Any) -> None:
-    low, high = wanted.started_after, wanted.started_before
-    if low is None and high is None:
-        return
-    window = (low or 0, high if high is not None else 1 << 62)
-    add(
-        "t.id IN (SELECT task_id FROM attempt WHERE started_at >= ? AND started_at < ? "
-        "UNION ALL SELECT task_id FROM claim WHERE claimed_at >= ? AND claimed_at < ?)",
-        *window,
-        *window,
-    )
-
-
-def _search(wanted: Filter, add: Any) -> None:
-    """`q`: any of id prefix, title (as kinds) and correlation id prefix."""
-    either: list[str] = []
-    values: list[Any] = []
-    if wanted.id_prefix is not None:
-        either.append("CAST(t.id AS TEXT) GLOB ?")
-        values.append(wanted.id_prefix + "*")
-    if wanted.title_kind_ids:
-        either.append("t.kind_id IN (SELECT value FROM json_each(?))")
-        values.append(as_array(wanted.title_kind_ids))
-    if wanted.correlation_prefix is not None:
-        either.append("(t.correlation_id >= ? AND t.correlation_id < ?)")
-        values += [wanted.correlation_prefix, wanted.correlation_prefix + "\U0010ffff"]
-    if either:
-        add("(" + " OR ".join(either) + ")", *values)
+def _beyond(search: Search, sign: str, start: Start) -> str:
+    """That a start comes before another, or from it on, latest first."""
+    at, id_ = search.bind(start.at), search.bind(start.id)
+    return f"{{at}} {sign[0]}= {at} AND ({{at}}, s.task_id) {sign} ({at}, {id_})"

@@ -9,7 +9,7 @@ import msgspec
 
 from taskyard.contracts.records import Opened, Settlement, Topic
 from taskyard.domain import sequence
-from taskyard.domain.facts import AttemptDetail
+from taskyard.domain.facts import FORMER_INPUT, AttemptDetail
 from taskyard.domain.lifecycle import EventType, Outcome
 from taskyard.domain.task import version_of
 from taskyard.errors import Conflict
@@ -29,9 +29,14 @@ class Moves(Base):
             self.wake(Topic.REVOKED, Topic.FEED, Topic.READY)
         return moved
 
-    async def requeue(self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None) -> list[int]:
+    async def requeue(
+        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None, delays_us: Sequence[int] = ()
+    ) -> list[int]:
         """See the contract."""
-        moved = await self.db.write(_requeue, task_ids, by, reason, new_input, self.clock.now())
+        delays = dict(zip(task_ids, delays_us, strict=True)) if delays_us else {}
+        moved = await self.db.write(
+            _requeue, task_ids, {"by": by, "reason": reason}, new_input, delays, self.clock.now()
+        )
         self.wake(Topic.READY, Topic.FEED)
         return moved
 
@@ -120,7 +125,15 @@ def _revoke(connection: Connection, task_id: int, by: str | None, reason: str | 
     connection.execute(
         "INSERT INTO attempt (task_id, attempt, outcome, worker_id, started_at, finished_at, detail) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (task_id, attempt, int(Outcome.CANCELED), worker_id, claimed_at, now, _canceled(by, reason, failures)),
+        (
+            task_id,
+            attempt,
+            int(Outcome.CANCELED),
+            worker_id,
+            claimed_at,
+            max(now, claimed_at),
+            _canceled(by, reason, failures),
+        ),
     )
     emit(connection, now, EventType.CANCELED, [(task_id, sequence.settled(attempt))])
     return True
@@ -129,26 +142,39 @@ def _revoke(connection: Connection, task_id: int, by: str | None, reason: str | 
 def _requeue(
     connection: Connection,
     task_ids: Sequence[int],
-    by: str,
-    reason: str,
+    body: dict[str, Any],
     new_input: bytes | None,
+    delays: dict[int, int],
     now: int,
 ) -> list[int]:
     rows = connection.execute(
         "DELETE FROM dead WHERE task_id IN (SELECT value FROM json_each(?)) RETURNING task_id, attempt, lane_id",
         (as_array(task_ids),),
     ).fetchall()
-    ready, events = [], []
+    ready: list[tuple[int, int, int, int, int, int]] = []
+    later: list[tuple[int, int, int, int, int, int]] = []
+    events = []
     for task_id, attempt, lane_id in rows:
         at = sequence.queued(attempt + 1)
-        note(connection, task_id, at, now, EventType.REQUEUED, {"by": by, "reason": reason})
+        former = {} if new_input is None else {FORMER_INPUT: _change_input(connection, task_id, new_input)}
+        note(connection, task_id, at, now, EventType.REQUEUED, body | former)
         events.append((task_id, at))
-        ready.append((task_id, now, _home_lane(connection, lane_id), attempt + 1, 0, 0))
-        if new_input is not None:
-            connection.execute("UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id))
+        delay = delays.get(task_id, 0)
+        (later if delay else ready).append((task_id, now + delay, _home_lane(connection, lane_id), attempt + 1, 0, 0))
     enter(connection, ready)
+    connection.executemany(
+        "INSERT INTO sched (task_id, run_at, lane_id, attempt, failures, losses, retry) VALUES (?, ?, ?, ?, ?, ?, 0)",
+        later,
+    )
     emit(connection, now, EventType.REQUEUED, events)
     return [row[0] for row in rows]
+
+
+def _change_input(connection: Connection, task_id: int, new_input: bytes) -> msgspec.Raw:
+    """Replace a task's input; the one it had."""
+    row = connection.execute("SELECT input FROM task WHERE id = ?", (task_id,)).fetchone()
+    connection.execute("UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id))
+    return msgspec.Raw(row[0])
 
 
 def _home_lane(connection: Connection, lane_id: int) -> int:
@@ -202,7 +228,8 @@ def _settle_open(connection: Connection, task_id: int, settlement: Settlement, v
     if row is None:
         return False
     attempt, since, lane_id, failures, losses = row
-    budgets = {"failures": max(failures, settlement.failures), "losses": losses}
+    now = max(now, since)
+    budgets = {"failures": max(failures, settlement.failures), "losses": max(losses, settlement.losses)}
     ended = settlement._replace(task_id=task_id, attempt=attempt + 1, **budgets)
     connection.execute(
         "INSERT INTO attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, result, detail) "
@@ -213,7 +240,7 @@ def _settle_open(connection: Connection, task_id: int, settlement: Settlement, v
             int(ended.outcome),
             since,
             now,
-            (now - since) // 1000,
+            (now - since) // 1000 if ended.run_ms is None else ended.run_ms,
             ended.result,
             ended.detail,
         ),

@@ -54,7 +54,7 @@ class Names(Base):
 
         def run(connection: Connection) -> list[tuple[int, LaneKey]]:
             rows = connection.execute("SELECT id, queue, home, definition, priority, solo FROM lane")
-            return [(row[0], LaneKey._make((*row[1:5], bool(row[5])))) for row in rows]
+            return [(row[0], LaneKey._make(row[1:])) for row in rows]
 
         return await self.db.read(run)
 

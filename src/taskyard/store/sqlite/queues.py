@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from taskyard.contracts.records import QueueRow, Topic
+from taskyard.contracts.records import Contention, QueueRow, Topic, Turn
 from taskyard.domain.ids import floor_id
+from taskyard.store.sqlite import slots
 from taskyard.store.sqlite.base import Base, Connection
 
 _FIGURES = """
@@ -16,7 +17,8 @@ SELECT q.id, q.paused,
     ELSE (SELECT min(ord) FROM (
       SELECT (SELECT r.ord FROM ready r WHERE r.lane_id = l.id ORDER BY r.ord LIMIT 1) AS ord
       FROM lane l WHERE l.queue = q.id
-      UNION ALL SELECT p.ord FROM parked p JOIN lane l ON l.id = p.lane_id WHERE l.queue = q.id)) END
+      UNION ALL SELECT p.ord FROM parked p JOIN lane l ON l.id = p.lane_id WHERE l.queue = q.id)) END,
+  (SELECT count(*) FROM busy WHERE home = q.id)
 FROM queue q ORDER BY q.id
 """
 
@@ -43,7 +45,7 @@ class Queues(Base):
 
         def run(connection: Connection) -> list[QueueRow]:
             return [
-                QueueRow(row[0], bool(row[1]), row[2], row[3], None if row[4] is None else max(0, now - row[4]))
+                QueueRow(row[0], bool(row[1]), row[2], row[3], None if row[4] is None else max(0, now - row[4]), row[5])
                 for row in connection.execute(_FIGURES)
             ]
 
@@ -62,31 +64,26 @@ class Queues(Base):
     async def pause(self, queue: int, paused: bool) -> None:
         """See the contract."""
         await self.db.write(lambda c: c.execute("UPDATE queue SET paused = ? WHERE id = ?", (paused, queue)) and None)
-        self.wake(Topic.READY)
+        self.wake(Topic.READY, Topic.REVOKED)
 
-    async def ahead_of(self, task_id: int) -> int | None:
+    async def paused(self) -> set[int]:
+        """See the contract."""
+        return await self.db.read(lambda c: {row[0] for row in c.execute("SELECT id FROM queue WHERE paused")})
+
+    async def turn(self, task_id: int) -> Turn | None:
         """See the contract."""
 
-        def run(connection: Connection) -> int | None:
+        def run(connection: Connection) -> Turn | None:
             row = connection.execute(
-                "SELECT (SELECT count(*) FROM ready o WHERE o.lane_id = r.lane_id "
-                "AND (o.ord, o.task_id) < (r.ord, r.task_id)) FROM ready r WHERE r.task_id = ?",
+                "SELECT l.queue, (SELECT count(*) FROM ready o WHERE o.lane_id = r.lane_id "
+                "AND (o.ord, o.task_id) < (r.ord, r.task_id)) "
+                "FROM ready r JOIN lane l ON l.id = r.lane_id WHERE r.task_id = ?",
                 (task_id,),
             ).fetchone()
-            return None if row is None else int(row[0])
+            return None if row is None else Turn(*row)
 
         return await self.db.read(run)
 
-    async def slot_holders(self, task_id: int) -> list[tuple[str, int, list[int]]]:
+    async def contention(self, task_id: int, holders: int) -> Contention | None:
         """See the contract."""
-
-        def run(connection: Connection) -> list[tuple[str, int, list[int]]]:
-            keys = connection.execute(
-                "SELECT t.key, l.size FROM parked p JOIN task_slot t ON t.task_id = p.task_id "
-                "JOIN slot_limit l ON l.key = t.key WHERE p.task_id = ?",
-                (task_id,),
-            ).fetchall()
-            holders = "SELECT task_id FROM slot WHERE key = ? ORDER BY task_id"
-            return [(key, size, [row[0] for row in connection.execute(holders, (key,))]) for key, size in keys]
-
-        return await self.db.read(run)
+        return await self.db.read(slots.contention, task_id, holders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +22,9 @@ from taskyard.domain.facts import (
 )
 from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType, Outcome, State
-from taskyard.domain.task import state_of
 from taskyard.store.sqlite.base import Base, Connection, as_array
 from taskyard.store.sqlite.finding import dead, find, find_started
+from taskyard.store.sqlite.search import STATES
 
 _BODIES = """
 SELECT id, kind_id, policy_id, priority, workflow_id, correlation_id, cause_type, cause, parent_id, hash, input,
@@ -108,7 +109,7 @@ class Reading(Base):
 
     async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
         """See the contract."""
-        return await self.db.read(dead, None if kind_ids is None else as_array(kind_ids), limit, after)
+        return await self.db.read(dead, kind_ids, limit, after)
 
     async def attempts(self, task_id: int) -> list[AttemptFact]:
         """See the contract."""
@@ -214,20 +215,22 @@ def _attempts(connection: Connection, query: str, parameters: Sequence[Any]) -> 
 
 
 def _counts(connection: Connection, since: int) -> list[tuple[int, State, int]]:
-    rows = connection.execute(
-        "SELECT t.kind_id, p.kind, a.outcome, count(*) FROM task t "
-        "LEFT JOIN (SELECT task_id, max(attempt) AS attempt FROM attempt GROUP BY task_id) m ON m.task_id = t.id "
-        "LEFT JOIN attempt a ON a.task_id = t.id AND a.attempt = m.attempt LEFT JOIN ("
-        "SELECT task_id, 1 AS kind FROM ready UNION ALL SELECT task_id, 2 + retry FROM sched "
-        "UNION ALL SELECT task_id, 4 FROM parked UNION ALL SELECT task_id, 5 FROM claim WHERE revoked = 0 "
-        "UNION ALL SELECT task_id, place FROM open UNION ALL SELECT task_id, 8 FROM dead) p ON p.task_id = t.id "
-        "WHERE t.id >= ? GROUP BY 1, 2, 3",
-        (floor_id(since),),
-    )
-    totals: dict[tuple[int, State], int] = {}
-    for kind_id, place, outcome, count in rows:
-        last = AttemptFact(0, 0, Outcome(outcome), None, None, 0, None, None, None) if outcome else None
-        where = Place(PlaceKind(place), 0, 0, 0, 0) if place else None
-        key = (kind_id, state_of(where, last))
-        totals[key] = totals.get(key, 0) + count
-    return [(kind_id, state, count) for (kind_id, state), count in totals.items()]
+    """What is nowhere else is COMPLETED."""
+    given = {"first": floor_id(since)}
+    totals = dict(connection.execute("SELECT kind_id, count(*) FROM task WHERE id >= :first GROUP BY kind_id", given))
+    elsewhere = []
+    for state in State:
+        if state is State.COMPLETED:
+            continue
+        for source in STATES[state]:
+            query = (
+                f"SELECT t.kind_id, count(*) FROM ({source.query} AND s.task_id >= :first) x "
+                "CROSS JOIN task t ON t.id = x.task_id GROUP BY t.kind_id"
+            )
+            elsewhere += [(kind_id, state, count) for kind_id, count in connection.execute(query, given)]
+    tally: Counter[tuple[int, State]] = Counter()
+    for kind_id, state, count in elsewhere:
+        tally[kind_id, state] += count
+        totals[kind_id] -= count
+    completed = [(kind_id, State.COMPLETED, count) for kind_id, count in totals.items() if count]
+    return [(*key, count) for key, count in tally.items()] + completed

@@ -14,11 +14,12 @@ from taskyard.contracts.records import Topic
 from taskyard.domain.ids import IdMaker
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.store.sqlite.database import Database
-from taskyard.store.sqlite.execution import Execution
+from taskyard.store.sqlite.gating import Gating
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
 from taskyard.store.sqlite.queues import Queues
 from taskyard.store.sqlite.reading import Reading
+from taskyard.store.sqlite.schedules import Schedules
 from taskyard.store.sqlite.submission import Submission
 from taskyard.store.sqlite.upkeep import Upkeep
 from taskyard.store.sqlite.vault import Vault
@@ -27,7 +28,7 @@ from taskyard.store.sqlite.watch import commits
 _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
 
 
-class SqliteStore(Names, Submission, Execution, Moves, Upkeep, Queues, Reading, Vault):
+class SqliteStore(Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, Reading, Vault):
     """Tasks in one SQLite file, which several processes may share; `path` may be `:memory:`.
 
     Made by another process's commit, wake-ups come from watching the file's change counter.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,14 @@ class Submission(Base):
 
     async def enqueue_with(self, connection: Any, entries: Sequence[Entry]) -> None:
         """See the contract."""
-        driver = _driver_connection(connection)
-        main = next(row[2] for row in driver.execute("PRAGMA database_list") if row[1] == "main")
-        if main != self.db.path and not _same_file(main, self.db.path):
-            raise ConfigurationError(
-                f"the transaction is on {main or 'a private database'}, but the tasks are kept in {self.db.path}; "
-                "open the connection on the same file"
-            )
-        insert(driver, entries, self.clock.now())
+        with _plain_rows(_driver_connection(connection)) as driver:
+            main = next(row[2] for row in driver.execute("PRAGMA database_list") if row[1] == "main")
+            if main != self.db.path and not _same_file(main, self.db.path):
+                raise ConfigurationError(
+                    f"the transaction is on {main or 'a private database'}, but the tasks are kept in {self.db.path}; "
+                    "open the connection on the same file"
+                )
+            insert(driver, entries, self.clock.now())
 
 
 def insert(connection: Connection, entries: Sequence[Entry], now: int) -> None:
@@ -80,7 +81,7 @@ def _insert_tags(connection: Connection, entries: Sequence[Entry]) -> None:
 def _insert_keyed(connection: Connection, entries: Sequence[Entry], now: int) -> None:
     limited = [entry for entry in entries if entry.slots]
     for entry in limited:
-        slots.declare(connection, entry.id, entry.slots)
+        slots.declare(connection, entry.id, entry.slots, entry.fairness_key)
     waiting = [(e.id, now, e.lane_id, 1, 0, 0) for e in limited if e.run_at is None]
     if waiting:
         slots.admit(connection, slots.park(connection, waiting))
@@ -147,6 +148,17 @@ def _driver_connection(connection: Any) -> sqlite3.Connection:
         f"cannot enqueue in the transaction of a {type(connection).__name__}: on SQLite give a sqlite3 connection "
         "or a SQLAlchemy session or connection over it"
     )
+
+
+@contextlib.contextmanager
+def _plain_rows(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Rows are tuples and texts strings until the block ends, whatever the connection's owner has it give."""
+    factories = connection.row_factory, connection.text_factory
+    connection.row_factory, connection.text_factory = None, str
+    try:
+        yield connection
+    finally:
+        connection.row_factory, connection.text_factory = factories
 
 
 def _same_file(one: str, other: str) -> bool:

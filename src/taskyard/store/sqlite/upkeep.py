@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from taskyard.contracts.records import Topic
-from taskyard.domain.ids import floor_id
+from taskyard.contracts.records import LEADER_GAP_US, Topic
 from taskyard.store.sqlite import slots
-from taskyard.store.sqlite.base import Base, Connection, as_array
+from taskyard.store.sqlite.base import Base, Connection
 from taskyard.store.sqlite.moves import enter
-
-_PRUNE_AT_ONCE = 1000
+from taskyard.store.sqlite.retention import forget_events, forget_rest, forget_tasks
 
 
 class Upkeep(Base):
@@ -20,11 +18,12 @@ class Upkeep(Base):
 
         def run(connection: Connection) -> bool:
             row = connection.execute(
-                "INSERT INTO leader (role, holder, since, until) VALUES (?1, ?2, ?3, ?4) "
+                "INSERT INTO leader (role, holder, since, renewed_at, until) VALUES (?1, ?2, ?3, ?3, ?4) "
                 "ON CONFLICT (role) DO UPDATE SET until = excluded.until, holder = excluded.holder, "
-                "since = CASE WHEN holder = excluded.holder THEN since ELSE excluded.since END "
+                "renewed_at = excluded.renewed_at, "
+                "since = CASE WHEN excluded.renewed_at - renewed_at > ?5 THEN excluded.since ELSE since END "
                 "WHERE holder = ?2 OR until <= ?3 RETURNING 1",
-                (role, holder, now, now + ttl_us),
+                (role, holder, now, now + ttl_us, LEADER_GAP_US),
             ).fetchone()
             return row is not None
 
@@ -41,19 +40,28 @@ class Upkeep(Base):
 
     async def tidy(self) -> None:
         """See the contract."""
-        if await self.db.read(_any_untidy):
-            await self.db.write(_tidy, self.clock.now())
+        if await self.db.read(_any_untidy) and await self.db.write(_tidy, self.clock.now()):
+            self.wake(Topic.READY)
 
     async def sequence(self, limit: int) -> int:
         """See the contract. Here events have their positions from the start."""
         del limit
         return 0
 
+    async def make_room(self, retention_us: int) -> None:
+        """See the contract. Here what is over leaves its room to what comes."""
+        del retention_us
+
     async def prune(self, before: int) -> int:
         """See the contract."""
         pruned = 0
-        while batch := await self.db.write(_prune, before):
-            pruned += batch
+        reached: int | None = 0
+        while reached is not None:
+            piece = await self.db.write(forget_tasks, before, reached)
+            pruned, reached = pruned + piece.pruned, piece.reached
+        while await self.db.write(forget_events, before):
+            pass
+        await self.db.write(forget_rest, before)
         return pruned
 
 
@@ -62,14 +70,17 @@ def _any_untidy(connection: Connection) -> bool:
     return bool(connection.execute(query).fetchone()[0])
 
 
-def _tidy(connection: Connection, now: int) -> None:
-    """Close the leases of canceled tasks that nobody will let go any more, then look after the slots."""
+def _tidy(connection: Connection, now: int) -> bool:
+    """Close the leases of canceled tasks that nobody will let go any more, then look after the slots.
+
+    Whether any task got one by that.
+    """
     connection.execute(
         "DELETE FROM claim WHERE revoked AND CASE WHEN expires_at IS NULL "
         "THEN (SELECT dead FROM worker WHERE id = worker_id) ELSE expires_at <= ? END",
         (now,),
     )
-    slots.sweep(connection)
+    return slots.sweep(connection) > 0
 
 
 def _any_due(connection: Connection, now: int) -> bool:
@@ -84,30 +95,4 @@ def _promote(connection: Connection, limit: int, now: int) -> int:
     ).fetchall()
     rows.sort()
     enter(connection, [(row[1], now + k, *row[2:]) for k, row in enumerate(rows)])
-    return len(rows)
-
-
-_KEPT = "ready", "sched", "parked", "claim", "open"
-_BELONGINGS = ("attempt", "note", "line", "progress", "tag", "task_slot", "uniq", "dead")
-
-
-def _prune(connection: Connection, before: int) -> int:
-    """One chunk of tasks that were made before, have ended before, and are in no place but the dead letters."""
-    places = " ".join(f"AND NOT EXISTS (SELECT 1 FROM {t} WHERE task_id = task.id)" for t in _KEPT)
-    rows = connection.execute(
-        f"SELECT id FROM task WHERE id < ? {places} AND NOT EXISTS "
-        "(SELECT 1 FROM attempt a WHERE a.task_id = task.id AND a.finished_at >= ?) ORDER BY id LIMIT ?",
-        (floor_id(before), before, _PRUNE_AT_ONCE),
-    ).fetchall()
-    if not rows:
-        return 0
-    ids = as_array(row[0] for row in rows)
-    for table in _BELONGINGS:
-        connection.execute(
-            f"DELETE FROM {table} WHERE task_id IN (SELECT value FROM json_each(?))",
-            (ids,),
-        )
-    connection.execute("DELETE FROM task WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    # The last one stays: it holds the position after which the next one stands.
-    connection.execute("DELETE FROM feed WHERE at < ? AND pos < (SELECT max(pos) FROM feed)", (before,))
     return len(rows)

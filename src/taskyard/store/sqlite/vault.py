@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from taskyard.contracts.records import Upload
-from taskyard.store.sqlite.base import Base, Connection
+from taskyard.store.sqlite.base import Base, Connection, as_array
 
 
 class Vault(Base):
@@ -18,7 +19,7 @@ class Vault(Base):
 
         def run(connection: Connection) -> None:
             connection.execute(
-                "INSERT INTO upload (id, name, size, sha256, created_at, content) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO upload (id, name, size, sha256, created_at, owner, content) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*upload, content),
             )
 
@@ -28,11 +29,25 @@ class Vault(Base):
         """See the contract."""
 
         def run(connection: Connection) -> tuple[Upload, bytes] | None:
-            query = "SELECT id, name, size, sha256, created_at, content FROM upload WHERE id = ?"
+            query = "SELECT id, name, size, sha256, created_at, owner, content FROM upload WHERE id = ?"
             row = connection.execute(query, (upload_id,)).fetchone()
-            return None if row is None else (Upload(*row[:5]), row[5])
+            return None if row is None else (Upload(*row[:-1]), row[-1])
 
         return await self.db.read(run)
+
+    async def uploads(self, upload_ids: Collection[str]) -> list[Upload]:
+        """See the contract."""
+
+        now = self.clock.now()
+
+        def run(connection: Connection) -> list[Upload]:
+            query = (
+                "UPDATE upload SET used_at = ? WHERE id IN (SELECT value FROM json_each(?)) "
+                "RETURNING id, name, size, sha256, created_at, owner"
+            )
+            return [Upload(*row) for row in connection.execute(query, (now, as_array(upload_ids))).fetchall()]
+
+        return await self.db.write(run)
 
     async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
         """See the contract."""

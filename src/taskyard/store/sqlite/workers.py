@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from taskyard.contracts.records import WORKER_TTL_US, WorkerInfo, WorkerRow
+from taskyard.contracts.records import LEADER_GAP_US, WORKER_TTL_US, WorkerInfo, WorkerRow
 from taskyard.store.sqlite.base import Base, Connection, as_array
 
 
@@ -49,9 +49,15 @@ class Workers(Base):
         return await self.db.read(_workers, self.clock.now())
 
     async def give_up_silent(self, now: int) -> None:
-        """Silent workers are dead from now on, whatever they say later."""
-        if await self.db.read(_any_silent, now):
-            await self.db.write(_give_up, now)
+        """Silent workers are dead from now on, whatever they say later.
+
+        But only while a leader has renewed without a gap for as long, or where nobody leads: after a pause (of the
+        machine, or of a file that somebody has locked) everybody looks dead.
+        """
+        paused = 0 if self.clock.moved_by_hand else now - LEADER_GAP_US
+        silent = {"silence": now - WORKER_TTL_US, "gap": paused}
+        if await self.db.read(_any_silent, silent):
+            await self.db.write(_give_up, silent)
 
 
 def _register(connection: Connection, info: WorkerInfo, now: int) -> int:
@@ -89,13 +95,20 @@ def _info(spec: bytes) -> WorkerInfo:
     return WorkerInfo(**fields)
 
 
-_SILENT = "NOT dead AND beat_at <= ?"
+def is_dead(connection: Connection, worker_id: int) -> bool:
+    """Whether the worker was given up or buried: what it took now would be lost at once."""
+    return connection.execute("SELECT 1 FROM worker WHERE id = ? AND dead", (worker_id,)).fetchone() is not None
 
 
-def _any_silent(connection: Connection, now: int) -> bool:
-    query = f"SELECT 1 FROM worker WHERE {_SILENT} LIMIT 1"
-    return connection.execute(query, (now - WORKER_TTL_US,)).fetchone() is not None
+_SILENT = (
+    "NOT dead AND info ->> 'pid' <> 0 AND beat_at <= :silence AND (:gap = 0 OR NOT EXISTS (SELECT 1 FROM leader) "
+    "OR EXISTS (SELECT 1 FROM leader WHERE since <= :silence AND renewed_at > :gap))"
+)
 
 
-def _give_up(connection: Connection, now: int) -> None:
-    connection.execute(f"UPDATE worker SET dead = 1 WHERE {_SILENT}", (now - WORKER_TTL_US,))
+def _any_silent(connection: Connection, silent: dict[str, int]) -> bool:
+    return connection.execute(f"SELECT 1 FROM worker WHERE {_SILENT} LIMIT 1", silent).fetchone() is not None
+
+
+def _give_up(connection: Connection, silent: dict[str, int]) -> None:
+    connection.execute(f"UPDATE worker SET dead = 1 WHERE {_SILENT}", silent)

@@ -1,5 +1,6 @@
--- Lease up to $4 tasks of the lanes $3 to the worker $2, as claim $5. With the visibility $6 each task has a part of
--- its own. $7 are the priorities' head starts. `pick` must be materialized, or more rows are locked than are asked
+-- A worker that was given up gets nothing: it would be lost at once.
+-- Lease up to $4 tasks of the lanes $3, and @most of each, to the worker $2, as claim $5. With the visibility $6 each
+-- task has a part of its own. $7 are the priorities' head starts. `pick` must be materialized, or more rows are locked than are asked
 -- for; OFFSET 0 keeps the look-up of bodies from becoming a join over all of them.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 pick AS MATERIALIZED (
@@ -10,12 +11,12 @@ pick AS MATERIALIZED (
     JOIN taskyard.queue ON queue.id = lane.queue AND NOT queue.paused
     CROSS JOIN LATERAL (
       SELECT ord FROM taskyard.ready WHERE lane_id = lane.id AND ord >= lane.floor ORDER BY ord, task_id LIMIT 1) head
-    WHERE lane.id = ANY ($3::int[])
+    WHERE lane.id = ANY ($3::int[]) AND NOT EXISTS (SELECT FROM taskyard.worker WHERE id = $2::int AND dead)
     ORDER BY lane.queue <> @queue_retry, head.ord - ($7::bigint[])[lane.priority]
   ) l
   CROSS JOIN LATERAL (
     SELECT ctid AS tid, task_id, attempt, ord, lane_id, failures, losses, keyed FROM taskyard.ready
-    WHERE lane_id = l.id AND ord >= l.floor ORDER BY ord, task_id LIMIT $4::int FOR UPDATE SKIP LOCKED
+    WHERE lane_id = l.id AND ord >= l.floor ORDER BY ord, task_id LIMIT @most FOR UPDATE SKIP LOCKED
   ) r
   LIMIT $4::int
 ),

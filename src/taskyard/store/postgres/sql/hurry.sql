@@ -12,7 +12,10 @@ now_ready AS (
   SELECT task_id, ord, lane_id, attempt, failures, losses FROM entering WHERE key IS NULL
 ),
 now_parked AS (
-  INSERT INTO taskyard.parked (task_id, ord, lane_id, attempt, failures, losses, key)
-  SELECT task_id, ord, lane_id, attempt, failures, losses, key FROM entering WHERE key IS NOT NULL
+  INSERT INTO taskyard.parked (task_id, ord, turn, lane_id, attempt, failures, losses, key, fairness_key)
+  SELECT e.task_id, e.ord, e.ord - (@head_starts)[l.priority], e.lane_id, e.attempt, e.failures, e.losses, e.key,
+    s.fairness_key
+  FROM entering e JOIN taskyard.lane l ON l.id = e.lane_id CROSS JOIN LATERAL (
+    SELECT fairness_key FROM taskyard.task_slot WHERE task_id = e.task_id AND key = e.key OFFSET 0) s
 )
 SELECT key FROM entering

@@ -11,5 +11,6 @@ leased AS (
   SELECT l.queue, count(*) AS count FROM taskyard.running r JOIN taskyard.lane l ON l.id = r.lane_id GROUP BY l.queue
 )
 SELECT q.id, q.paused, coalesce(w.count, 0)::bigint AS depth, coalesce(r.count, 0) AS in_flight,
-  CASE WHEN w.ord IS NOT NULL THEN greatest(us - w.ord, 0) END AS oldest_age
-FROM clock, taskyard.queue q LEFT JOIN waiting w ON w.queue = q.id LEFT JOIN leased r ON r.queue = q.id ORDER BY q.id
+  CASE WHEN w.ord IS NOT NULL THEN greatest(us - w.ord, 0) END AS oldest_age, coalesce(b.count, 0) AS running
+FROM clock, taskyard.queue q LEFT JOIN waiting w ON w.queue = q.id LEFT JOIN leased r ON r.queue = q.id
+LEFT JOIN (SELECT home, count(*) AS count FROM taskyard.busy GROUP BY home) b ON b.home = q.id ORDER BY q.id

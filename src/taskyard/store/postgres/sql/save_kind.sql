@@ -3,8 +3,8 @@ WITH old AS (
   SELECT id, number, created_at FROM taskyard.kind WHERE key = $2 AND hash = $3::bytea
 ),
 made AS (
-  INSERT INTO taskyard.kind (key, number, hash, task_type, spec, created_at)
-  SELECT $2, 1 + coalesce((SELECT max(number) FROM taskyard.kind WHERE key = $2), 0), $3, $4, $5::bytea, @now
+  INSERT INTO taskyard.kind (key, number, hash, task_type, tags, spec, created_at)
+  SELECT $2, 1 + coalesce((SELECT max(number) FROM taskyard.kind WHERE key = $2), 0), $3, $4, $5::text[], $6::bytea, @now
   WHERE NOT EXISTS (SELECT FROM old)
   RETURNING id, number, created_at
 ),

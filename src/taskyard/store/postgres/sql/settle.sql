@@ -90,5 +90,5 @@ event AS (
   GROUP BY e.type ORDER BY e.type
 )
 SELECT array_agg(task_id) AS task_ids, array_agg(attempt) AS attempts,
-  (SELECT array_agg(DISTINCT key) FROM freed) AS freed
+  (SELECT array_agg(key) FROM freed) AS freed
 FROM moved

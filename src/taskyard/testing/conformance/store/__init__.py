@@ -16,7 +16,17 @@ share, import from `taskyard.testing.conformance.store.alone`. `TestMigrations` 
 
 from taskyard.testing.conformance.store.alone import *  # noqa: F403 - what its `__all__` says
 from taskyard.testing.conformance.store.alone import __all__ as _alone
+from taskyard.testing.conformance.store.gating import TestClaimersAtGates
+from taskyard.testing.conformance.store.scheduling import TestScheduleWriters
 from taskyard.testing.conformance.store.sharing import TestClaimers, TestCrash, TestMigrations
 from taskyard.testing.conformance.store.submission import TestCarrying
 
-__all__ = [*_alone, "TestCarrying", "TestClaimers", "TestCrash", "TestMigrations"]
+__all__ = [
+    *_alone,
+    "TestCarrying",
+    "TestClaimers",
+    "TestClaimersAtGates",
+    "TestCrash",
+    "TestMigrations",
+    "TestScheduleWriters",
+]

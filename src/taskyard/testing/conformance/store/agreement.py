@@ -13,7 +13,6 @@ from taskyard.testing.conformance.store.model import Model
 from taskyard.testing.conformance.store.modelled import ModelTask, check_story
 
 _MANY = 100_000
-_TAKEN = (Outcome.CANCELED, Outcome.LOST)
 
 
 class Agreement:
@@ -49,6 +48,9 @@ class Agreement:
             wanted = sorted((task.id for task in tasks if task.state is state), reverse=True)
             assert (await self.store.find(Filter(status=frozenset({state})), _MANY, None)).ids == wanted
             assert sum(n for _, s, n in await self.store.counts(0) if s is state) == len(wanted)
+        for tag in {task.lane.definition for task in tasks}:
+            tagged = sorted((task.id for task in tasks if task.lane.definition == tag), reverse=True)
+            assert (await self.store.find(Filter(tag=tag), _MANY, None)).ids == tagged
         dead = sorted((task.id for task in tasks if task.place is PlaceKind.DEAD), reverse=True)
         assert (await self.store.dead(_MANY, None, None)).ids == dead
 
@@ -83,7 +85,7 @@ class Agreement:
             }
             told = set(await self.store.revoked(worker_id))
             assert revoked <= told
-            assert all(self.model.tasks[id_].ends[attempt - 1] in _TAKEN for id_, attempt in told)
+            assert all(self.model.tasks[id_].ends[attempt - 1] is Outcome.CANCELED for id_, attempt in told)
 
 
 def _compare(facts: Facts, task: ModelTask) -> None:

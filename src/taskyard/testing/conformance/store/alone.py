@@ -1,28 +1,34 @@
 """All that a store can promise without another one on the same database."""
 
 from taskyard.testing.conformance.store.claiming import TestClaim, TestOrder
+from taskyard.testing.conformance.store.fairness import TestCrashes, TestShares, TestTurns
 from taskyard.testing.conformance.store.fixtures import bench, clock, database, open_store, store
+from taskyard.testing.conformance.store.gating import TestCeiling, TestGates, TestRate
 from taskyard.testing.conformance.store.histories import TestHistories
 from taskyard.testing.conformance.store.leases import TestExtend, TestRecord, TestRevoked
 from taskyard.testing.conformance.store.lifetime import TestLifetime, TestNames
-from taskyard.testing.conformance.store.limits import TestSlotHolders, TestSlots, TestSlotsComeBack
+from taskyard.testing.conformance.store.limits import TestContention, TestSlots, TestSlotsComeBack
 from taskyard.testing.conformance.store.listing import TestDead, TestFind, TestFindStarted
 from taskyard.testing.conformance.store.liveness import TestLost, TestRecover, TestWorkers
 from taskyard.testing.conformance.store.moves import TestCancel, TestDiscard, TestHurry, TestRequeue
 from taskyard.testing.conformance.store.opened import TestChangeOpen, TestSettleOpen
-from taskyard.testing.conformance.store.queueing import TestAheadOf, TestQueues
+from taskyard.testing.conformance.store.outliving import TestOutliving
+from taskyard.testing.conformance.store.queueing import TestQueues, TestTurn
 from taskyard.testing.conformance.store.reading import TestCounts, TestFacts, TestLatest
+from taskyard.testing.conformance.store.scheduling import TestSchedules
 from taskyard.testing.conformance.store.settling import TestSettle, TestStaleSettlements
 from taskyard.testing.conformance.store.submission import TestEnqueue, TestForeignConnections, TestUniqueKeys
 from taskyard.testing.conformance.store.upkeep import TestFeed, TestLead, TestPromote, TestPrune
 from taskyard.testing.conformance.store.vault import TestTokens, TestUploads
 
 __all__ = [
-    "TestAheadOf",
     "TestCancel",
+    "TestCeiling",
     "TestChangeOpen",
     "TestClaim",
+    "TestContention",
     "TestCounts",
+    "TestCrashes",
     "TestDead",
     "TestDiscard",
     "TestEnqueue",
@@ -32,6 +38,7 @@ __all__ = [
     "TestFind",
     "TestFindStarted",
     "TestForeignConnections",
+    "TestGates",
     "TestHistories",
     "TestHurry",
     "TestLatest",
@@ -40,20 +47,25 @@ __all__ = [
     "TestLost",
     "TestNames",
     "TestOrder",
+    "TestOutliving",
     "TestPromote",
     "TestPrune",
     "TestQueues",
+    "TestRate",
     "TestRecord",
     "TestRecover",
     "TestRequeue",
     "TestRevoked",
+    "TestSchedules",
     "TestSettle",
     "TestSettleOpen",
-    "TestSlotHolders",
+    "TestShares",
     "TestSlots",
     "TestSlotsComeBack",
     "TestStaleSettlements",
     "TestTokens",
+    "TestTurn",
+    "TestTurns",
     "TestUniqueKeys",
     "TestUploads",
     "TestWorkers",

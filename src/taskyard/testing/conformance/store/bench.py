@@ -13,7 +13,7 @@ from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.facts import Facts, Place
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.policy import Policy
-from taskyard.domain.priority import Priority
+from taskyard.domain.priority import AGED, HeadStarts, Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.retry import RetryPolicy
 from taskyard.domain.task import state_of, version_of
@@ -99,14 +99,14 @@ class Bench:
 
     async def take(
         self, limit: int = 1, worker_id: int | None = None, lanes: Sequence[int] | None = None,
-        visibility: float | None = None,
+        visibility: float | None = None, head_starts: HeadStarts = AGED,
     ) -> list[Held]:  # fmt: skip
         """Claim from all lanes, or these; `visibility` in seconds."""
         worker = self.worker_id if worker_id is None else worker_id
         if lanes is None:
             lanes = [id_ for id_, _ in await self.store.all_lanes()]
         until = None if visibility is None else int(visibility * SECOND)
-        lease = await self.store.claim(worker, lanes, limit, until)
+        lease = await self.store.claim(worker, lanes, limit, until, head_starts)
         return [] if lease is None else [Held(worker, lease.id, task) for task in lease.tasks]
 
     async def take_one(self, worker_id: int | None = None, visibility: float | None = None) -> Held:

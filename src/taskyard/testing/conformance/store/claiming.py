@@ -11,9 +11,9 @@ from taskyard.contracts.records import Claimed
 from taskyard.domain import sequence
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome, State
-from taskyard.domain.priority import HEAD_START_US, Priority
+from taskyard.domain.priority import AGED, STRICT, HeadStarts, Priority
 from taskyard.domain.queue import Queue
-from taskyard.testing.conformance.store.bench import SECOND, Bench, Held
+from taskyard.testing.conformance.store.bench import HOUR, SECOND, Bench, Held
 from taskyard.testing.conformance.store.fixtures import Suite
 
 
@@ -108,7 +108,7 @@ class TestOrder(Suite):
         [(Priority.LOW, Priority.MEDIUM), (Priority.MEDIUM, Priority.HIGH), (Priority.HIGH, Priority.CRITICAL)],
     )
     async def test_a_head_start_is_worth_its_time(self, bench: Bench, early: Priority, late: Priority) -> None:
-        head_start = (HEAD_START_US[late] - HEAD_START_US[early]) / SECOND
+        head_start = (AGED[late] - AGED[early]) / SECOND
         first = await bench.put_one(priority=early)
         bench.clock.move(head_start - 1)
         within = await bench.put_one(priority=late)
@@ -117,15 +117,26 @@ class TestOrder(Suite):
         await bench.put_one(priority=late)
         assert ids(await bench.take()) == [first]
 
-    async def test_low_is_reached_however_much_else_comes(self, bench: Bench) -> None:
+    async def test_low_is_reached_in_bounded_time_however_much_else_comes(self, bench: Bench) -> None:
         low = await bench.put_one(priority=Priority.LOW)
-        for _ in range(20):
-            await bench.put(2)
-            (taken,) = ids(await bench.take())
-            if taken == low:
-                break
-            bench.clock.move(600)
-        assert taken == low
+        hours = await _hours_until(bench, low, AGED, most=30)
+        assert hours is not None
+        assert hours <= 26  # the head start of CRITICAL, LOW's own, and one until it is looked at
+
+    async def test_where_priority_is_strict_low_waits_for_as_long_as_there_is_anything_else(self, bench: Bench) -> None:
+        low = await bench.put_one(priority=Priority.LOW)
+        assert await _hours_until(bench, low, STRICT, most=200) is None
+        await bench.take(1000, lanes=[await bench.lane(priority) for priority in set(Priority) - {Priority.LOW}])
+        assert ids(await bench.take()) == [low]
+
+    async def test_strict_is_by_priority_and_then_first_in_first_out(self, bench: Bench) -> None:
+        wanted = {}
+        for priority in sorted(Priority):
+            wanted[priority] = await bench.put(2, priority=priority)
+            bench.clock.move(100 * HOUR / SECOND)
+        assert ids(await bench.take(8, head_starts=STRICT)) == [
+            id_ for priority in sorted(wanted, reverse=True) for id_ in wanted[priority]
+        ]
 
     async def test_due_retries_go_before_everything(self, bench: Bench) -> None:
         retried = await bench.running(priority=Priority.LOW)
@@ -155,3 +166,14 @@ class TestOrder(Suite):
         held = await bench.running()
         await bench.store.pause(Queue.AUTOMATED, True)
         assert await bench.settle(held)
+
+
+async def _hours_until(bench: Bench, wanted: int, head_starts: HeadStarts, most: int) -> int | None:
+    """The hours until a task is claimed, while each brings more tasks of every higher priority than are claimed."""
+    for hour in range(most):
+        for priority in set(Priority) - {Priority.LOW}:
+            await bench.put(1, priority=priority)
+        if wanted in ids(await bench.take(2, head_starts=head_starts)):
+            return hour
+        bench.clock.move(HOUR / SECOND)
+    return None

@@ -151,7 +151,7 @@ class Hands(RuleBasedStateMachine):
             if way.outcome is Outcome.RETRY:
                 failures, lane = failures + 1, lane._replace(queue=int(Queue.RETRY))
             if way.outcome is Outcome.LOST:
-                losses, lane = losses + 1, lane._replace(solo=True)
+                losses, lane = losses + 1, lane._replace(solo=losses + 1)
             opened = Opened("USER", "ada") if way.outcome in (Outcome.ASSIGNED, Outcome.WAITING) else None
             settlement = held.settlement(
                 way.outcome, delay_us=int(way.delay * SECOND), failures=failures, losses=losses,
@@ -163,6 +163,7 @@ class Hands(RuleBasedStateMachine):
         left = {lease.claim_id for lease in self.model.leases.values()}
         closing = {settlement.claim_id for settlement in told} - left
         assert self.run(self.store.settle(worker_id, told, sorted(closing))) == moved
+        self.model.admit()
 
 
 def chosen(things: list[T], pick: int) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -20,6 +21,7 @@ def few() -> settings:
     return settings(max_examples=_HISTORIES, stateful_step_count=_STEPS, phases=[Phase.reuse, Phase.generate])
 
 
+@pytest.mark.hypothesis
 class TestHistories:
     """As many histories as the Hypothesis profile says; a few where none was chosen."""
 

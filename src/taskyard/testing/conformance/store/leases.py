@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from taskyard.contracts.records import ProgressReport
+from taskyard.contracts.records import Emitted, Opened, ProgressReport
 from taskyard.domain import sequence
-from taskyard.domain.facts import Line, Progress
-from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.facts import Line, Note, Progress
+from taskyard.domain.lifecycle import EventType, Outcome
 from taskyard.engine.engine import Engine
 from taskyard.engine.recover import recover
 from taskyard.testing.conformance.store.bench import SECOND, Bench
@@ -131,3 +131,47 @@ class TestRecord(Suite):
         before = (await bench.facts(held.task_id)).place
         await bench.store.record([], [ProgressReport(held.task_id, sequence.line(1, 0), 1, 1.0, None, "x")])
         assert (await bench.facts(held.task_id)).place == before
+
+    async def test_what_is_emitted_becomes_a_note_and_an_event_once_and_in_order(self, bench: Bench) -> None:
+        held = await bench.running()
+        bodies = [{"name": f"f\u00fcr {n}", "data": [n, None, {"a\u0000": "\U0001f600"}]} for n in range(5)]
+        told = [Emitted(held.task_id, sequence.line(1, n), body) for n, body in enumerate(bodies)]
+        at = bench.clock.move(2)
+        await bench.store.record([], [], told[:3])
+        await bench.store.record([Line(held.task_id, sequence.line(1, 5), 1, "info", "x")], [], told[2:])
+        await bench.settle(held)
+        notes = [Note(held.task_id, one.sequence, at, EventType.EMITTED, one.body) for one in told]
+        assert await bench.store.notes([held.task_id]) == notes
+        assert await bench.events(held.task_id) == [
+            (EventType.CREATED, sequence.queued(1)), (EventType.STARTED, sequence.started(1)),
+            *((EventType.EMITTED, one.sequence) for one in told), (EventType.COMPLETED, sequence.settled(1)),
+        ]  # fmt: skip
+
+    async def test_several_tasks_emit_at_once(self, bench: Bench) -> None:
+        await bench.put(3)
+        held = await bench.take(3)
+        told = [Emitted(one.task_id, sequence.line(1, n), {"name": str(n)}) for n in range(2) for one in held]
+        await bench.store.record([], [], told)
+        for one in held:
+            assert await bench.event_types(one.task_id) == [
+                EventType.CREATED, EventType.STARTED, EventType.EMITTED, EventType.EMITTED,
+            ]  # fmt: skip
+            assert [note.body for note in await bench.store.notes([one.task_id])] == [{"name": "0"}, {"name": "1"}]
+
+    @pytest.mark.parametrize("outcome", [Outcome.COMPLETED, Outcome.CANCELED, Outcome.LOST, Outcome.ASSIGNED])
+    async def test_an_attempt_that_has_ended_emits_no_more(self, bench: Bench, outcome: Outcome) -> None:
+        held = await bench.running()
+        if outcome is Outcome.CANCELED:
+            await bench.store.cancel(held.task_id, None, None, None)
+        else:
+            await bench.settle(held, outcome, opened=Opened("USER", "ada"))
+        before = await bench.events(held.task_id)
+        await bench.store.record([], [], [Emitted(held.task_id, sequence.line(1, 0), {"name": "late"})])
+        assert await bench.store.notes([held.task_id]) == []
+        assert await bench.events(held.task_id) == before
+
+    async def test_the_next_attempt_emits_again(self, bench: Bench) -> None:
+        await bench.settle(await bench.running(), Outcome.RELEASED)
+        held = await bench.take_one()
+        await bench.store.record([], [], [Emitted(held.task_id, sequence.line(n, 0), {"name": str(n)}) for n in (1, 2)])
+        assert [note.body for note in await bench.store.notes([held.task_id])] == [{"name": "2"}]

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from taskyard.contracts.records import Opened, SlotKey
+from taskyard.contracts.records import Contention, Opened, SlotKey, Taken
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.lifecycle import Outcome, State
 from taskyard.domain.priority import Priority
@@ -187,7 +187,7 @@ class TestSlotsComeBack(Suite):
         held = await bench.take_one()
         await bench.store.bury(bench.worker_id, None)
         await bench.store.settle(None, [held.settlement(Outcome.FAILED)], [held.claim_id])
-        assert (await bench.take_one()).task_id == second
+        assert (await bench.take_one(await bench.register())).task_id == second
 
     async def test_a_retry_stands_in_line_again(self, bench: Bench) -> None:
         first, second = await bench.put(2, slots=ONE)
@@ -216,20 +216,33 @@ class TestSlotsComeBack(Suite):
         assert await bench.store.facts(ids) == before
 
 
-class TestSlotHolders(Suite):
-    """`slot_holders`."""
+class TestContention(Suite):
+    """`contention`."""
 
     async def test_a_parked_task_waits_for_its_limits_holders(self, bench: Bench) -> None:
         first = await bench.put_one(slots=TWO)
         second = await bench.put_one(slots=TWO)
-        parked = await bench.put_one(slots=(*TWO, SlotKey("free", 3)))
+        parked = await bench.put_one(slots=(*TWO, SlotKey("wide", 3)))
         await bench.take_one()
-        holders = await bench.store.slot_holders(parked)
-        assert sorted((key, size, sorted(ids)) for key, size, ids in holders) == [
-            ("free", 3, []), ("two", 2, [first, second]),
-        ]  # fmt: skip
+        assert await bench.store.contention(parked, 10) == Contention(
+            "two", "", 0, 1, [Taken("two", 2, 2, 2, [first, second]), Taken("wide", 3, 0, 0, [])]
+        )
+        shortened = await bench.store.contention(parked, 1)
+        assert shortened is not None
+        assert shortened.limits[0] == Taken("two", 2, 2, 2, [first])
+
+    async def test_it_stands_behind_its_own_among_the_others(self, bench: Bench) -> None:
+        holder = await bench.put_one(slots=ONE, fairness_key="a")
+        await bench.put(3, slots=ONE, fairness_key="a")
+        await bench.put(5, slots=ONE, fairness_key="b")
+        bench.clock.move(1)
+        last = await bench.put_one(slots=ONE, fairness_key="a")
+        first = await bench.put_one(slots=ONE, fairness_key="b", priority=Priority.CRITICAL)
+        of_a, of_b = Taken("one", 1, 1, 1, [holder]), Taken("one", 1, 1, 0, [holder])
+        assert await bench.store.contention(last, 10) == Contention("one", "a", 3, 2, [of_a])
+        assert await bench.store.contention(first, 10) == Contention("one", "b", 0, 2, [of_b])
 
     async def test_who_is_not_parked_waits_for_nobody(self, bench: Bench) -> None:
         ready = await bench.put_one(slots=ONE)
-        assert await bench.store.slot_holders(ready) == []
-        assert await bench.store.slot_holders(5) == []
+        assert await bench.store.contention(ready, 10) is None
+        assert await bench.store.contention(5, 10) is None

@@ -137,6 +137,44 @@ class TestFind(Suite):
         assert await found(bench, tag="b") == [only, both]
         assert await found(bench, tag="c") == []
 
+    async def test_by_tag_of_the_version_too(self, bench: Bench) -> None:
+        tagged, untagged, other = await bench.store.save_kinds(
+            [
+                Definition(key="a", tags=("nightly", "d\u00e4")),
+                Definition(key="a"),
+                Definition(key="b", tags=("nightly",)),
+            ]
+        )
+        old = await bench.put(3, kind_id=tagged.id)
+        twice = await bench.put_one(kind_id=tagged.id, tags=("nightly",))
+        new = await bench.put_one(kind_id=untagged.id)
+        own = await bench.put_one(kind_id=untagged.id, tags=("nightly",))
+        others = await bench.put(3, kind_id=other.id)
+        nightly = [*reversed(others), own, twice, *reversed(old)]
+        assert await found(bench, tag="nightly") == nightly
+        assert await found(bench, tag="d\u00e4") == [twice, *reversed(old)]
+        assert await found(bench, tag="night") == []
+        assert new not in nightly
+        await bench.store.cancel(others[0], None, None, None)
+        assert await found(bench, 1, tag="nightly", status=frozenset({State.CANCELED})) == [others[0]]
+        pending = frozenset({State.PENDING, State.COMPLETED})
+        assert await found(bench, tag="nightly", status=pending) == [id_ for id_ in nightly if id_ != others[0]]
+        assert await found(bench, tag="nightly", kind_ids=(tagged.id,)) == [twice, *reversed(old)]
+
+    async def test_by_tag_within_a_time_and_by_start(self, bench: Bench) -> None:
+        (tagged,) = await bench.store.save_kinds([Definition(key="a", tags=("nightly",))])
+        ids = []
+        for tags in ((), ("nightly",), (), ("nightly",)):
+            kind_id = bench.kind.id if tags else tagged.id
+            ids.append(await bench.ended(kind_id=kind_id, tags=tags))
+            bench.clock.move(10)
+        await bench.ended()
+        edge = bench.clock.now() - 25 * SECOND
+        assert await found(bench, 1, tag="nightly", created_after=edge) == ids[:1:-1]
+        assert await found(bench, 1, tag="nightly", created_before=edge) == ids[1::-1]
+        assert await found(bench, 1, tag="nightly", started_before=edge) == ids[1::-1]
+        assert await started(bench, 1, tag="nightly") == ids[::-1]
+
     async def test_by_definition(self, bench: Bench) -> None:
         kinds = await bench.store.save_kinds([Definition(key="a", title="1"), Definition(key="a", title="2")])
         first, second = [await bench.put_one(kind_id=kind.id) for kind in kinds]

@@ -55,6 +55,19 @@ class TestWorkers(Suite):
         await bench.pass_silently(living)
         assert [row.id for row in await bench.store.workers()] == [living]
 
+    async def test_a_worker_that_was_given_up_claims_nothing(self, bench: Bench) -> None:
+        id_ = await bench.put_one()
+        await bench.store.bury(bench.worker_id, None)
+        assert await bench.take() == []
+        assert (await bench.take_one(await bench.register())).task_id == id_
+
+    async def test_an_http_worker_that_waits_for_long_still_claims(self, bench: Bench) -> None:
+        worker = await bench.register("curl", pid=0)
+        await bench.pass_silently(bench.worker_id)
+        await bench.store.lost(10)
+        id_ = await bench.put_one()
+        assert (await bench.take_one(worker, visibility=60)).task_id == id_
+
     async def test_an_unknown_worker_has_no_beat(self, bench: Bench) -> None:
         assert not await bench.store.beat(bench.worker_id + 1000, [], {})
 
@@ -195,8 +208,8 @@ class TestRecover(Suite):
         held = await bench.running()
         await bench.pass_silently()
         await recover(Engine(bench.store))
-        lives = await bench.store.beat(bench.worker_id, [held.task_id], {})
-        assert not lives or held.pair in await bench.store.revoked(bench.worker_id)
+        assert not await bench.store.beat(bench.worker_id, [held.task_id], {})
+        assert await bench.store.revoked(bench.worker_id) == []
 
     async def test_a_visibility_is_recovered_too(self, bench: Bench) -> None:
         await bench.put_one()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from taskyard.contracts.records import Opened, Settlement, SlotKey, Unique
+from taskyard.contracts.records import Emitted, Opened, Settlement, SlotKey, Unique
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.priority import Priority
@@ -22,6 +22,7 @@ _HOUR = 3600.0
 _MOVING = (State.PENDING, State.RUNNING, State.RETRYING)
 
 _KEYS = st.sampled_from([None, SlotKey("one", 1), SlotKey("two", 2)])
+_SHARERS = st.sampled_from(["", "a", "b", "c"])
 _DELAYS = st.sampled_from([0.0, 1.0, 20.0])
 _PICKS = st.integers(0, 999)
 _WAYS = st.builds(Way, _PICKS, st.sampled_from(Outcome), _DELAYS)
@@ -35,14 +36,14 @@ def some_task(*places: PlaceKind) -> Callable[[Callable[..., None]], Callable[..
 class StoreMachine(Hands):
     """Verbs in any order, on a store and on the model."""
 
-    @initialize(batches=st.lists(st.tuples(st.integers(1, 5), _KEYS), min_size=1, max_size=4))
-    def prepare(self, batches: list[tuple[int, SlotKey | None]]) -> None:
+    @initialize(batches=st.lists(st.tuples(st.integers(1, 5), _KEYS, _SHARERS), min_size=1, max_size=4))
+    def prepare(self, batches: list[tuple[int, SlotKey | None, str]]) -> None:
         self.begin()
         self.engine = Engine(self.store)
         self.register(pid=1, supervised=True)
         self.register(pid=0, supervised=False)
-        for count, key in batches:
-            self.enqueue(count, Priority.MEDIUM, False, key, 0.0)
+        for count, key, fairness_key in batches:
+            self.enqueue(count, Priority.MEDIUM, False, key, fairness_key, 0.0)
 
     @invariant()
     def store_and_model_agree(self) -> None:
@@ -73,14 +74,19 @@ class StoreMachine(Hands):
         self.run(self.agreement.check_stories())
 
     # ---- coming in
-    @rule(count=st.integers(1, 5), priority=st.sampled_from(Priority), other=st.booleans(), key=_KEYS, delay=_DELAYS)
-    def enqueue(self, count: int, priority: Priority, other: bool, key: SlotKey | None, delay: float) -> None:
+    @rule(
+        count=st.integers(1, 5), priority=st.sampled_from(Priority), other=st.booleans(), key=_KEYS,
+        fairness_key=_SHARERS, delay=_DELAYS,
+    )  # fmt: skip
+    def enqueue(
+        self, count: int, priority: Priority, other: bool, key: SlotKey | None, fairness_key: str, delay: float
+    ) -> None:
         self.pass_time()
         lane = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "other" if other else "report", priority, False)
         run_at = self.now + int(delay * SECOND) if delay else None
-        fields = {"lane_id": self.lane(lane), "run_at": run_at, "slots": (key,) if key else ()}
-        ids = self.run(self.bench.put(count, priority=priority, **fields))
-        self.model.enqueue(ids, lane, key, run_at, self.now)
+        limits = {"slots": (key,) if key else (), "fairness_key": fairness_key, "tags": (lane.definition,)}
+        ids = self.run(self.bench.put(count, priority=priority, lane_id=self.lane(lane), run_at=run_at, **limits))
+        self.model.enqueue(ids, lane, key, fairness_key, run_at, self.now)
 
     @rule(
         key=st.sampled_from([b"a", b"b"]), fingerprint=st.sampled_from([None, b"x", b"y"]), lasts=st.none() | _DELAYS,
@@ -94,11 +100,11 @@ class StoreMachine(Hands):
         newer_than = None if newer is None else self.now - int(newer * SECOND)
         unique = Unique(key, fingerprint, expires_at, forgiving, newer_than)
         lane = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "report", Priority.MEDIUM, False)
-        (entry,) = self.run(self.bench.entries(lane_id=self.lane(lane)))
+        (entry,) = self.run(self.bench.entries(lane_id=self.lane(lane), tags=(lane.definition,)))
         found = self.run(self.store.enqueue_unique(entry, [unique]))
         assert found == self.model.holder(unique, self.now)
         if found is None:
-            self.model.enqueue([entry.id], lane, None, None, self.now)
+            self.model.enqueue([entry.id], lane, None, "", None, self.now)
             self.model.uniques[key] = (entry.id, unique)
 
     # ---- under lease
@@ -145,6 +151,14 @@ class StoreMachine(Hands):
             wrong = held._replace(task=other) if later else held._replace(claim_id=held.claim_id - 1)
             self.way_out(held.worker_id, [(wrong, way)])
 
+    @precondition(lambda self: self.held)
+    @rule(pick=_PICKS)
+    def emit(self, pick: int) -> None:
+        self.pass_time()
+        held = chosen([held for held in self.held if self.is_live(held)] or self.held, pick)
+        told = Emitted(held.task_id, self.model.emit(*held.pair), {"name": "half", "data": pick})
+        self.run(self.store.record([], [], [told]))
+
     # ---- workers die
     @precondition(lambda self: len(self.living()) > 1)
     @rule(
@@ -175,10 +189,11 @@ class StoreMachine(Hands):
             outcome = Outcome.LOST if task.started else Outcome.RELEASED
             if task.started and losses >= POLICY.max_deliveries:
                 outcome = Outcome.FAILED
-            lane = self.model.leases[task.task_id].lane._replace(solo=losses > 0)
+            lane = self.model.leases[task.task_id].lane._replace(solo=losses)
             settlement = Settlement(task.claim_id, task.task_id, task.attempt, outcome)
             settlement = settlement._replace(failures=task.failures, losses=losses)
             assert self.model.settle(None, settlement, lane, self.now)
+        self.model.admit()
         self.lanes.update(self.run(self.store.all_lanes()))
         self.tidy()
 

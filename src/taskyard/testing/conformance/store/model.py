@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from taskyard.contracts.records import Found, Settlement, SlotKey, Unique
@@ -9,7 +10,7 @@ from taskyard.domain import sequence
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType, Outcome, State
-from taskyard.domain.priority import HEAD_START_US, Priority
+from taskyard.domain.priority import AGED, Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.testing.conformance.store.bench import SECOND
 from taskyard.testing.conformance.store.modelled import ModelLease, ModelTask, ModelWorker
@@ -30,17 +31,21 @@ class Model:
         self.workers: dict[int, ModelWorker] = {}
         self.uniques: dict[bytes, tuple[int, Unique]] = {}
         self.paused: set[int] = set()
+        self.served: dict[SlotKey, str] = {}
 
     # ---- coming in
-    def enqueue(self, ids: Iterable[int], lane: LaneKey, key: SlotKey | None, run_at: int | None, now: int) -> None:
+    def enqueue(
+        self, ids: Iterable[int], lane: LaneKey, key: SlotKey | None, fairness_key: str, run_at: int | None, now: int
+    ) -> None:
         """New tasks, ready or delayed."""
         for id_ in ids:
-            task = self.tasks[id_] = ModelTask(id_, lane, key)
+            task = self.tasks[id_] = ModelTask(id_, lane, key, fairness_key)
             task.move("create", sequence.queued(1))
             if run_at is None:
                 self._queue(task, now)
             else:
                 task.go(PlaceKind.DELAYED, run_at)
+        self.admit()
 
     def holder(self, unique: Unique, now: int) -> Found | None:
         """Who holds the key and counts."""
@@ -75,7 +80,7 @@ class Model:
         self.leases[task.id] = lease
 
     def settle(self, worker_id: int | None, settlement: Settlement, lane: LaneKey, now: int) -> bool:
-        """A way out of a claim; whether it moved the task. `lane`: where it queues next."""
+        """A way out of a claim; whether it moved the task. `lane`: where it queues next. To be followed by `admit`."""
         lease = self.leases.get(settlement.task_id)
         if lease is None or (lease.claim_id, lease.attempt) != (settlement.claim_id, settlement.attempt):
             return False
@@ -85,7 +90,6 @@ class Model:
         task = self.tasks[lease.task_id]
         if not lease.revoked:
             self._leave(task, settlement, lane, now)
-        self._admit()
         return not lease.revoked
 
     def _leave(self, task: ModelTask, settlement: Settlement, lane: LaneKey, now: int) -> None:
@@ -104,6 +108,15 @@ class Model:
                 task.go(PlaceKind.DEAD, now)
             case _:
                 task.go(None, now)
+
+    def emit(self, id_: int, attempt: int) -> int:
+        """Someone who holds the attempt, or held it, emits something; the place of that in the story."""
+        task = self.tasks[id_]
+        task.said += 1
+        at = sequence.line(attempt, task.said)
+        if len(task.ends) < attempt:
+            task.events.append((EventType.EMITTED, at))
+        return at
 
     def is_dead(self, worker_id: int, now: int) -> bool:
         """Whether a worker was buried or has been silent for too long."""
@@ -139,7 +152,7 @@ class Model:
             self.leases[id_].revoked = True
         task.end(Outcome.CANCELED)
         task.go(None, now)
-        self._admit()
+        self.admit()
         return True
 
     def requeue(self, id_: int, now: int, *, new_input: bool) -> bool:
@@ -152,6 +165,7 @@ class Model:
         task.lane = task.lane._replace(queue=task.lane.home, solo=False)
         task.revision += new_input
         self._queue(task, now)
+        self.admit()
         return True
 
     def discard(self, id_: int, now: int) -> bool:
@@ -168,6 +182,7 @@ class Model:
         if task.place not in _TIMED:
             return False
         self._wake(task, now)
+        self.admit()
         return True
 
     def promote(self, now: int) -> int:
@@ -175,6 +190,7 @@ class Model:
         due = [task for task in self.tasks.values() if task.place in _TIMED and task.at <= now]
         for number, task in enumerate(sorted(due, key=lambda task: (task.at, task.id))):
             self._wake(task, now + number)
+        self.admit()
         return len(due)
 
     def settle_open(self, id_: int, settlement: Settlement, lane: LaneKey, now: int) -> bool:
@@ -202,7 +218,7 @@ class Model:
         for lease in list(self.leases.values()):
             if lease.revoked and self.over(lease, now):
                 del self.leases[lease.task_id]
-        self._admit()
+        self.admit()
 
     def holding(self, key: SlotKey) -> list[ModelTask]:
         """Who has a slot."""
@@ -219,26 +235,46 @@ class Model:
 
     def _queue(self, task: ModelTask, now: int) -> None:
         task.go(PlaceKind.READY if task.key is None else PlaceKind.PARKED, now)
-        self._admit()
 
-    def _admit(self) -> None:
-        parked = [task for task in self.tasks.values() if task.place is PlaceKind.PARKED]
-        for task in sorted(parked, key=lambda task: (task.at, task.id)):
-            if task.key is not None and len(self.holding(task.key)) < task.key.limit:
+    def admit(self) -> None:
+        """Give each limit's free slots to those in its line, one after the other."""
+        for key in {task.key for task in self.tasks.values() if task.key is not None}:
+            while (task := self._next(key)) is not None:
+                self.served[key] = task.fairness_key
                 task.go(PlaceKind.READY, task.at)
 
+    def _next(self, key: SlotKey) -> ModelTask | None:
+        """Whose turn it is: of the fairness key that holds least, after the one served last, the first."""
+        line = [task for task in self.tasks.values() if task.place is PlaceKind.PARKED and task.key == key]
+        held = Counter(task.fairness_key for task in self.holding(key))
+        if not line or (key.limit is not None and held.total() >= key.limit):
+            return None
+        served = self.served.get(key, "")
+        return min(
+            line,
+            key=lambda task: (
+                held[task.fairness_key], task.fairness_key <= served, task.fairness_key,
+                task.at - AGED[Priority(task.lane.priority)], task.id,
+            ),
+        )  # fmt: skip
+
     # ---- what there is
-    def figures(self, queue: Queue, now: int) -> tuple[bool, int, int, int | None]:
-        """Whether a queue is paused, what waits in it, what is leased from it, and for how long the oldest waits."""
+    def figures(self, queue: Queue, now: int) -> tuple[bool, int, int, int | None, int]:
+        """Whether a queue is paused, what waits in it, what is leased from it, for how long the oldest waits, and
+        how many run whose home it is.
+        """
         tasks = self.tasks.values()
         if queue is Queue.DEADLETTER:
             waiting = [task for task in tasks if task.place is PlaceKind.DEAD]
         else:
             waiting = [task for task in tasks if task.place in _QUEUED and task.lane.queue == queue]
-        leased = [task for task in tasks if task.place is PlaceKind.RUNNING and task.lane.queue == queue]
+        running = [task.lane for task in tasks if task.place is PlaceKind.RUNNING]
+        leased = sum(lane.queue == queue for lane in running)
+        at_home = sum(lane.home == queue for lane in running)
         oldest = min((task.at for task in waiting), default=None)
-        return queue in self.paused, len(waiting), len(leased), None if oldest is None else max(0, now - oldest)
+        age = None if oldest is None else max(0, now - oldest)
+        return queue in self.paused, len(waiting), leased, age, at_home
 
 
 def _rank(task: ModelTask) -> tuple[bool, int]:
-    return task.lane.queue != Queue.RETRY, task.at - HEAD_START_US[Priority(task.lane.priority)]
+    return task.lane.queue != Queue.RETRY, task.at - AGED[Priority(task.lane.priority)]

@@ -19,6 +19,7 @@ class ModelTask:
     id: int
     lane: LaneKey
     key: SlotKey | None
+    fairness_key: str
     state: State = State.PENDING
     place: PlaceKind | None = PlaceKind.READY
     at: int = 0
@@ -26,6 +27,7 @@ class ModelTask:
     failures: int = 0
     losses: int = 0
     changes: int = 0
+    said: int = 0
     revision: int = 0
     order: int = 0
     ends: list[Outcome] = field(default_factory=list)
@@ -86,7 +88,7 @@ class ModelWorker:
 def check_story(events: Sequence[tuple[EventType, int]]) -> State:
     """Where these events of one task lead by the table of moves; fails where they are no legal path."""
     state: State | None = None
-    rest = [type_ for type_, _ in events]
+    rest = [type_ for type_, _ in events if type_ is not EventType.EMITTED]
     while rest:
         move = next(
             move

@@ -172,6 +172,7 @@ class TestRequeue(Suite):
     async def test_a_new_input_replaces_the_old(self, bench: Bench) -> None:
         id_ = await bench.ended(Outcome.FAILED)
         await bench.store.requeue([id_], "ada", "mended", b'{"x":1}')
+        assert [note.body.keys() for note in await bench.store.notes([id_])] == [{"by", "reason", "formerInput"}]
         body = (await bench.facts(id_)).body
         assert (body.input, body.revision) == (b'{"x":1}', 1)
         assert (await bench.take_one()).task.input == b'{"x":1}'
@@ -181,6 +182,16 @@ class TestRequeue(Suite):
         await bench.store.requeue([id_], "ada", "mended", None)
         body = (await bench.facts(id_)).body
         assert (body.input, body.revision) == (b"{}", 0)
+
+    async def test_delays_are_waited_for_first(self, bench: Bench) -> None:
+        first, second = [await bench.ended(Outcome.FAILED) for _ in range(2)]
+        moved = await bench.store.requeue([first, second], "ada", "slowly", None, [0, 5_000_000])
+        assert set(moved) == {first, second}
+        assert (await bench.place(first)).kind is PlaceKind.READY
+        assert await bench.place(second) == Place(PlaceKind.DELAYED, bench.clock.now() + 5_000_000, 2, 0, 0)
+        bench.clock.move(5)
+        await bench.store.promote(10)
+        assert (await bench.place(second)).kind is PlaceKind.READY
 
     async def test_only_dead_letters_are_requeued(self, bench: Bench) -> None:
         dead = [await bench.ended(Outcome.FAILED) for _ in range(2)]

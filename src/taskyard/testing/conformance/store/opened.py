@@ -68,6 +68,15 @@ class TestSettleOpen(Suite):
         (held,) = await bench.take(lanes=[retry_lane])
         assert (held.task_id, held.task.attempt, held.task.failures) == (id_, 3, 1)
 
+    async def test_it_ends_as_told(self, bench: Bench) -> None:
+        id_ = await bench.opened(Outcome.WAITING)
+        bench.clock.move(4)
+        await bench.store.settle_open(id_, way_out(Outcome.RETRY, run_ms=1500, losses=1), None)
+        assert (await bench.store.attempts(id_))[-1].run_ms == 1500
+        place = await bench.place(id_)
+        assert place is not None
+        assert (place.failures, place.losses) == (0, 1)
+
     async def test_a_failure_is_a_dead_letter(self, bench: Bench) -> None:
         id_ = await bench.opened()
         await bench.store.settle_open(id_, way_out(Outcome.FAILED), None)

@@ -11,11 +11,11 @@ from taskyard.testing.conformance.store.fixtures import Suite
 
 
 class TestUploads(Suite):
-    """`save_upload` and `upload`."""
+    """`save_upload`, `upload` and `uploads`."""
 
     async def test_a_file_comes_back_as_it_was(self, store: Store, clock: ManualClock) -> None:
         content = bytes(range(256)) * 4000
-        upload = Upload("u1", "n\u00e4me.bin", len(content), "ab" * 32, clock.now())
+        upload = Upload("u1", "n\u00e4me.bin", len(content), "ab" * 32, clock.now(), "ada")
         await store.save_upload(upload, content)
         await store.save_upload(upload._replace(id="u2", size=0), b"")
         assert await store.upload("u1") == (upload, content)
@@ -23,6 +23,16 @@ class TestUploads(Suite):
 
     async def test_there_may_be_none(self, store: Store) -> None:
         assert await store.upload("u1") is None
+
+    async def test_descriptions_are_read_without_the_unknown(self, store: Store, clock: ManualClock) -> None:
+        uploads = [
+            Upload(id_, "a file", 1, "ab" * 32, clock.now(), owner) for id_, owner in [("u1", "ada"), ("u2", "")]
+        ]
+        for upload in uploads:
+            await store.save_upload(upload, b"1")
+        assert sorted(await store.uploads(["u2", "nowhere", "u1", "u1"])) == uploads
+        assert await store.uploads({"u2"}) == uploads[1:]
+        assert await store.uploads([]) == []
 
 
 class TestTokens(Suite):

@@ -1,0 +1,104 @@
+"""Gates: which lanes have limits on what may be claimed, and claims that keep to them.
+
+Lanes without a gate are claimed as if there were none. Of a gate that is known to be shut nobody asks before it opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from taskyard.contracts.records import Lease
+from taskyard.contracts.store import Store
+from taskyard.domain.gate import Ceiling, GatedLane, RateGate
+from taskyard.domain.priority import HeadStarts
+from taskyard.domain.queue import LaneKey, Queue
+from taskyard.domain.rate import parse_rate
+from taskyard.engine.catalog import Catalog
+
+
+class Lanes(NamedTuple):
+    """Lanes to claim from, those without and those with gates."""
+
+    free: list[int]
+    gated: list[GatedLane]
+
+
+class Gatekeeper:
+    """Claims for all workers of this process. `ceilings`: how many tasks of a home queue may run at once."""
+
+    def __init__(self, store: Store, catalog: Catalog, ceilings: Mapping[Queue, int], head_starts: HeadStarts) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._ceilings = {int(queue): Ceiling(int(queue), limit) for queue, limit in ceilings.items()}
+        self._head_starts = head_starts
+        self._opens_at: dict[RateGate, int] = {}
+
+    async def sort(self, lanes: Mapping[int, LaneKey]) -> Lanes:
+        """These lanes with the gates that stand before them now."""
+        rates = await self._rates()
+        if not rates and not self._ceilings:
+            return Lanes(list(lanes), [])
+        sorted_ = Lanes([], [])
+        for id_, key in lanes.items():
+            gates = (rates.get(key.definition), self._ceilings.get(key.home))
+            if any(gates):
+                sorted_.gated.append(GatedLane(id_, tuple(gate for gate in gates if gate is not None)))
+            else:
+                sorted_.free.append(id_)
+        return sorted_
+
+    async def claim(self, worker_id: int, lanes: Lanes, limit: int, visibility_us: int | None = None) -> Lease | None:
+        """Lease up to `limit` tasks, in order, as far as the gates let through; None when there is nothing."""
+        if lanes.gated and (lease := await self._claim_gated(worker_id, lanes, limit, visibility_us)):
+            return lease
+        if not lanes.free:
+            return None
+        return await self._store.claim(worker_id, lanes.free, limit, visibility_us, self._head_starts)
+
+    async def sort_solo(self, lanes: Mapping[int, LaneKey]) -> list[Lanes]:
+        """Those of these lanes whose tasks run alone: first the tasks that have lost the fewest workers."""
+        losses = sorted({key.solo for key in lanes.values() if key.solo})
+        return [await self.sort({id_: key for id_, key in lanes.items() if key.solo == lost}) for lost in losses]
+
+    async def claim_solo(
+        self, worker_id: int, ranks: Sequence[Lanes], visibility_us: int | None = None
+    ) -> Lease | None:
+        """Lease one task that has to run alone, of the first rank that has any."""
+        for lanes in ranks:
+            if lease := await self.claim(worker_id, lanes, 1, visibility_us):
+                return lease
+        return None
+
+    async def opens_in(self) -> float | None:
+        """Seconds until the first of the gates that are known to be shut opens; None where there is none."""
+        if not self._opens_at:
+            return None
+        now = await self._store.now()
+        ahead = [opens_at - now for opens_at in self._opens_at.values() if opens_at > now]
+        return min(ahead) / 1_000_000 if ahead else None
+
+    async def rate(self, definition: str) -> RateGate | None:
+        """The gate of a definition's rate, as its current version says; None where it has none."""
+        return (await self._rates()).get(definition)
+
+    def ceiling(self, queue: Queue) -> int | None:
+        """How many tasks of a home queue may run at once; None for any number."""
+        ceiling = self._ceilings.get(queue)
+        return None if ceiling is None else ceiling.limit
+
+    async def _rates(self) -> dict[str, RateGate]:
+        definitions = [kind.definition for kind in await self._catalog.all_fresh()]
+        return {d.key: RateGate(d.key, parse_rate(d.rate_limit)) for d in definitions if d.rate_limit is not None}
+
+    async def _claim_gated(self, worker_id: int, lanes: Lanes, limit: int, visibility_us: int | None) -> Lease | None:
+        """Where anybody waits before an open gate, claim from all lanes, so that nobody goes before their turn."""
+        now = await self._store.now()
+        self._opens_at = {gate: opens_at for gate, opens_at in self._opens_at.items() if opens_at > now}
+        open_ = [lane for lane in lanes.gated if self._opens_at.keys().isdisjoint(lane.gates)]
+        if not open_:
+            return None
+        every = [*open_, *map(GatedLane, lanes.free)]
+        lease, opens_at = await self._store.claim_gated(worker_id, every, limit, visibility_us, self._head_starts)
+        self._opens_at.update(opens_at)
+        return lease

@@ -1,0 +1,1 @@
+ALTER TABLE taskyard.upload ADD COLUMN owner text NOT NULL DEFAULT 'local';
