@@ -22,6 +22,7 @@ from taskyard.api.routing import Operation, build_routes
 from taskyard.api.server import all_operations
 from taskyard.errors import ConfigurationError, Overloaded, Unauthorized
 from taskyard.security.caller import Caller
+from taskyard.security.session import Session
 from taskyard.security.tokens import mint, new_api_token
 from tests.api.yard import ADMIN_TOKEN, BASE, PORT, SECRET, Client, bearer, listening
 
@@ -148,9 +149,9 @@ async def test_services_take_no_cookie(client: Client) -> None:
 
 
 async def test_a_forged_or_old_cookie_is_refused(client: Client) -> None:
-    sessions, caller = client.services.sessions, Caller("ada", frozenset({"admin"}))
-    old = sessions.issue(caller, 10, time.time() - 11)
-    for value in (old, old[:-1], "x", "", sessions.issue(caller, 10, time.time()) + "A"):
+    sessions, ada = client.services.sessions, Session(Caller("ada", frozenset({"admin"})))
+    old = sessions.issue(ada, 10, time.time() - 11)
+    for value in (old, old[:-1], "x", "", sessions.issue(ada, 10, time.time()) + "A"):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
             answer = await browser.get(ME, headers={"Cookie": f"taskyard_session={value}"})
         assert answer.status_code == 401, value
@@ -204,6 +205,19 @@ async def test_a_stored_token_ends(client: Client) -> None:
     assert (await client.get(ME, headers=headers)).status_code == 200
     await store.save_token(key, record, await store.now())
     assert (await client.get(ME, headers=headers)).status_code == 401
+
+
+async def test_a_session_changes_and_ends_with_the_token_it_was_made_from(client: Client) -> None:
+    store, new = client.services.engine.store, new_api_token()
+    key, reader = bytes.fromhex(new.hashed), Caller("robot", frozenset({"tasks:read"}))
+    await store.save_token(key, record_of(Caller("robot", frozenset({"admin"}))), None)
+    async with session(client, new.shown) as browser:
+        assert (await browser.get(ME)).json()["scopes"] == ["admin"]
+        await store.save_token(key, record_of(reader), None)
+        assert (await browser.get(ME)).json()["scopes"] == ["tasks:read"]
+        assert (await browser.post("/api/internal/tasks", json={}, headers=ORIGIN)).status_code == 401
+        await store.save_token(key, record_of(reader), await store.now())
+        assert (await browser.get(ME)).status_code == 401
 
 
 async def test_a_signed_token_is_good_only_until_its_time(client: Client) -> None:

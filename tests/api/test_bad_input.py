@@ -58,6 +58,14 @@ async def test_a_compressed_body_is_malformed(client: Client) -> None:
     [
         ({"unknown": 1}, ["/unknown"]),
         ({"input": {"a": "x", "b": 2}}, ["/input/a"]),
+        ({"input": {"a": "x", "b": 2}, "unknown": 1}, ["/input/a", "/unknown"]),
+        ({"correlationId": "x" * 256}, ["/correlationId"]),
+        ({"tags": ["x" * 129]}, ["/tags/0"]),
+        ({"callbackUrl": "javascript:x"}, ["/callbackUrl"]),
+        (
+            {"executionConfig": {"retryPolicy": {"maxRetries": -1, "jitter": 5, "unknown": 1}}},
+            [f"/executionConfig/retryPolicy/{name}" for name in ("jitter", "maxRetries", "unknown")],
+        ),
         ({"input": {"a": 1}}, ["/input/b"]),
         ({"input": {"a": 1, "b": 2, "c": 3}}, ["/input/c"]),
         ({"input": {"a": "x", "b": "y"}}, ["/input/a", "/input/b"]),
@@ -97,6 +105,12 @@ async def test_an_unknown_definition_is_told_first(client: Client) -> None:
     assert code(await client.post(CREATE, json={"taskDefinitionId": "nope", "x": 1})) == (404, "NOT_FOUND")
     bulk = {"tasks": [GOOD, {"taskDefinitionId": "nope", "priority": 7}]}
     assert code(await client.post(f"{CREATE}/bulk", json=bulk)) == (404, "NOT_FOUND")
+
+
+async def test_a_time_without_a_zone_is_refused_where_it_stands(client: Client) -> None:
+    times = {"availableAt": "2030-01-31T12:00:00", "dueDate": "tomorrow"}
+    bulk = {"tasks": [GOOD, {**GOOD, **times}]}
+    assert paths(await client.post(f"{CREATE}/bulk", json=bulk)) == ["/tasks/1/availableAt", "/tasks/1/dueDate"]
 
 
 async def test_a_body_has_a_limit_before_it_is_read_and_while_it_is(client: Client) -> None:

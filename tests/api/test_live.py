@@ -20,6 +20,7 @@ from taskyard.api.authenticate import record_of
 from taskyard.api.buffer import Buffer
 from taskyard.runtime.follow import follow as runtime_follow
 from taskyard.security.caller import Caller
+from taskyard.security.session import Session
 from taskyard.security.tokens import new_api_token
 from tests.api.yard import ADMIN_TOKEN, bearer, serving, token
 
@@ -113,7 +114,7 @@ async def test_a_token_may_come_as_a_subprotocol(working_yard: Taskyard) -> None
 async def test_a_cookie_is_taken_from_our_own_pages_only(working_yard: Taskyard) -> None:
     async with serving(working_yard) as (address, services):
         task_id = await start(working_yard, "chatty", lines=1)
-        cookie = services.sessions.issue(Caller("ada", frozenset({"tasks:read"})), 60, time.time())
+        cookie = services.sessions.issue(Session(Caller("ada", frozenset({"tasks:read"}))), 60, time.time())
         headers = {"Cookie": f"taskyard_session={cookie}"}
         async with follow(address, task_id, additional_headers=headers, origin=f"http://{address}") as socket:
             assert (await read_all(socket))[-1]["type"] == "end"

@@ -30,7 +30,10 @@ SOMEBODY: dict[str, tuple[str, ...]] = {
     "no scope": (),
 }
 
-EXAMPLES = {"{taskId}": "1", "{key}": "nothing", "{name}": "nothing", "{queue}": "nothing", "{workflowId}": "w"}
+EXAMPLES = {
+    "{taskId}": "1", "{key}": "nothing", "{name}": "nothing", "{queue}": "nothing", "{workflowId}": "w",
+    "{scheduleId}": "nothing",
+}  # fmt: skip
 
 
 def request_of(row: str) -> tuple[str, str]:

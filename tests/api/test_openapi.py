@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,21 @@ async def test_parameters_carry_the_contracts_names(document: dict[str, Any]) ->
     create = document["components"]["schemas"]["TaskRequest"]
     assert create["required"] == ["taskDefinitionId"]
     assert create["additionalProperties"] is False
+
+
+async def test_times_are_told_as_such(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    times = {
+        "TaskRequest": {"availableAt", "dueDate"},
+        "Task": {"nextRetryTime", "createdAt", "availableAt", "startTime", "endTime", "dueDate", "deadLetteredAt"},
+        "QueueMessage": {"enqueueTime"},
+        "LoggedLine": {"at"},
+        "Worker": {"startedAt"},
+    }
+    for name, fields in times.items():
+        properties = schemas[name]["properties"]
+        told = {field for field in properties if '"date-time"' in json.dumps(properties[field])}
+        assert told == fields, name
 
 
 @pytest.mark.timeout(300)

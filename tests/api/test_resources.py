@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from taskyard.api.export import export
-from tests.api.yard import Client
+from tests.api.yard import Client, bearer
 
 DEADLETTERS = "/api/internal/queues/task-execution-deadletter/messages"
 
@@ -64,7 +64,35 @@ async def test_dead_letters_are_listed_requeued_and_discarded(working: Client) -
         await working.until(task_id, "FAILED")
     slow = {"taskIds": ids[1:], "ratePerSecond": 1}
     moved = await working.post("/api/internal/deadletters/requeue", json=slow)
-    assert (moved.status_code, moved.json()) == (202, {"taskIds": ids[1:2], "pending": 1})
+    assert (moved.status_code, moved.json()) == (200, {"taskIds": ids[1:]})
+    delayed = (await working.get(f"/api/v1/tasks/{ids[2]}")).json()
+    assert delayed["status"] == "PENDING"
+    assert delayed["availableAt"] > delayed["createdAt"]
+
+
+async def test_writes_take_the_version_they_have_seen(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    version = (await client.get(f"/api/v1/tasks/{task_id}")).json()["version"]
+    for verb in ("cancel", "retry"):
+        stale = await client.post(f"/api/v1/tasks/{task_id}/{verb}", json={"version": version + 1})
+        assert (stale.status_code, stale.json()["error"]["code"]) == (409, "CONFLICT"), verb
+    canceled = await client.post(f"/api/v1/tasks/{task_id}/cancel", json={"version": version})
+    assert canceled.json()["status"] == "CANCELED"
+
+
+async def test_a_discarded_task_says_so_when_it_is_to_run_again(working: Client) -> None:
+    task_id = await working.create("broken")
+    await working.until(task_id, "FAILED")
+    await working.post("/api/internal/deadletters/discard", json={"taskIds": [task_id]})
+    refused = (await working.post(f"/api/v1/tasks/{task_id}/retry")).json()["error"]
+    assert (refused["code"], refused["details"]["from"]) == ("ILLEGAL_TRANSITION", "FAILED")
+    assert "discarded" in refused["message"]
+
+
+async def test_everything_wrong_with_a_definition_is_told_at_once(client: Client) -> None:
+    body = {"implementation": {"kind": "external"}, "rateLimit": "banana", "maxConcurrent": 0, "timeout": -1}
+    refused = (await client.put("/api/v1/definitions/odd", json=body)).json()["error"]
+    assert sorted(each["path"] for each in refused["details"]) == ["/maxConcurrent", "/rateLimit", "/timeout"]
 
 
 async def test_a_requeue_may_change_the_input(client: Client) -> None:
@@ -76,6 +104,12 @@ async def test_a_requeue_may_change_the_input(client: Client) -> None:
     assert (refused.status_code, refused.json()["error"]["details"][0]["path"]) == (422, "/input/a")
     await client.post(path, json={"taskIds": [task_id], "input": {"a": 5, "b": 6}})
     assert (await client.lease())["input"] == {"a": 5, "b": 6}
+    attempts = (await client.get(f"/api/v1/tasks/{task_id}/attempts")).json()["items"]
+    assert [each["formerInput"] for each in attempts] == [{"a": 1, "b": 2}]
+    events = (await client.get(f"/api/v1/tasks/{task_id}/events")).json()["items"]
+    [requeued] = [each["data"] for each in events if each["type"] == "task.instance.requeued"]
+    assert requeued["inputChanged"] is True
+    assert "formerInput" not in requeued
 
 
 async def test_a_dead_letter_may_be_looked_at_by_dequeue(working: Client) -> None:
@@ -134,6 +168,22 @@ async def test_an_upload_is_taken_and_told(client: Client) -> None:
     assert (told["name"], told["size"]) == ("rows.csv", len(content))
     assert told["sha256"] == hashlib.sha256(content).hexdigest()
     assert await client.services.engine.store.upload(told["uploadId"]) is not None
+
+
+async def test_a_task_takes_the_files_of_its_own_caller(client: Client) -> None:
+    schema = {"type": "object", "properties": {"rows": {"type": "string", "format": "upload"}}}
+    body = {"implementation": {"kind": "external", "topic": "rows"}, "inputSchema": schema}
+    assert (await client.put("/api/v1/definitions/load", json=body)).status_code == 201
+    ada, eve = bearer("tasks:write", subject="ada"), bearer("tasks:write", subject="eve")
+    service = bearer("tasks:write", "service", subject="portal")
+    answer = await client.post("/api/v1/uploads", files={"file": ("rows.csv", b"1", "text/csv")}, headers=ada)
+    create = {"taskDefinitionId": "load", "input": {"rows": answer.json()["uploadId"]}}
+    refused = await client.post("/api/v1/tasks", json=create, headers=eve)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+    assert [each["path"] for each in refused.json()["error"]["details"]] == ["/input/rows"]
+    assert (await client.get("/api/v1/tasks")).json()["items"] == []
+    for caller in (ada, service, {}):
+        assert (await client.post("/api/v1/tasks", json=create, headers=caller)).status_code == 201
 
 
 async def test_what_a_task_declared_starts_it(working: Client) -> None:

@@ -58,6 +58,14 @@ def test_what_is_wrong_comes_with_its_mend_and_exits_with_1(taskyard: Command) -
     assert mends["admin.token"].startswith("chmod 600")
 
 
+def test_a_connector_that_is_not_there_is_a_warning(taskyard: Command) -> None:
+    taskyard.settings["TASKYARD_CONNECTOR"] = "kafka"
+    with free_port() as port:
+        taskyard.settings["TASKYARD_PORT"] = port
+        ended = taskyard.done("doctor", "--json")
+    assert found(ended)["connector"] == "warning"
+
+
 def test_a_database_that_lacks_migrations_is_told_apart_from_one_without_workers(taskyard: Command) -> None:
     (taskyard / "taskyard.db").touch()
     with free_port() as port:

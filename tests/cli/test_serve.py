@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Command, Inline
+from tests.cli.command import Command, Inline, Running
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+
+def url_of(server: Running) -> str:
+    """The address that a server tells when it answers."""
+    document = ""
+    while not document.rstrip().endswith("}"):
+        document += server.line() + "\n"
+    return str(json.loads(document)["url"])
 
 
 @pytest.fixture
@@ -17,11 +28,8 @@ def remote(program: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     elsewhere = program / "elsewhere"
     elsewhere.mkdir()
     with program.begin("serve", "jobs:yard", "--port", "0", "--json") as server:
-        document = ""
-        while not document.rstrip().endswith("}"):
-            document += server.line() + "\n"
+        url = url_of(server)
         token = (program / ".taskyard" / "admin.token").read_text().strip()
-        url = json.loads(document)["url"]
         settings = {"TASKYARD_URL": url, "TASKYARD_TOKEN": token}
         yield Inline(elsewhere, settings, patch=monkeypatch, captured=capsys)
         ended = server.end(signal.SIGTERM)
@@ -43,7 +51,7 @@ def test_commands_speak_to_a_server(remote: Command) -> None:
     assert "is paused" in remote.done("why", waiting).out
     assert remote.done("cancel", waiting, "--json").json["status"] == "CANCELED"
     assert remote.done("queues", "resume", "automated", "--json").json["paused"] is False
-    assert remote.done("deadletters", "requeue", "--definition", "refuse", "--json").json["pending"] == 0
+    assert remote.done("deadletters", "requeue", "--definition", "refuse", "--json").json == {"taskIds": []}
     assert [one["key"] for one in remote.done("definitions", "--json").json["items"]] == [
         "count", "measure", "refuse", "wait_for_ever",
     ]  # fmt: skip
@@ -76,6 +84,17 @@ def test_a_worker_executes_until_it_is_told_to_stop(taskyard: Command) -> None:
     assert ended.code == 0, ended
 
 
+def test_a_socket_that_is_refused_is_no_error(program: Command) -> None:
+    with program.begin("serve", "--no-worker", "--port", "0", "--json") as server:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(url_of(server).replace("http", "ws") + "/ws/task/1").close()
+        ended = server.end(signal.SIGTERM)
+    assert refused.value.response.status_code == 401
+    told = [json.loads(line) for line in ended.err.splitlines()]
+    assert any('"WebSocket /ws/task/1" 401' in line["event"] for line in told), told
+    assert {line["level"] for line in told} == {"info"}, told
+
+
 def test_a_port_that_is_taken_is_said(remote: Command, tmp_path: Path) -> None:
     port = remote.settings["TASKYARD_URL"].rpartition(":")[2]
     ended = Command(tmp_path / "elsewhere")("serve", "--port", port, "--no-worker")
@@ -90,6 +109,25 @@ def test_the_demo_does_its_work_and_exits(program: Command) -> None:
     assert "copy verified" in ended.out
     assert "as planned" in ended.out
     assert "Traceback" not in ended.out + ended.err
+
+
+def test_the_demo_takes_the_port_that_is_set(program: Command) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        program.settings["TASKYARD_PORT"] = port = str(probe.getsockname()[1])
+    with program.begin("demo") as demo:
+        assert demo.line() == f"Taskyard serves http://127.0.0.1:{port}"
+        assert demo.end(signal.SIGINT).code == 0
+
+
+def test_a_worker_says_that_it_brings_no_connector_and_works_all_the_same(program: Command) -> None:
+    program.settings["TASKYARD_CONNECTOR"] = "kafka"
+    with program.begin("worker", "jobs:yard") as worker:
+        program.done("start", "count", "--app", "jobs:yard")
+        ended = worker.end(signal.SIGTERM)
+    assert ended.code == 0
+    (told,) = [line for line in ended.err.splitlines() if "connector" in line]
+    assert json.loads(told)["level"] == "warning"
 
 
 def test_the_demo_stops_when_it_is_told_to(program: Command) -> None:

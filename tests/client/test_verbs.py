@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,25 @@ async def test_a_person_ends_a_task(client: AsyncTaskyardClient) -> None:
         await client.complete(run.id, {"ok": "yes"})
     assert isinstance(await client.complete(run.id, {"ok": True}), Task)
     assert await run.result() == {"ok": True}
+
+
+async def test_schedules_are_put_paused_run_and_removed(client: AsyncTaskyardClient) -> None:
+    wanted = {"scheduleId": "daily", "taskDefinitionId": "add", "input": {"a": 1, "b": 2}, "cron": "@daily"}
+    made = await client.put_schedule(wanted)
+    assert await client.schedule("daily") == made
+    assert [one["scheduleId"] async for one in client.schedules()] == ["daily"]
+    assert (await client.pause_schedule("daily"))["nextRuns"] == []
+    task = await client.run_schedule("daily")
+    assert (task.cause_type, task.cause, await client.result(task.task_id)) == ("schedule", "daily", 3)
+    assert (await client.resume_schedule("daily"))["lastRun"]["taskId"] == task.task_id
+    days = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
+    assert len(await client.backfill_schedule("daily", *days)) == 3
+    assert await client.backfill_schedule("daily", *days) == []
+    await client.remove_schedule("daily")
+    with pytest.raises(errors.NotFound):
+        await client.schedule("daily")
+    with pytest.raises(errors.ValidationFailed):
+        await client.put_schedule({**wanted, "cron": "sometimes"})
 
 
 async def test_operators_see_and_pause(client: AsyncTaskyardClient) -> None:

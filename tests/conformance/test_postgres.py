@@ -15,6 +15,8 @@ from taskyard.testing.conformance.store.bench import Database
 
 _EMPTY = """
 DO $$ DECLARE one name; BEGIN
+  FOR one IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relispartition AND relname !~ '_default$'
+  LOOP EXECUTE format('DROP TABLE taskyard.%I', one); END LOOP;
   FOR one IN SELECT tablename FROM pg_tables
     WHERE schemaname = 'taskyard' AND tablename NOT IN ('migration', 'queue', 'sequencer')
   LOOP EXECUTE format('DELETE FROM taskyard.%I', one); END LOOP;

@@ -246,3 +246,33 @@ def test_recursive_schemas_are_welcome() -> None:
 def test_a_schema_may_name_an_older_draft() -> None:
     draft_7 = {"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"type": "string"}]}
     assert findings(draft_7, [1, 1]) == [("/0", "must be a string", "type")]
+
+
+FILE = {"type": "string", "format": "upload"}
+
+
+def test_uploads_are_found_wherever_the_schema_wants_them() -> None:
+    schema = {
+        "properties": {
+            "one": {"$ref": "#/$defs/file"},
+            "some": {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/file"}, {"type": "null"}]}},
+            "text": {"type": "string"},
+            "either": {"oneOf": [{"properties": {"a": FILE}}, {"required": ["b"]}]},
+        },
+        "$defs": {"file": FILE},
+    }
+    validator = compile_schema(schema)
+    value = {"one": "a", "some": ["b", None, "c"], "text": "d", "either": {"a": "e"}}
+    validator.check(value)
+    assert validator.takes_uploads
+    assert validator.upload_ids(value) == {"a", "b", "c", "e"}
+    validator.check_uploads(value, {"a", "b", "c", "e"})
+    with pytest.raises(ValidationFailed) as refused:
+        validator.check_uploads(value, {"b", "e"}, "/input")
+    found = [(each["path"], each["message"]) for each in refused.value.details]
+    wanted = "must be the uploadId of a file that you have uploaded"
+    assert sorted(found) == [("/input/one", wanted), ("/input/some/2", wanted)]
+
+
+def test_a_schema_without_files_takes_none() -> None:
+    assert not compile_schema({"format": "date"}).takes_uploads

@@ -264,7 +264,7 @@ def test_results_without_a_hint_are_written_by_what_they_are() -> None:
 
 @pytest.mark.parametrize("value", [object(), {"a": object()}, b"\xff"])
 def test_results_that_are_not_json_are_refused(value: Any) -> None:
-    with pytest.raises(ValidationFailed, match="cannot be written as JSON"):
+    with pytest.raises(ValidationFailed, match=r"^The output cannot be written as JSON"):
         Signature.of(bare).dump_output(value)
 
 

@@ -11,6 +11,7 @@ PROMISED = {
     "quickstart.py": ["status RETRYING", "log counted 9 words", "9 words, the longest is 'every'"],
     "subtasks.py": ["['planks #1', 'nails #2']", "bought ['planks', 'nails']"],
     "transaction.py": ["invoice for order 1", "orders: 1"],
+    "schedule.py": ["door measured because of schedule every-second", "apart: 1.0"],
     "http_worker.py": ["{'word': 'HELLO'}"],
 }
 

@@ -22,12 +22,17 @@ from taskyard.domain.definition import Definition
 from taskyard.domain.outcome import Done, Failed, Released, Report
 from taskyard.domain.signature import Signature
 from taskyard.executors.function import process_link
+from taskyard.executors.function.context import Services
 from taskyard.executors.function.handler import Handler
 from taskyard.executors.function.process import ProcessPool
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLAIMED = Claimed(7, 2, 0, 0, 0, 0, 0, 0, 0, b"{}", None, "w-1", "c-1", "event", "e-1", None)
+
+
+NO_SERVICES = cast("Services", None)
+"""These handlers ask for none; `test_verbs_apart.py` has those that do."""
 
 
 class Attempt:
@@ -92,7 +97,7 @@ def importable() -> Iterator[None]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(importable: None) -> AsyncIterator[ProcessPool]:
-    pool = ProcessPool(2)
+    pool = ProcessPool(2, NO_SERVICES)
     await pool.start()
     yield pool
     await pool.stop()
@@ -161,6 +166,7 @@ async def test_refuses_a_result_that_is_no_json(run: Run) -> None:
     report = await run(handlers.unwritable)
     assert isinstance(report, Failed)
     assert report.error.code == "OUTPUT_VALIDATION_ERROR"
+    assert report.error.message.startswith("The output cannot be written as JSON")
 
 
 async def test_uses_a_process_again(run: Run) -> None:
@@ -329,7 +335,7 @@ async def test_a_busy_loop_may_tidy_up(pool: ProcessPool) -> None:
 
 
 async def test_a_timeout_does_not_wait_for_the_process(importable: None, ends: Ends) -> None:
-    pool = ProcessPool(1)
+    pool = ProcessPool(1, NO_SERVICES)
     attempt = Attempt()
     running = attempt.begin(pool, handlers.never_gives_in)
     has_ended = ends(int(await attempt.line()))
@@ -345,7 +351,7 @@ async def test_a_process_without_work_ends_after_a_while(
     importable: None, monkeypatch: pytest.MonkeyPatch, ends: Ends
 ) -> None:
     monkeypatch.setattr(process_link, "_IDLE", 0.0)
-    pool = ProcessPool(1)
+    pool = ProcessPool(1, NO_SERVICES)
     report = await Attempt().begin(pool, handlers.process_id)
     assert isinstance(report, Done)
     assert ends(report.value)()
@@ -385,7 +391,7 @@ async def test_only_the_parent_can_ask_it_to_end(run: Run) -> None:
 
 
 async def test_stopping_the_pool_ends_the_idle_processes(importable: None, ends: Ends) -> None:
-    pool = ProcessPool(1)
+    pool = ProcessPool(1, NO_SERVICES)
     report = await Attempt().begin(pool, handlers.process_id)
     assert isinstance(report, Done)
     has_ended = ends(report.value)

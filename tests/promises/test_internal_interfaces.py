@@ -77,7 +77,7 @@ async def test_creation_emits_task_created(tmp_path: Path) -> None:
     """internal-interfaces.md § Event Bus Interfaces › Published Events: a task and its `task.created` come together."""
     file = tmp_path / "tasks.db"
     yard = make_yard(tmp_path)
-    yard = Taskyard(f"sqlite:///{file}", settings=yard._settings)
+    yard = Taskyard(f"sqlite:///{file}", settings=yard.settings)
 
     @yard.task
     async def job() -> None: ...

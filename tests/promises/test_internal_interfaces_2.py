@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from datetime import datetime
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from taskyard import Context, Taskyard, UploadedFile
 from taskyard.api.access import ACCESS
+from taskyard.app import HandlerServices
+from taskyard.contracts.clock import SystemClock
+from taskyard.executors.function.executor import FunctionExecutor
+from taskyard.runtime.insistence import pauses
+from taskyard.runtime.worker import Worker, WorkerOptions
 from taskyard.testing import World
 from tests.api.yard import Client, bearer
 from tests.promises.yard import (
@@ -20,16 +29,19 @@ from tests.promises.yard import (
     MANUAL,
     RETRY,
     SUM,
+    client_of,
     count,
     depths,
     dequeue,
     event_of,
     events_of,
+    make_yard,
     refusal,
     settle,
     task_of,
     types_of,
 )  # fmt: skip
+from tests.support import eventually
 
 PRIORITIES = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 BUSY = {"code": "BUSY", "message": "come again", "retryable": True}
@@ -55,6 +67,22 @@ async def test_automated_queue_serves_by_priority(idle: Client) -> None:
     expected = await create_by_priority(idle, "sums")
     assert await depths(idle) == {AUTOMATED: 8}
     assert await serve(idle, AUTOMATED) == expected
+
+
+async def test_low_is_dequeued_in_bounded_time(world: World, http: Client) -> None:
+    """internal-interfaces.md § Task Queue Interface › Queue Structure: LOW has its turn, whatever else keeps coming."""
+    low = await http.create("sums", SUM, priority="LOW")
+    served, hours = set[str](), 0
+    while low not in served:
+        for priority in ("CRITICAL", "CRITICAL", "HIGH", "MEDIUM"):
+            await http.create("sums", SUM, priority=priority)
+        for message in await dequeue(http, AUTOMATED, maxMessages=2):
+            served.add(message["taskId"])
+            await settle(http, message, "complete", output=3)
+        await world.advance(3600)
+        hours += 1
+    ahead = 2 * 26 + 6 + 2  # what came within the head starts of each priority and LOW's own hour
+    assert 24 <= hours <= ahead / 2 + 1
 
 
 async def test_integration_queue_serves_by_priority(idle: Client) -> None:
@@ -372,3 +400,45 @@ async def test_assigned_event_schema(world: World, http: Client) -> None:
     assert (data["assigneeType"], data["assigneeId"]) == ("USER", "ada")
     assert (data["taskName"], data["taskDescription"]) == ("Approve the order", "Look at it and say yes.")
     assert (data["priority"], data["dueDate"]) == ("HIGH", due)
+
+
+async def test_refused_queue_operations_are_repeated(tmp_path: Path) -> None:
+    """internal-interfaces.md § Error Handling › Retry Policies: 3 times, 5 s apart; then the loops reconnect."""
+    assert list(islice(pauses(), 5)) == [(5, False)] * 3 + [(5, True)] * 2
+    yard = Taskyard(f"sqlite:///{tmp_path / 'tasks.db'}", settings=make_yard(tmp_path).settings)
+    passed: list[float] = []
+    started, away, back = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        passed.append(seconds)
+        if len(passed) > 20:
+            await back.wait()
+        await asyncio.sleep(0)
+
+    async def no_uploads(ids: list[str]) -> dict[str, UploadedFile]:
+        return {}
+
+    @yard.task
+    async def job(ctx: Context) -> str:
+        started.set()
+        await away.wait()
+        ctx.log.info("going on")
+        return "done"
+
+    async with yard, client_of(yard) as http:
+        executor = FunctionExecutor(yard.registry, HandlerServices(yard.app), 1, no_uploads)
+        options = WorkerOptions(slots=2, version="1", wait=wait)
+        async with Worker(yard.engine, [executor], SystemClock(), options):
+            run = await job.start()
+            await started.wait()
+            await yard.engine.store.close()
+            away.set()
+            await eventually(lambda: len(passed) > 20)
+            refused = await http.post("/api/v1/tasks", json={"taskDefinitionId": "job"})
+            assert refusal(refused) == (503, "OVERLOADED")
+            assert refused.headers["Retry-After"]
+            await yard.engine.store.open()
+            back.set()
+            await http.until(run.id, "COMPLETED")
+            assert await (await job.start()).result() == "done"
+    assert set(passed) == {5}

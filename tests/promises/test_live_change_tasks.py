@@ -14,6 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from taskyard import Context, Run, TaskEvent, TaskFailed, Taskyard
+from taskyard.engine.define import define
 from taskyard.errors import ConfigurationError
 from taskyard.testing import World, yard_for_test
 from tests.promises.fixtures_b import calling, events_of, ids_of, new_yard, words_of, working
@@ -602,7 +603,7 @@ async def test_reactions_run_follow_up_work(world: World) -> None:
 
 async def test_service_defaults_to_the_yards(tmp_path: Path) -> None:
     """live-change-tasks.md § Task definition: a task is of its own service, else of its yard's."""
-    yard = Taskyard("sqlite:///:memory:", service="shop", settings=new_yard(tmp_path)._settings)
+    yard = Taskyard("sqlite:///:memory:", service="shop", settings=new_yard(tmp_path).settings)
 
     @yard.task
     async def sell() -> None: ...
@@ -613,3 +614,31 @@ async def test_service_defaults_to_the_yards(tmp_path: Path) -> None:
     async with yard:
         services = [(await (await handle.start()).refresh()).service for handle in (sell, bill)]
     assert services == ["shop", "billing"]
+
+
+async def test_emitted_events_are_kept_in_the_trail(world: World) -> None:
+    """live-change-tasks.md § Task definition: what a handler emits stands in its trail, in order, and in the feed."""
+
+    @world.yard.task(retry_delay=lambda count: 5)
+    async def cook(ctx: Context) -> None:
+        await ctx.emit("chopped", {"onions": 3})
+        ctx.log.info("frying")
+        await ctx.emit("fried")
+        if ctx.attempt == 1:
+            raise RuntimeError("burnt")
+
+    await define(world.yard.engine, [handler.definition for handler in world.yard.registry])
+    run = await world.yard.start("cook")
+    await world.result(run)
+    async with calling(world.yard) as client:
+        once = ["started", "emitted", "emitted"]
+        assert await words_of(client, run.id) == ["created", *once, "retry", *once, "completed"]
+        trail = await events_of(client, run.id)
+        emitted = [event for event in trail if event["type"] == "task.instance.emitted"]
+        assert [(event["data"]["name"], event["data"]["data"]) for event in emitted] == [
+            ("chopped", {"onions": 3}), ("fried", None),
+        ] * 2  # fmt: skip
+        numbers = [event["sequence"] for event in trail]
+        assert numbers == sorted(set(numbers))
+        feed = (await client.get("/api/v1/events?limit=200")).json()["items"]
+        assert [event for event in feed if event["data"]["taskId"] == run.id] == trail

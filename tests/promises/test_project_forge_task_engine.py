@@ -26,8 +26,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from taskyard import Context, TaskFailed, Taskyard, UploadedFile
+from taskyard.domain.category import CATEGORIES
+from taskyard.engine.why import why
 from taskyard.errors import ConfigurationError, NotFound, ValidationFailed
 from taskyard.runtime.follow import follow
+from taskyard.runtime.upkeep import Upkeep
 from taskyard.settings import load
 from taskyard.testing import yard_for_test
 from tests.api.yard import ADMIN_TOKEN, bearer, serving
@@ -230,6 +233,39 @@ async def test_task_max_concurrent_bounds_a_worker(tmp_path: Path) -> None:
     await _expect_peak(new_yard(tmp_path, TASK_MAX_CONCURRENT=2), 2)
 
 
+async def test_finished_tasks_are_kept_for_a_time_and_unfinished_ones_always(yard: Taskyard) -> None:
+    """project-forge-task-engine.md § Configuration › Performance Tuning: TASK_RETENTION_DAYS; unfinished ones stay."""
+
+    @yard.task
+    async def note() -> str:
+        return "noted"
+
+    @yard.task
+    async def marker() -> None: ...
+
+    days = load({})["TASK_RETENTION_DAYS"]
+    async with yard_for_test(yard) as world:
+        oldest = await marker.start()
+        await world.advance(2 * 86_400)
+        kept = await note.start()
+        later = await note.options(delay=(days + 60) * 86_400).start()
+        await world.advance((days - 1) * 86_400)
+        for gone in (oldest, kept):
+            upkeep = Upkeep(yard.engine, days)
+            upkeep.start()
+            await eventually(lambda run=gone: _is_unknown(yard, run.id))  # type: ignore[misc]
+            await upkeep.stop()
+            assert (await later.refresh()).status == "PENDING"
+            if gone is oldest:
+                assert (await kept.refresh()).status == "COMPLETED"
+            await world.advance(2 * 86_400)
+        assert await world.result(later) == "noted"
+
+
+async def _is_unknown(yard: Taskyard, run_id: str) -> bool:
+    return not await yard.engine.store.facts([int(run_id)])
+
+
 async def _expect_peak(yard: Taskyard, peak: int) -> None:
     gauge = Gauge()
     yard.register("wait", gauge.pass_through)
@@ -263,6 +299,26 @@ async def test_definition_limits_its_concurrency(tmp_path: Path) -> None:
         for run in runs:
             await run.result()
     assert (gauge.peak, gauge.total) == (1, 4)
+
+
+async def test_definition_limits_its_rate(tmp_path: Path) -> None:
+    """project-forge-task-engine.md § Key Features › Execution Engine: a definition limits its starts per time."""
+    yard = new_yard(tmp_path)
+    starts: list[int] = []
+
+    @yard.task(rate_limit="2/s")
+    async def call() -> None:
+        starts.append(world.clock.now())
+
+    async with yard_for_test(yard) as world:
+        runs = await call.start_many([{}] * 7)
+        await world.settle()
+        assert len(starts) == 2
+        answer = await why(yard.engine, int(runs[6].id))
+        assert answer["rateLimit"]["rate"] == "2/s"
+        assert answer["reason"].startswith("'call' may start 2/s, the next at ")
+        await world.run_until_idle()
+        assert [round((at - starts[0]) / 1e6, 1) for at in starts] == [0, 0, 0.5, 1, 1.5, 2, 2.5]
 
 
 # ---- Real-time Monitoring
@@ -328,6 +384,32 @@ async def test_timings_are_recorded(yard: Taskyard) -> None:
     assert _seconds(first["endTime"], second["startTime"]) == 30
     assert (task["startTime"], task["endTime"]) == (second["startTime"], second["endTime"])
     assert isinstance(task["executionTime"], int)
+    assert [attempt["executionTime"] for attempt in attempts][1] == task["executionTime"]
+    assert [attempt["queueWait"] for attempt in attempts] == [0, 0]
+
+
+async def test_queue_wait_of_each_attempt_is_recorded(yard: Taskyard) -> None:
+    """project-forge-task-engine.md § Key Features › Real-time Monitoring: each attempt tells how long it was queued."""
+
+    @yard.task(retry=0)
+    async def once(ctx: Context) -> None:
+        if ctx.attempt == 1:
+            raise RuntimeError("not yet")
+
+    async with yard_for_test(yard) as world, calling(yard) as client:
+        queue = "/api/v1/queues/task-execution-automated"
+        await client.post(f"{queue}/pause")
+        task_id = await client.create("once", delay=60)
+        for waited in (100, 7):
+            await world.advance(waited)
+            await client.post(f"{queue}/resume")
+            await world.advance(0)
+            await client.until(task_id, "FAILED" if waited == 100 else "COMPLETED")
+            await client.post(f"{queue}/pause")
+            if waited == 100:
+                await client.post(f"/api/v1/tasks/{task_id}/retry")
+        attempts = (await client.get(f"/api/v1/tasks/{task_id}/attempts")).json()["items"]
+    assert [attempt["queueWait"] for attempt in attempts] == [40_000, 7_000]
 
 
 def _seconds(start: str, end: str) -> float:
@@ -821,6 +903,32 @@ async def test_ws_task_endpoint(yard: Taskyard) -> None:
 # ---- Advanced Features
 
 
+async def test_categories_are_known_or_ones_own(yard: Taskyard, tmp_path: Path) -> None:
+    """project-forge-task-engine.md § Advanced Features › Custom Task Categories: four are known, others are free."""
+    assert list(CATEGORIES) == ["maintenance", "data", "admin", "report"]
+    for key, category in {**{f"a-{name}": name for name in CATEGORIES}, "own": "Night shift", "none": ""}.items():
+        yard.task(key=key, category=category)(_nothing)
+
+    async with yard, calling(yard) as client:
+        document = (await client.get("/openapi.json")).json()
+        assert document["components"]["schemas"]["Definition"]["properties"]["category"]["examples"] == list(CATEGORIES)
+        for category, keys in [*((name, [f"a-{name}"]) for name in CATEGORIES), ("Night shift", ["own"]), ("x", [])]:
+            items = (await client.get("/api/v1/definitions", params={"category": category})).json()["items"]
+            assert [each["key"] for each in items] == keys
+            assert all(each["category"] == category for each in items)
+
+    (tmp_path / "jobs.py").write_text(
+        "from taskyard import Taskyard\nyard = Taskyard()\n"
+        "yard.register('copy', lambda: None, category='data')\nyard.register('mop', lambda: None, category='chores')\n"
+    )
+    command = Command(tmp_path)
+    for category, label, key in [("data", "Data", "copy"), ("chores", "chores", "mop")]:
+        (line,) = command.done("definitions", "--category", category, "--app", "jobs:yard").out.splitlines()[1:]
+        assert (line.split()[0], label in line.split()) == (key, True)
+        listed = command.done("definitions", "list", "--category", category, "--app", "jobs:yard", "--json").json
+        assert [each["key"] for each in listed["items"]] == [key]
+
+
 async def test_tags_filter_tasks(yard: Taskyard) -> None:
     """project-forge-task-engine.md § Advanced Features › Task Metadata: tags of definitions and tasks are filters."""
 
@@ -837,7 +945,13 @@ async def test_tags_filter_tasks(yard: Taskyard) -> None:
         await client.create("other")
         assert (await client.get("/api/v1/definitions/backup")).json()["tags"] == ["nightly"]
         assert await ids_of(client, tag="db") == [mine, tagged]
-        assert plain not in await ids_of(client, tag="db")
+        assert await ids_of(client, tag="nightly") == [plain, tagged]
+        assert await ids_of(client, tag="nightly", definition="other") == []
+        changed = {"implementation": {"kind": "function", "name": "backup"}, "tags": ["weekly"]}
+        assert (await client.put("/api/v1/definitions/backup", json=changed)).status_code == 200
+        newer = await client.create("backup")
+        assert await ids_of(client, tag="nightly") == [plain, tagged]
+        assert await ids_of(client, tag="weekly") == [newer]
 
 
 async def test_errors_have_code_message_and_details(yard: Taskyard, tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from taskyard.errors import PayloadTooLarge
 from taskyard.security import encoding
 from taskyard.security.caller import LOCAL, SCOPES, Caller
-from taskyard.security.session import LINK_LIFETIME, LoginLinks, SessionSigner
+from taskyard.security.session import LINK_LIFETIME, LoginLinks, Session, SessionSigner
 
 KEY = b"k" * 32
 NOW = 1_800_000_000.0
 SIGNER = SessionSigner(KEY)
 ADA = Caller("ada", frozenset({"tasks:read", "tasks:manual"}), frozenset({"ops"}))
-COOKIE = SIGNER.issue(ADA, 60, NOW)
+COOKIE = SIGNER.issue(Session(ADA), 60, NOW)
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
@@ -21,22 +21,23 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 @given(NAMES, st.sets(st.sampled_from(sorted(SCOPES))), st.sets(NAMES, max_size=4))
 def test_a_cookie_stands_for_its_caller(subject: str, scopes: set[str], groups: set[str]) -> None:
     caller = Caller(subject, frozenset(scopes), frozenset(groups))
-    assert SIGNER.read(SIGNER.issue(caller, 60, NOW), NOW) == caller
+    for session in (Session(caller), Session(caller, "ab" * 32)):
+        assert SIGNER.read(SIGNER.issue(session, 60, NOW), NOW) == session
 
 
 def test_a_session_is_never_a_token() -> None:
-    caller = SIGNER.read(SIGNER.issue(Caller("ada", is_token=True), 60, NOW), NOW)
-    assert caller == Caller("ada", is_token=False)
+    session = SIGNER.read(SIGNER.issue(Session(Caller("ada", is_token=True)), 60, NOW), NOW)
+    assert session == Session(Caller("ada", is_token=False))
 
 
 def test_a_session_ends() -> None:
-    assert SIGNER.read(COOKIE, NOW + 59.9) == ADA
+    assert SIGNER.read(COOKIE, NOW + 59.9) == Session(ADA)
     assert SIGNER.read(COOKIE, NOW + 60) is None
 
 
 def test_a_scope_that_no_longer_exists_is_left_out() -> None:
-    cookie = SIGNER.issue(Caller("ada", frozenset({"tasks:read", "gone"})), 60, NOW)
-    assert SIGNER.read(cookie, NOW) == Caller("ada", frozenset({"tasks:read"}))
+    cookie = SIGNER.issue(Session(Caller("ada", frozenset({"tasks:read", "gone"}))), 60, NOW)
+    assert SIGNER.read(cookie, NOW) == Session(Caller("ada", frozenset({"tasks:read"})))
 
 
 @given(st.text())
@@ -73,7 +74,7 @@ def test_another_key_ends_every_session() -> None:
 def test_a_caller_that_does_not_fit_is_told_so() -> None:
     groups = frozenset(f"group {number}" for number in range(1000))
     with pytest.raises(PayloadTooLarge, match="groups"):
-        SIGNER.issue(Caller("ada", groups=groups), 60, NOW)
+        SIGNER.issue(Session(Caller("ada", groups=groups)), 60, NOW)
 
 
 def test_a_login_link_works_once() -> None:

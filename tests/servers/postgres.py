@@ -17,10 +17,10 @@ import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
 from tests.servers.binaries import Account, PostgresUnavailableError, locate, scratch_directory
-from tests.servers.watchdog import Watchdog, family, send, signal_family
+from tests.servers.watchdog import Watchdog, alive, family, send, signal_family
 
-Mode = Literal["fast", "immediate"]
-"""How to stop: ending the sessions and writing everything out, or like a crash."""
+Mode = Literal["fast", "immediate", "killed"]
+"""How to stop: ending the sessions and writing everything out, like a crash, or by `kill -9` of all its processes."""
 
 Setting = str | int | float | bool
 """The value of a server setting."""
@@ -142,7 +142,9 @@ class PostgresServer:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.poll() is None:
+        if mode == "killed":
+            _kill(process.pid)
+        elif process.poll() is None:
             process.send_signal(_SIGNALS[mode])
             signal_family(process.pid, signal.SIGCONT)
         try:
@@ -216,7 +218,7 @@ class PostgresServer:
 
     def _start_on_a_free_port(self) -> None:
         for tries_left in reversed(range(_PORT_TRIES)):
-            self.port = _free_port()
+            self.port = free_port()
             try:
                 self._launch()
             except PostgresUnavailableError:
@@ -247,6 +249,17 @@ class PostgresServer:
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
+def _kill(pid: int) -> None:
+    """Kill a server, which makes no more processes once it is stopped, and wait until all of it has ended."""
+    send(pid, signal.SIGSTOP)
+    members = family(pid)
+    for member in members:
+        send(member, signal.SIGKILL)
+    deadline = time.monotonic() + _PATIENCE
+    while any(alive(member) for member in members) and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
 def _name(database: str) -> str:
     return unquote(urlsplit(database).path[1:]) if "://" in database else database
 
@@ -255,7 +268,8 @@ def _quoted(value: Setting) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
     # Below the range for outgoing connections: while the server is stopped, no client (not even one that
     # tries to reach the server itself) can be given its port.
     candidates = random.sample(range(15_000, 32_000), 1000)

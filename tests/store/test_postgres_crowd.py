@@ -51,14 +51,24 @@ class Crowd:
         keys = [LaneKey(queue, 1, "a", priority, solo=False) for queue in (1, 4) for priority in (2, 3)]
         self.lanes = await store.lanes(keys)
         entries = [
-            Entry(id_, kind.id, policy, self.lanes[n % 2], 2 + n % 2, b"1", slots=self._slots(n))
+            Entry(
+                id_,
+                kind.id,
+                policy,
+                self.lanes[n % 2],
+                2 + n % 2,
+                b"1",
+                slots=self._slots(n),
+                fairness_key=f"tenant {n % 5}",
+            )
             for n, id_ in enumerate(store.new_ids(TASKS))
         ]
         self.ids = [entry.id for entry in entries]
         await store.enqueue(entries)
 
     def _slots(self, n: int) -> tuple[SlotKey, ...]:
-        return (SlotKey("all", LIMIT), SlotKey(f"one of {n % 4}", 1)) if n % 3 == 0 else ()
+        slots = (SlotKey("all", LIMIT), SlotKey(f"one of {n % 4}", 1), SlotKey("share", None, shared=True))
+        return slots[n % 2 :] if n % 3 == 0 else ()
 
     async def work(self, store: PostgresStore) -> None:
         """Claim and settle, in pieces and in several ways."""

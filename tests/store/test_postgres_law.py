@@ -14,7 +14,8 @@ import asyncpg
 import pytest
 
 from taskyard.domain.lifecycle import EventType, Outcome
-from taskyard.store.postgres.execution import EVENTS, HEAD_STARTS, events_of
+from taskyard.domain.priority import AGED
+from taskyard.store.postgres.execution import CLAIM, EVENTS, by_number, events_of
 from taskyard.store.postgres.statements import statement
 
 ONE, TWO = 101, 102
@@ -33,16 +34,21 @@ Mover = Callable[[asyncpg.Connection], Awaitable[Any]]
 def claim(limit: int, visibility: int | None) -> Mover:
     async def move(c: asyncpg.Connection) -> Any:
         lanes = [LANE, RETRY_LANE]
-        return await c.fetch(statement("claim"), None, OTHER, lanes, limit, next(CLAIMS), visibility, HEAD_STARTS)
+        return await c.fetch(CLAIM, None, OTHER, lanes, limit, next(CLAIMS), visibility, by_number(AGED))
 
     return move
 
 
 def complete(claim_id: int, *tasks: int, close: bool) -> Mover:
     async def move(c: asyncpg.Connection) -> Any:
-        n, closing = len(tasks), [claim_id] if close else []
-        rows = ([claim_id] * n, tasks, [1] * n, [5] * n, [b"{}"] * n, [None] * n)
-        return await c.fetch(statement("complete"), None, OWNER, [claim_id], closing, *rows)
+        """It fails where one of them has ended before; then the store settles them as any other ends."""
+        rows = [(claim_id, task_id, 1, 5, b"{}", None) for task_id in tasks]
+        try:
+            async with c.transaction():
+                closing = [claim_id] if close else []
+                return await c.fetch(statement("complete"), None, OWNER, [claim_id], closing, rows)
+        except asyncpg.UniqueViolationError:
+            return await settle(Outcome.COMPLETED, *tasks, close=close, claim_id=claim_id)(c)
 
     return move
 
@@ -72,7 +78,7 @@ async def hurry(c: asyncpg.Connection) -> Any:
 
 
 async def requeue(c: asyncpg.Connection) -> Any:
-    return await c.fetch(statement("requeue"), None, [TWO, ONE], b"{}", b"[]")
+    return await c.fetch(statement("requeue"), None, [TWO, ONE], b'{"by":"x"}', b"[]", [0, 0])
 
 
 async def discard(c: asyncpg.Connection) -> Any:
@@ -81,7 +87,7 @@ async def discard(c: asyncpg.Connection) -> Any:
 
 async def admit(c: asyncpg.Connection) -> Any:
     await c.execute(statement("lock_limits"), [KEY])
-    return await c.fetch(statement("admit"), [ONE])
+    return await c.fetch(statement("admit"), [ONE], [], [], [KEY], [""])
 
 
 async def sweep(c: asyncpg.Connection) -> Any:
@@ -116,7 +122,7 @@ async def close_claims(c: asyncpg.Connection) -> Any:
 
 
 async def prune(c: asyncpg.Connection) -> Any:
-    return await c.fetch(statement("prune"), 1 << 62, 1 << 62, 0, 1000)
+    return await c.fetch(statement("prune", part="_default"), 1 << 62, 1 << 62, 0, 1000)
 
 
 async def sequence(c: asyncpg.Connection) -> Any:
@@ -172,7 +178,7 @@ _TWO_READY = "INSERT INTO taskyard.ready (task_id, ord, lane_id) VALUES (102, 2,
 STARTS: dict[str, Start] = {
     "ready": Start(
         "INSERT INTO taskyard.ready (task_id, ord, lane_id, keyed) VALUES (101, 1, 1, true), (102, 2, 1, false);"
-        "INSERT INTO taskyard.slot VALUES ('key', 101)",
+        "INSERT INTO taskyard.slot VALUES ('key', '', 101)",
         ("claim", "lease", "cancel", "raise floors"),
     ),
     "sched": Start(
@@ -180,18 +186,19 @@ STARTS: dict[str, Start] = {
         ("promote", "hurry", "cancel"),
     ),
     "parked": Start(
-        "INSERT INTO taskyard.parked (task_id, ord, lane_id, key) VALUES (101, 1, 1, 'key');" + _TWO_READY,
+        "INSERT INTO taskyard.parked (task_id, ord, turn, lane_id, key, fairness_key) VALUES (101, 1, 1, 1, 'key', '');"
+        + _TWO_READY,
         ("admit", "cancel", "claim"),
     ),
     "claimed": Start(
         _CLAIM + "(9001, 0, 1, 1, NULL, '{101,102}', '{1,1}', '{1,1}', '{1,2}', '{0,0}', '{0,0}', '{101}');"
-        "INSERT INTO taskyard.slot VALUES ('key', 101)",
+        "INSERT INTO taskyard.slot VALUES ('key', '', 101)",
         ("complete", "complete one", "complete the other", "retry", "fail", "assign", "release", "recover", "cancel"),
     ),
     "leased": Start(
         _CLAIM + "(9002, 1, 1, 1, 2, '{101}', '{1}', '{1}', '{1}', '{0}', '{0}', '{101}'),"
         "(9002, 2, 1, 1, 2, '{102}', '{1}', '{1}', '{2}', '{0}', '{0}', NULL);"
-        "INSERT INTO taskyard.slot VALUES ('key', 101)",
+        "INSERT INTO taskyard.slot VALUES ('key', '', 101)",
         ("complete a lease", "retry a lease", "recover a lease", "extend", "cancel"),
     ),
     "open": Start(
@@ -215,12 +222,13 @@ _CLEAR = ";".join(
 )  # fmt: skip
 _TASKS = (
     "INSERT INTO taskyard.task (id, kind_id, policy_id, priority, input) VALUES (101, 1, 1, 2, ''), (102, 1, 1, 2, '');"
-    "INSERT INTO taskyard.task_slot VALUES (101, 'key', 1); INSERT INTO taskyard.slot_limit VALUES ('key', 1);"
+    "INSERT INTO taskyard.task_slot VALUES (101, 'key', 1, false, '');"
+    "INSERT INTO taskyard.slot_limit VALUES ('key', 1, false);"
     "UPDATE taskyard.lane SET floor = 0;"
 )
 _LANES = (
-    "INSERT INTO taskyard.lane (queue, home, definition, priority, solo) VALUES (1, 1, 'a', 2, false), "
-    "(4, 1, 'a', 2, false);"
+    "INSERT INTO taskyard.lane (queue, home, definition, priority, solo) VALUES (1, 1, 'a', 2, 0), "
+    "(4, 1, 'a', 2, 0);"
     "INSERT INTO taskyard.worker (beat_at, started_at, pid, slots, supervised, dead, name, host, version, queues) "
     "SELECT 1, 1, 1, 1, true, n = 1, 'w', 'h', '1', '{}' FROM generate_series(1, 2) n"
 )

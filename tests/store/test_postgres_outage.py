@@ -10,10 +10,10 @@ import pytest
 from taskyard.contracts.records import Settlement, Topic
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.priority import AGED
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.store.postgres import PostgresStore
-from taskyard.store.postgres.execution import HEAD_STARTS
-from taskyard.store.postgres.statements import statement
+from taskyard.store.postgres.execution import CLAIM, by_number
 from tests.servers.postgres import PostgresServer
 from tests.store.made import WORKER, ground
 
@@ -82,7 +82,7 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(
 
     async def lose(sql: str, *parameters: Any) -> Any:
         await fetch(sql, *parameters)
-        if sql == statement("claim"):
+        if sql == CLAIM:
             raise Overloaded("lost on its way", retry_after=1.0)
 
     monkeypatch.setattr(postgres_store.db.relaxed, "fetch", lose)
@@ -103,7 +103,7 @@ async def test_a_claim_still_under_way_is_waited_for_and_a_later_one_fails(
     take = (None, 1, [made.lane_id], 1)
     transaction = connection.transaction()
     await transaction.start()
-    taken = await connection.fetch(statement("claim"), *take, 5, None, HEAD_STARTS)
+    taken = await connection.fetch(CLAIM, *take, 5, None, by_number(AGED))
     giving = asyncio.create_task(postgres_store.give_back(1, 5, 0))
     waits = "SELECT true FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     while not await connection.fetchval(waits):
@@ -115,7 +115,7 @@ async def test_a_claim_still_under_way_is_waited_for_and_a_later_one_fails(
     assert (facts.place.kind, facts.place.attempt) == (PlaceKind.READY, 2)
     await postgres_store.give_back(1, 6, 0)
     with pytest.raises(asyncpg.UniqueViolationError):
-        await connection.fetch(statement("claim"), *take, 6, None, HEAD_STARTS)
+        await connection.fetch(CLAIM, *take, 6, None, by_number(AGED))
     await connection.close()
 
 

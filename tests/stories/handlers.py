@@ -54,10 +54,6 @@ def give_a_set_of_objects() -> Any:
     return {object()}
 
 
-async def trigger_from_afar(ctx: Context) -> None:
-    await ctx.trigger("anything")
-
-
 def size_of(file: UploadedFile) -> int:
     assert file.path is not None
     return len(file.path.read_bytes())

@@ -1,5 +1,6 @@
 """Real worker processes, and what they leave behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,11 @@ class Plant:
         path = self._folder / "ledger"
         lines = path.read_text().splitlines() if path.exists() else []
         return [line.partition(" ")[2] for line in lines if line.startswith(f"{word} ")]
+
+    def pauses(self) -> list[float]:
+        """How long the supervisor has waited after each death before it started a worker again."""
+        lines = (self._folder / "worker.log").read_text().splitlines()
+        return [json.loads(line)["again_in"] for line in lines if '"again_in"' in line]
 
     def entries(self) -> list[str]:
         """The whole ledger."""

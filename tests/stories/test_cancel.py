@@ -210,14 +210,22 @@ async def test_a_stale_version_cancels_nothing(yard: Taskyard) -> None:
 
 
 async def test_many_canceled_at_once_are_all_told(yard: Taskyard) -> None:
-    seen: set[int] = set()
+    running: set[int] = set()
+    begun, told, most = set[int](), set[int](), 0
 
     @yard.task
     async def wait(number: int) -> None:
+        nonlocal most
+        begun.add(number)
+        running.add(number)
+        most = max(most, len(running))
         try:
             await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            told.add(number)
+            raise
         finally:
-            seen.add(number)
+            running.discard(number)
 
     async with yard.worker(concurrency=20):
         runs = await wait.start_many([{"number": n} for n in range(40)])
@@ -225,4 +233,5 @@ async def test_many_canceled_at_once_are_all_told(yard: Taskyard) -> None:
         await asyncio.gather(*(run.cancel() for run in runs))
         await eventually(lambda: is_idle(yard))
         assert [(await run.refresh()).status for run in runs] == ["CANCELED"] * 40
-    assert len(seen) <= 20
+    assert told == begun, "one that took a freed slot before it was canceled itself is told as well"
+    assert most <= 20

@@ -1,15 +1,17 @@
 """What a handler is given, and what it can say and start."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
 
 from taskyard import Context, TaskFailed, Taskyard
+from taskyard.engine.events import task_events
 from taskyard.engine.trigger import act
 from taskyard.errors import NotFound
 from taskyard.security.caller import LOCAL
-from tests.stories.handlers import trigger_from_afar
 
 
 async def test_a_task_completes_with_warnings_for_the_items_that_failed(yard: Taskyard) -> None:
@@ -161,11 +163,40 @@ async def test_what_a_handler_emits_is_heard_in_its_process(yard: Taskyard) -> N
     assert heard == [{"name": "halfway", "data": {"km": 5}, "taskId": id_}]
 
 
-async def test_a_process_apart_cannot_start_others_and_says_so(yard: Taskyard) -> None:
-    run_it = yard.register("afar", trigger_from_afar, isolation="process", retry=0)
+async def test_what_a_handler_emits_is_kept(yard: Taskyard, another_yard: Callable[[], Taskyard]) -> None:
+    kept: list[list[Any]] = []
+
+    @yard.task
+    async def walk(ctx: Context) -> None:
+        for km in range(3):
+            ctx.log.info("%d km", km)
+            await ctx.emit("milestone", {"km": km, "when": date(2030, 1, km + 1)})
+            kept.append(await emitted(yard, ctx.id))
+        await asyncio.gather(*(ctx.emit("rest", number) for number in range(10)))
+
     async with yard.worker():
-        with pytest.raises(TaskFailed, match="isolation='thread'"):
-            await run_it.run()
+        run = await walk.start()
+        await run.result()
+    miles = [("milestone", {"km": km, "when": f"2030-01-0{km + 1}"}) for km in range(3)]
+    assert kept == [miles[:1], miles[:2], miles]
+    async with another_yard() as later:
+        assert await emitted(later, run.id) == [*miles, *(("rest", number) for number in range(10))]
+
+
+async def emitted(yard: Taskyard, task_id: str) -> list[tuple[str, Any]]:
+    """What a task has emitted by now, as its trail tells."""
+    trail = await task_events(yard.engine, int(task_id))
+    return [(event.data["name"], event.data["data"]) for event in trail if event.key == "task.emitted"]
+
+
+async def test_an_event_that_is_too_long_is_the_handlers_error(yard: Taskyard) -> None:
+    @yard.task(retry=0)
+    async def shout(ctx: Context) -> None:
+        await ctx.emit("loud", "a" * 70_000)
+
+    async with yard.worker():
+        with pytest.raises(TaskFailed, match="65536 bytes"):
+            await shout.run()
 
 
 async def test_each_attempt_has_a_context_of_its_own(yard: Taskyard) -> None:

@@ -60,7 +60,7 @@ async def test_a_requeue_runs_it_again_with_fresh_budgets_and_keeps_its_history(
         ]  # fmt: skip
         noted = next(event.data for event in events if event.key == "task.requeued")
         assert (noted["by"], noted["reason"]) == ("ada", "it has opened")
-        assert [attempt.attempt for attempt in await list_attempts(yard.engine, int(run.id))] == [1, 2, 3]
+        assert [attempt.fact.attempt for attempt in await list_attempts(yard.engine, int(run.id))] == [1, 2, 3]
 
 
 async def test_a_requeued_task_may_fail_and_be_requeued_again(yard: Taskyard) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from taskyard import Context, TaskFailed, Taskyard, TaskyardError
 from taskyard.domain.definition import Kind
 from taskyard.engine.define import get_definition, list_versions
+from taskyard.errors import ConfigurationError
 
 
 class Address(BaseModel):
@@ -69,6 +70,16 @@ async def test_register_does_the_same_without_a_decorator(yard: Taskyard) -> Non
     async with yard.worker():
         assert await handle.run(number=4) == 8
         assert (await stored(yard, "double")).definition.title == "Double it"
+
+
+async def test_a_decorator_may_be_used_twice_and_refuses_unknown_options(yard: Taskyard) -> None:
+    decorator: Any = yard.task(key="same", title="The same")
+
+    async def one() -> None: ...
+
+    assert [decorator(one).key, decorator(one).key] == ["same", "same"]
+    with pytest.raises(ConfigurationError, match="titel"):
+        yard.task(titel="Pay")(one)  # type: ignore[call-overload]
 
 
 async def test_schemas_come_from_the_type_hints_and_are_closed(yard: Taskyard) -> None:

@@ -81,6 +81,19 @@ async def test_a_poison_task_is_found_and_its_bystanders_complete(plant: Plant) 
     assert all(fact is not None and fact.attempt <= 2 for fact in losses)
 
 
+async def test_a_suspect_does_not_wait_out_the_poison(plant: Plant) -> None:
+    with plant.worker(SUPERVISED):
+        bystander = await plant.yard.start("wait_for_release", {"name": "a"})
+        await plant.ledger_has("waiting", 1)
+        poison = await plant.yard.start("poison", priority="CRITICAL")
+        await plant.ledger_has("poisoned", 1)
+        plant.release("a")
+        assert await plant.all_final([bystander, poison]) == {"COMPLETED": 1, "FAILED": 1}
+    entries = plant.entries()
+    assert entries.index("done a") < entries.index("poisoned 3")
+    assert plant.pauses() == [0.4] * 5  # each life but the first had run nothing else than a suspect
+
+
 async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(plant: Plant) -> None:
     with plant.worker(LONE) as frozen:
         await plant.pids(1)
@@ -98,6 +111,21 @@ async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(pla
         assert await plant.all_final(await start_ticks(plant, 20)) == {"COMPLETED": 20}
     (story,) = await plant.stories([run])
     assert (count_of(story, "started"), count_of(story, "completed")) == (2, 1)
+
+
+async def test_a_limit_holds_through_the_death_of_who_holds_it(plant: Plant) -> None:
+    runs = await plant.yard.start_many("limited", [{"number": n} for n in range(30)])
+    runs += await plant.yard.start_many("limited", [{"number": n} for n in range(30, 60)], fairness_key="another")
+    with plant.worker([*SUPERVISED, "--processes", "2"]):
+        victim, _ = await plant.pids(2)
+        await plant.ledger_has("out", 10)
+        os.kill(victim, signal.SIGKILL)
+        assert await plant.all_final(runs) == {"COMPLETED": 60}
+    inside: set[str] = set()
+    for entry in plant.entries():  # who died inside has its slot until it has run again
+        way, _, number = entry.partition(" ")
+        inside = inside | {number} if way == "in" else inside - {number}
+        assert len(inside) <= 2
 
 
 async def test_a_limit_holds_across_processes(plant: Plant) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -53,6 +54,31 @@ async def test_sigterm_under_load_loses_and_repeats_nothing(plant: Plant) -> Non
     with plant.worker(SUPERVISED):
         assert await plant.all_final(runs) == {"COMPLETED": 400}
     assert sorted(map(int, plant.ledger("done"))) == list(range(400))
+
+
+async def test_handlers_that_never_let_go_do_not_keep_a_process_whose_work_is_settled(plant: Plant) -> None:
+    with plant.worker(SUPERVISED, TASKYARD_GRACE="60") as process:
+        runs = [await plant.yard.start(key) for key in ("hold_on", "hold_on_in_thread")]
+        assert await plant.all_final(runs) == {"FAILED": 2}
+        process.terminate()
+        await eventually(lambda: process.poll() is not None, within=30)
+        assert process.returncode == 0
+
+
+async def test_a_worker_that_cannot_stop_is_killed_within_the_grace_and_nothing_is_charged(plant: Plant) -> None:
+    with plant.worker(SUPERVISED, TASKYARD_GRACE="2") as process:
+        run = await plant.yard.start("block")
+        await plant.ledger_has("blocked", 1)
+        told_at = time.monotonic()
+        process.terminate()
+        await eventually(lambda: process.poll() is not None, within=20)
+        assert time.monotonic() - told_at < 2 + 2  # the second two for a busy machine
+        assert process.returncode == 0
+    assert (await run.refresh()).status == "PENDING"
+    with plant.worker(SUPERVISED):
+        assert await plant.all_final([run]) == {"COMPLETED": 1}
+    place_of_loss = [event.key for event in (await plant.stories([run]))[0]]
+    assert place_of_loss.count("task.requeued") == 1
 
 
 async def test_workers_whose_supervisor_is_killed_stop_by_themselves(plant: Plant) -> None:

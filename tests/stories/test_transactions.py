@@ -10,6 +10,7 @@ import asyncpg
 import psycopg
 import pytest
 import sqlalchemy
+from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -41,6 +42,19 @@ async def sqlite3_connection(url: str) -> AsyncIterator[Opened]:
 
 
 @asynccontextmanager
+async def sqlite3_connection_of_dicts(url: str) -> AsyncIterator[Opened]:
+    async with sqlite3_connection(url) as opened:
+        connection = opened[0]
+        connection.row_factory, connection.text_factory = row_as_dict, bytes
+        yield opened
+        assert (connection.row_factory, connection.text_factory) == (row_as_dict, bytes)
+
+
+def row_as_dict(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+@asynccontextmanager
 async def asyncpg_connection(url: str) -> AsyncIterator[Opened]:
     connection = await asyncpg.connect(url)
     transaction = connection.transaction()
@@ -53,6 +67,18 @@ async def asyncpg_connection(url: str) -> AsyncIterator[Opened]:
 async def psycopg_connection(url: str) -> AsyncIterator[Opened]:
     with psycopg.connect(url) as connection:
         yield blocking(connection)
+
+
+@asynccontextmanager
+async def psycopg_connection_of_dicts(url: str) -> AsyncIterator[Opened]:
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        yield blocking(connection)
+
+
+@asynccontextmanager
+async def psycopg_async_connection_of_dicts(url: str) -> AsyncIterator[Opened]:
+    async with await psycopg.AsyncConnection.connect(url, row_factory=dict_row) as connection:
+        yield connection, connection.commit, connection.rollback
 
 
 @asynccontextmanager
@@ -96,13 +122,16 @@ def sqlalchemy_async_session(driver: str) -> Open:
 
 ON_SQLITE: dict[str, Open] = {
     "sqlite3": sqlite3_connection,
+    "sqlite3-dicts": sqlite3_connection_of_dicts,
     "sqlalchemy-session": sqlalchemy_session("sqlite"),
     "sqlalchemy-connection": sqlalchemy_connection("sqlite"),
 }
 ON_POSTGRESQL: dict[str, Open] = {
     "asyncpg": asyncpg_connection,
     "psycopg": psycopg_connection,
+    "psycopg-dicts": psycopg_connection_of_dicts,
     "psycopg-async": psycopg_async_connection,
+    "psycopg-async-dicts": psycopg_async_connection_of_dicts,
     "sqlalchemy-session": sqlalchemy_session("postgresql+psycopg"),
     "sqlalchemy-connection": sqlalchemy_connection("postgresql+psycopg"),
     "sqlalchemy-async-session": sqlalchemy_async_session("postgresql+asyncpg"),

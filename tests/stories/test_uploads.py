@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from taskyard import Context, TaskFailed, Taskyard, UploadedFile
+from taskyard import Context, Taskyard, UploadedFile
 from taskyard.engine.upload import save_upload
+from taskyard.errors import ValidationFailed
+from taskyard.security.caller import LOCAL
 from tests.stories import handlers
+from tests.stories.tools import count_tasks, refused_paths
 
 CONTENT = bytes(range(256)) * 100
 
@@ -20,7 +23,7 @@ async def test_a_handler_finds_the_file_behind_the_id(yard: Taskyard) -> None:
         return label + hashlib.sha256(file.path.read_bytes()).hexdigest()
 
     async with yard.worker():
-        upload = await save_upload(yard.engine, "data.bin", CONTENT)
+        upload = await save_upload(yard.engine, "data.bin", CONTENT, LOCAL)
         assert upload.sha256 == hashlib.sha256(CONTENT).hexdigest()
         assert await checksum.run(file=upload.id, label="x") == "x" + upload.sha256
 
@@ -31,8 +34,8 @@ async def test_lists_of_files_and_files_that_may_be_missing(yard: Taskyard) -> N
         return sum(file.size for file in files) + (cover.size if cover else 0)
 
     async with yard.worker():
-        one = await save_upload(yard.engine, "one", b"1")
-        two = await save_upload(yard.engine, "two", b"22")
+        one = await save_upload(yard.engine, "one", b"1", LOCAL)
+        two = await save_upload(yard.engine, "two", b"22", LOCAL)
         assert await total.run(files=[one.id, two.id]) == 3
         assert await total.run(files=[one.id], cover=two.id) == 3
 
@@ -46,28 +49,35 @@ async def test_a_file_goes_to_a_thread_a_process_and_a_subtask(yard: Taskyard) -
         return int(await ctx.run(thread, {"file": file}))
 
     async with yard.worker():
-        upload = await save_upload(yard.engine, "data.bin", CONTENT)
+        upload = await save_upload(yard.engine, "data.bin", CONTENT, LOCAL)
         assert await thread.run(file=upload.id) == len(CONTENT)
         assert await process.run(file=upload.id) == len(CONTENT)
         assert await parent.run(file=upload.id) == len(CONTENT)
 
 
-async def test_an_unknown_upload_is_a_validation_error(yard: Taskyard) -> None:
-    size_of = yard.register("size_of", handlers.size_of)
-    async with yard.worker():
-        run = await size_of.start(file="nowhere")
-        with pytest.raises(TaskFailed) as failed:
-            await run.result()
-    assert failed.value.code == "VALIDATION_ERROR"
-    assert failed.value.details[0]["path"] == "/input/file"
-    assert run.task.attempt == 1
+@pytest.mark.parametrize("unknown", ["nowhere", "", "a\0b", "x" * 24])
+async def test_an_unknown_upload_is_refused_before_anything_is_stored(yard: Taskyard, unknown: str) -> None:
+    @yard.task
+    async def total(files: list[UploadedFile], cover: UploadedFile | None = None) -> int:
+        return len(files)
+
+    async with yard:
+        kept = (await save_upload(yard.engine, "one", b"1", LOCAL)).id
+        with pytest.raises(ValidationFailed) as refused:
+            await total.start(files=[kept, unknown], cover=unknown)
+        assert refused_paths(refused.value) == ["/input/cover", "/input/files/1"]
+        with pytest.raises(ValidationFailed) as refused:
+            await total.start_many([{"files": [kept]}, {"files": [unknown]}])
+        assert refused_paths(refused.value) == ["/tasks/1/input/files/0"]
+        assert await count_tasks(yard) == 0
+        assert (await total.start(files=[kept])).status == "PENDING"
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\temp\\x.txt", "a\0b", "", "\x1b[31mred", "x" * 1000])
 async def test_a_name_is_only_ever_shown(yard: Taskyard, tmp_path: Path, name: str) -> None:
     size_of = yard.register("size_of", handlers.size_of)
     async with yard.worker():
-        upload = await save_upload(yard.engine, name, b"content")
+        upload = await save_upload(yard.engine, name, b"content", LOCAL)
         assert "/" not in upload.name
         assert "\\" not in upload.name
         assert 0 < len(upload.name) <= 255

@@ -191,10 +191,40 @@ async def test_a_handler_that_hangs_is_named() -> None:
 
 
 async def test_worlds_share_nothing_and_leave_the_yard_as_it_was() -> None:
+    usual = yard.app
     async with yard_for_test(yard) as first:
         run = await double.start(number=1)
         await first.settle()
     async with yard_for_test(yard):
         with pytest.raises(NotFound):
             await yard.get(run.id)
-    assert yard._app is None
+    assert yard.app is usual
+
+
+def test_a_yard_uses_another_app_until_the_block_ends() -> None:
+    own, other = Taskyard("sqlite:///:memory:"), Taskyard("sqlite:///:memory:")
+    usual = own.app
+    with own.using(other.app):
+        assert own.engine is other.engine
+    assert own.app is usual
+
+
+async def test_schedules_go_by_the_tests_time() -> None:
+    scheduled = Taskyard("sqlite:////nowhere/at/all.db")
+    times: list[str] = []
+
+    @scheduled.task
+    async def note(ctx: Context, what: str) -> None:
+        times.append(f"{what} {ctx.metadata['scheduledAt'][11:16]}")
+
+    scheduled.schedule("odd", note, cron="0 1-23/2 * * *", input={"what": "odd"})
+    scheduled.schedule("slow", note, interval=7200, input={"what": "even"})
+    async with yard_for_test(scheduled) as world:
+        await world.advance(3599)
+        assert times == []
+        await world.advance(3 * 3600 + 1)
+        assert times == ["odd 01:00", "even 02:00", "odd 03:00", "even 04:00"]
+        run = await scheduled.start("note", {"what": "now"}, delay=60)
+        await world.advance(30)
+        assert await run.refresh()
+        assert run.status == "PENDING"

@@ -1,0 +1,1 @@
+"""What happens to a continuous load when processes and databases die, freeze or go away."""
