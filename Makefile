@@ -32,10 +32,11 @@ check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/generate.py --check
 
-real: $(READY) ## Pass the tests against servers that come from Debian packages; ARGS goes to pytest
-	@$(BIN)/pytest -m real $(ARGS) || test $$? -eq 5 # there are none
+real: $(READY) ## Pass the tests that take long: against servers from Debian packages, and with many examples
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-long} $(BIN)/pytest -m "real or hypothesis" --timeout=3600 $(ARGS)
 
 bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
+	@$(BIN)/uv sync --frozen --quiet --group bench
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what make has made

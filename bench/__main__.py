@@ -1,62 +1,89 @@
-"""`python -m bench [--tasks N] [--rounds N] [--out FILE]`: both stores, one JSON line a figure."""
+"""`python -m bench [--rounds N] [--tasks N]`: Taskyard's own figures on both stores, into bench/results/taskyard.md.
+
+PostgreSQL is started for it, durable as in production; `--database-url` measures on a server of yours instead.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import contextlib
 import os
-import platform
-import sqlite3
+import statistics
 import tempfile
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.servers.postgres import PostgresServer
 
-from bench import measure
-from bench.tasks import noop
-from taskyard import Taskyard
-from taskyard.settings import load
+from bench.plots import draw_all
+from taskyard.benchmark.figures import Figure, Size, figures, surroundings
+
+RESULTS = Path(__file__).with_name("results")
 
 
-async def measure_store(name: str, url: str, tasks: int, processes: int, emit: Callable[..., None]) -> None:
-    """All figures of one store."""
-    with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as text:
-        folder = Path(text)
-        yard = Taskyard(settings=load().with_values(TASKYARD_DATABASE_URL=url, TASKYARD_DATA_DIR=text))
-        yard.register("noop", noop.function)
-        await yard.app.engine.store.migrate()
-        async with yard:
-            emit(name, "enqueue_1", per_s=await measure.enqueue_one_by_one(yard, 2.5))
-            emit(name, "enqueue_50_callers", per_s=await measure.enqueue_concurrently(yard, 50, 100))
-            emit(name, "enqueue_bulk", per_s=await measure.enqueue_bulk(yard, tasks))
-            emit(name, "drain", processes=processes, per_s=await measure.drain(yard, folder, processes))
-            emit(name, "latency_100_per_s", **await measure.latency(yard, folder, 100, 5))
+async def measure(url: str, size: Size) -> list[Figure]:
+    """One round on one store."""
+    found = []
+    async for figure in figures(url, size):
+        print(f"  {figure.title}: {figure.value:,.1f} {figure.unit}", flush=True)
+        found.append(figure)
+    return found
+
+
+@contextlib.contextmanager
+def stores(database_url: str | None) -> Iterator[dict[str, str]]:
+    """The stores to measure, by name."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="taskyard-bench-"))
+        if database_url is None:
+            database_url = stack.enter_context(PostgresServer.start(durable=True)).dsn()
+        yield {"SQLite": f"sqlite:///{folder}/taskyard.db", "PostgreSQL": database_url}
+
+
+def table(rounds: dict[str, list[list[Figure]]]) -> str:
+    """Median and range of each figure."""
+    lines = ["| store | figure | median | range | |", "| --- | --- | ---: | ---: | --- |"]
+    for store, measured in rounds.items():
+        for same in zip(*measured, strict=True):
+            values = [figure.value for figure in same]
+            middle, low, high = (f"{v:,.1f}" for v in (statistics.median(values), min(values), max(values)))
+            lines.append(f"| {store} | {same[0].title} | {middle} | {low} to {high} | {same[0].unit} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, write and draw."""
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--tasks", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--tasks", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--database-url")
+    parser.add_argument("--plots", action="store_true", help="only draw again what is in bench/results")
     options = parser.parse_args()
-    lines: list[str] = []
+    if not options.plots:
+        measure_all(options.tasks, options.rounds, options.database_url)
+    draw_all(RESULTS)
 
-    def emit(store: str, figure: str, **values: float) -> None:
-        rounded = {key: round(value, 2) for key, value in values.items()}
-        line = json.dumps({"store": store, "figure": figure, "load": round(os.getloadavg()[0], 1), **rounded})
-        lines.append(line)
-        print(line, flush=True)
 
-    emit("machine", f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}", cores=os.cpu_count() or 0)
-    with PostgresServer.start(durable=True) as server, tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder:
-        for number in range(options.rounds):
-            asyncio.run(measure_store("sqlite", f"sqlite:///{folder}/{number}.db", options.tasks, 1, emit))
-            asyncio.run(measure_store("postgresql", server.create_database("bench"), options.tasks, 2, emit))
-    if options.out:
-        options.out.write_text("\n".join(lines) + "\n")
+def measure_all(tasks: int, rounds: int, database_url: str | None) -> None:
+    """All rounds, the stores in turns."""
+    load = f"{os.getloadavg()[0]:.1f}"
+    measured = defaultdict(list)
+    with stores(database_url) as urls:
+        around = asyncio.run(surroundings(urls["PostgreSQL"]))
+        for number in range(rounds):
+            for name, url in urls.items():
+                print(f"round {number + 1} of {rounds}, {name}", flush=True)
+                size = Size(tasks, 1 if name == "SQLite" else os.cpu_count() or 1, 10)
+                measured[name].append(asyncio.run(measure(url, size)))
+    said = (
+        f"`python -m bench --tasks {tasks} --rounds {rounds}`, {datetime.now(UTC):%Y-%m-%d}; {around['database']} with "
+        f"`fsync` and `synchronous_commit` on, SQLite with `synchronous=FULL`, Python {around['python']}, "
+        f"{around['cores']} cores for database and workers together, load before it {load}."
+    )
+    (RESULTS / "taskyard.md").write_text(f"# Taskyard by itself\n\n{said}\n\n{table(measured)}\n")
 
 
 if __name__ == "__main__":
