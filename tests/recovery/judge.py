@@ -1,5 +1,6 @@
 """What has become of a load, by the store's own records and by the ledger of the handlers."""
 
+import contextlib
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.sequence import attempt_of
 from taskyard.engine.events import read_feed
 from taskyard.engine.why import why
+from taskyard.errors import Overloaded
 from tests.recovery.load import Load
 from tests.stories.processes import PATIENCE, Plant
 from tests.support import eventually
@@ -57,7 +59,9 @@ class Verdict:
     def longest_pause(self, since: float) -> float:
         """Seconds from the moment of a death until the last of the tasks lost by it was started again."""
         lost = [(one.task_id, one.attempt) for one in self.charged]
-        again = [self.starts[task_id, attempt + 1] for task_id, attempt in lost if self.starts[task_id, attempt] < since]
+        again = [
+            self.starts[task_id, attempt + 1] for task_id, attempt in lost if self.starts[task_id, attempt] < since
+        ]
         return max(again, default=since) - since
 
 
@@ -79,10 +83,11 @@ async def _read_all(yard: Taskyard, plant: Plant, ids: set[int]) -> Verdict:
 
     async def all_have_ended() -> bool:
         nonlocal after
-        while events := await read_feed(yard.engine, after, _AT_ONCE):
-            for one in events:
-                after = one.pos
-                verdict.note(one.event)
+        with contextlib.suppress(Overloaded):
+            while events := await read_feed(yard.engine, after, _AT_ONCE):
+                for one in events:
+                    after = one.pos
+                    verdict.note(one.event)
         return all(verdict.events[task_id] & ENDS for task_id in ids)
 
     try:

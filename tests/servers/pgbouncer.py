@@ -27,6 +27,7 @@ auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = {sessions}
 max_client_conn = 1000
+server_login_retry = 1
 """
 
 
