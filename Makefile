@@ -33,9 +33,10 @@ check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/python docs/generate.py --check
 
 real: $(READY) ## Pass the tests that take long: against servers from Debian packages, and with many examples
-	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null || \
-	  { echo "Installing the Debian package pgbouncer"; apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq pgbouncer; } \
-	  >/dev/null 2>&1 || { echo "make real needs PgBouncer: apt-get install pgbouncer" >&2; exit 1; }
+	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null \
+	  || { echo "Installing the Debian package pgbouncer"; \
+	       { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq pgbouncer; } >/dev/null 2>&1; } \
+	  || { echo "make real needs PgBouncer: apt-get install pgbouncer" >&2; exit 1; }
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-long} $(BIN)/pytest -m "real or hypothesis" --timeout=3600 $(ARGS)
 
 bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark

@@ -20,7 +20,7 @@ from taskyard.settings import load
 _EXIT_SECONDS = 0.5
 
 
-async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> None:
+async def work(supervisor: int, descriptor: int, target: str | None, queues: Sequence[str]) -> None:
     """The life of one supervised worker process: until SIGTERM, or until its supervisor is gone."""
     yard = load_yard(target)
     app = yard.app
@@ -30,16 +30,16 @@ async def work(descriptor: int, target: str | None, queues: Sequence[str]) -> No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    orphaned = asyncio.create_task(_watch_parent(stopped))
+    orphaned = asyncio.create_task(_watch_supervisor(supervisor, stopped))
     async with app.working(queues=named or None, cells=cells):
         await stopped.wait()
     orphaned.cancel()
     _leave_soon()
 
 
-async def _watch_parent(stopped: asyncio.Event) -> None:
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 - the kernel has no event for it
+async def _watch_supervisor(pid: int, stopped: asyncio.Event) -> None:
+    """It may be gone before this process has begun to look, so its parent of that time says nothing."""
+    while os.getppid() == pid:  # noqa: ASYNC110 - the kernel has no event for it
         await asyncio.sleep(1.0)
     stopped.set()
 
@@ -59,10 +59,10 @@ def _leave() -> None:
 
 
 def main() -> None:
-    """`python -m taskyard.supervised DESCRIPTOR TARGET [QUEUE …]`: run by the supervisor only."""
-    descriptor, target, *queues = sys.argv[1:]
+    """`python -m taskyard.supervised SUPERVISOR DESCRIPTOR TARGET [QUEUE …]`: run by the supervisor only."""
+    supervisor, descriptor, target, *queues = sys.argv[1:]
     configure_logs(load())
-    run(work(int(descriptor), target or None, queues))
+    run(work(int(supervisor), int(descriptor), target or None, queues))
 
 
 if __name__ == "__main__":

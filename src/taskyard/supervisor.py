@@ -83,8 +83,10 @@ class Supervisor:
 
     async def _live(self, descriptor: int) -> int:
         """One life of a worker process; its exit code."""
-        arguments = [sys.executable, "-m", "taskyard.supervised", str(descriptor), self._target or "", *self._queues]
-        child = await asyncio.create_subprocess_exec(*arguments, pass_fds=(descriptor,), start_new_session=True)
+        command = [sys.executable, "-m", "taskyard.supervised", str(os.getpid()), str(descriptor), self._target or ""]
+        child = await asyncio.create_subprocess_exec(
+            *command, *self._queues, pass_fds=(descriptor,), start_new_session=True
+        )
         self._children.add(child)
         if self._stopping.is_set():
             self.stop()

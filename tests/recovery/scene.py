@@ -209,15 +209,6 @@ class Scene:
 
         return await eventually(found, within=PATIENCE)
 
-    async def busy(self, pid: int) -> None:
-        """Wait until a process of ours holds tasks, and soon after it has taken them, so that they run."""
-
-        async def holds() -> bool:
-            workers = await self.yard.engine.store.workers()
-            return any(each.info.pid == pid and each.running for each in workers)
-
-        await eventually(holds, within=PATIENCE)
-
     async def ended(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until a process has ended."""
         await eventually(lambda: process.poll() is not None, within=PATIENCE)

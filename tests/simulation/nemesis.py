@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _PAUSES = (0.5, 2.0, 6.0, 9.0, 13.0, 30.0)
-_FREEZES = (0.2, 2.0, 5.0, 12.0, 16.0, 30.0)
+_FREEZES = (1.0, 5.0, 12.0, 13.0, 16.0, 30.0)
 
 
 class Nemesis:
@@ -99,7 +99,7 @@ class Nemesis:
         return self._random.choice(self._world.plant.processes)
 
     def _hold(self, process: Process, *, heart: bool) -> None:
-        seconds = self._random.choice(_FREEZES) * self._random.random()
+        seconds = self._random.choice(_FREEZES) * self._random.uniform(0.8, 1.2)
         held = [process] if process.heart is None or not heart else [process, process.heart]
         self._world.ledger.note("nemesis", f"holds {held} for {seconds:.3f} s")
         for one in held:

@@ -36,6 +36,7 @@ _AGAIN = 0.5
 _TRIES = 30
 _POSTPONED, _HANDED_OVER = 0.1, 0.2
 _SIGNER = LeaseSigner(b"simulated" * 4)
+_KEYS = ["plain"] * 4 + ["limited"] * 3 + ["threaded", "rescued", "parent", "remote", "person"]
 _PAUSABLE = (Queue.AUTOMATED, Queue.RETRY)
 
 
@@ -89,7 +90,7 @@ class Client(Outsider):
         await self.random.choice(deeds)(app.engine, app)
 
     async def _submit(self, engine: Engine, app: App) -> None:
-        request = self._request()
+        request = self._request() if self.random.random() < 0.8 else self._request_by_key()
         told = await submit(engine, request, self.caller)
         self._accepted(told.task.task_id, request)
         key = request.idempotency_key
@@ -97,7 +98,8 @@ class Client(Outsider):
             self.world.ledger.idempotent[f"{key} of {self.name}"].add(int(told.task.task_id))
 
     async def _submit_many(self, engine: Engine, app: App) -> None:
-        requests = [self._request(bulk=True) for _ in range(self.random.randrange(2, 7))]
+        key = self.random.choice([None, "limited"])
+        requests = [self._request(key) for _ in range(self.random.randrange(2, 7))]
         for told, request in zip(await submit_many(engine, requests, self.caller), requests, strict=True):
             self._accepted(told.task.task_id, request)
 
@@ -105,9 +107,9 @@ class Client(Outsider):
         self.world.ledger.accepted[int(task_id)] = request
         self.world.ledger.note(self.process, f"is promised {request.task_definition_id} {task_id}")
 
-    def _request(self, *, bulk: bool = False) -> TaskRequest:
+    def _request(self, key: str | None = None) -> TaskRequest:
         random = self.random
-        key = random.choice(["plain"] * 4 + ["limited", "limited", "threaded", "rescued", "parent", "remote", "person"])
+        key = key or random.choice(_KEYS)
         request = TaskRequest(task_definition_id=key, input=self._input(key))
         request.priority = random.choice([None, None, "LOW", "HIGH", "CRITICAL"])
         if key == "person":
@@ -120,10 +122,13 @@ class Client(Outsider):
             request.fairness_key = random.choice("abc")
         if random.random() < 0.1 and key != "parent":
             request.execution_config = ExecutionConfig(timeout=TIMEOUT / 2, retry_policy={**RETRY, "maxRetries": 0})
-        if not bulk and random.random() < 0.3:
-            request = TaskRequest(task_definition_id="plain", input={"plan": ["raise", "ok"], "seconds": 0.1})
-            request.idempotency_key = f"key {random.randrange(20)}"
         return request
+
+    def _request_by_key(self) -> TaskRequest:
+        key = f"key {self.random.randrange(20)}"
+        return TaskRequest(
+            task_definition_id="plain", input={"plan": ["raise", "ok"], "seconds": 0.1}, idempotency_key=key
+        )
 
     def _input(self, key: str) -> Any:
         if key == "person":

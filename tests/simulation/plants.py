@@ -18,6 +18,7 @@ from taskyard.engine.batcher import Batcher
 from taskyard.runtime.claimer import Claimer
 from taskyard.runtime.worker import Worker
 from taskyard.store.sqlite import execution, moves, slots, submission, upkeep, workers
+from tests.simulation.clock import WallClock
 
 Plant = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -85,10 +86,6 @@ def _impatient(real: Any, connection: sqlite3.Connection, silent: dict[str, int]
     return real(connection, silent | {"silence": silent["silence"] + 9_000_000})
 
 
-def _after_any_pause(real: Any, connection: sqlite3.Connection, silent: dict[str, int]) -> Any:
-    return real(connection, silent | {"gap": 0})
-
-
 def _on_the_loop(real: Any, worker: Worker) -> None:
     """The heartbeat has no thread of its own."""
     worker._spawn(worker._beat_here())
@@ -113,7 +110,7 @@ PLANTS: dict[str, Plant] = {
     "an idempotency key is not looked up": _instead(submission, "_holder", lambda real, *_: None),
     "an event is lost": _instead(execution, "emit", _without_retries),
     "the silent are given up too soon": _instead(workers, "_give_up", _impatient),
-    "after a pause everybody is given up": _instead(workers, "_give_up", _after_any_pause),
+    "after a pause everybody is given up": lambda: mock.patch.object(WallClock, "moved_by_hand", new=True),
     "the dead may claim": _instead(execution, "is_dead", lambda real, *_: False),
     "the heart beats on the loop": _instead(Worker, "_start_heart", _on_the_loop),
     "what was claimed is forgotten when the store is away": _instead(Claimer, "_jobs", _forgotten),

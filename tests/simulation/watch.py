@@ -45,7 +45,7 @@ _HELD_BY_THE_DEAD = """
 SELECT c.task_id, c.attempt FROM claim c JOIN worker w ON w.id = c.worker_id WHERE w.dead AND c.expires_at IS NULL
 """
 _ENDED = """
-SELECT a.outcome, w.name FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id WHERE a.task_id = ? AND a.attempt = ?
+SELECT a.outcome, w.name, w.dead FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id WHERE a.task_id = ? AND a.attempt = ?
 """
 _DEAD = """
 SELECT id, name, id = (SELECT max(id) FROM worker o WHERE o.name = w.name) FROM worker w WHERE dead
@@ -99,7 +99,7 @@ class Watch:
     def _settled(self, connection: sqlite3.Connection, by: Process, moved: set[tuple[int, int]]) -> None:
         """What a worker that nobody supervises had when it died had started, for all we know: that is a loss."""
         for pair in sorted(moved):
-            outcome, name = connection.execute(_ENDED, pair).fetchone()
+            outcome, name, _ = connection.execute(_ENDED, pair).fetchone()
             process = self._ledger.workers.get(name)
             if process not in (None, by) and outcome == Outcome.RELEASED and not process.supervised:
                 self._accuse(f"the loss of {pair} by {process} is not charged")
@@ -108,10 +108,8 @@ class Watch:
         """Whether this body's attempt has ended and its slot is another's, for all that the store can know."""
         if self._holds(connection, body, revoked=True):
             return False
-        outcome = connection.execute(
-            "SELECT outcome FROM attempt WHERE task_id = ? AND attempt = ?", (body.task_id, body.attempt)
-        ).fetchone()
-        return outcome is not None and (outcome[0] in _LET_GO or not self._world.undisturbed(body.process))
+        ended = connection.execute(_ENDED, (body.task_id, body.attempt)).fetchone()
+        return ended is not None and (ended[0] in _LET_GO or bool(ended[2]))
 
     def _holds(self, connection: sqlite3.Connection, body: Body, *, revoked: bool = False) -> bool:
         query = "SELECT 1 FROM claim WHERE task_id = ? AND attempt = ? AND revoked <= ?"

@@ -17,7 +17,7 @@ from tests.simulation.loop import current
 
 MAX_RETRIES = 2
 RETRY = {"maxRetries": MAX_RETRIES, "initialDelay": 0.5, "maxDelay": 2.0}
-TIMEOUT = 4.0
+TIMEOUT = 6.0
 PARENT_TIMEOUT = 40.0
 LIMIT = 2
 FOREVER = 10_000.0
@@ -35,7 +35,7 @@ def some_plan(random: Random) -> dict[str, Any]:
 
 def some_time(random: Random) -> float:
     """How long a body takes, in seconds: mostly short."""
-    return round(random.choice([0.0, 0.01, 0.1, 0.5, 3.0]) * random.random(), 4)
+    return round(random.choice([0.0, 0.01, 0.1, 0.5, 3.0, 6.5]) * random.random(), 4)
 
 
 def act_of(plan: list[str], attempt: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 import time
 from typing import Any
@@ -77,8 +78,15 @@ async def test_a_worker_that_cannot_stop_is_killed_within_the_grace_and_nothing_
     assert (await run.refresh()).status == "PENDING"
     with plant.worker(SUPERVISED):
         assert await plant.all_final([run]) == {"COMPLETED": 1}
-    place_of_loss = [event.key for event in (await plant.stories([run]))[0]]
-    assert place_of_loss.count("task.requeued") == 1
+    (story,) = await plant.stories([run])
+    assert count_of(story, "requeued") == 1
+
+
+async def test_a_worker_whose_supervisor_died_before_it_could_look_stops_by_itself(plant: Plant) -> None:
+    nobody = 'exec "$0" -m taskyard.supervised 0 3 tests.stories.plant:yard 3<>cells'
+    with plant.worker(["sh", "-c", nobody, sys.executable]) as process:
+        await eventually(lambda: process.poll() is not None, within=30)
+        assert process.returncode == 0
 
 
 async def test_workers_whose_supervisor_is_killed_stop_by_themselves(plant: Plant) -> None:

@@ -192,8 +192,8 @@ class Pool:
 
     @asynccontextmanager
     async def _begun(self, connection: asyncpg.Connection, begin: str) -> AsyncIterator[None]:
-        await connection.execute(begin + self._promises)
         try:
+            await connection.execute(begin + self._promises)
             yield
         except BaseException:
             with suppress(*AWAY, asyncpg.PostgresError):
