@@ -45,7 +45,8 @@ _HELD_BY_THE_DEAD = """
 SELECT c.task_id, c.attempt FROM claim c JOIN worker w ON w.id = c.worker_id WHERE w.dead AND c.expires_at IS NULL
 """
 _ENDED = """
-SELECT a.outcome, w.name, w.dead FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id WHERE a.task_id = ? AND a.attempt = ?
+SELECT a.outcome, w.name, w.dead FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id
+WHERE a.task_id = ? AND a.attempt = ?
 """
 _DEAD = """
 SELECT id, name, id = (SELECT max(id) FROM worker o WHERE o.name = w.name) FROM worker w WHERE dead
