@@ -250,7 +250,7 @@ class Story(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which tasks to list; None means any. `kind_ids` are versions of a definition; a tag is the task's or its kind's."""
+    """Which tasks to list; None means any. `kind_ids` are a definition's versions; a tag may be the version's too."""
 
     status: frozenset[State] | None = None
     task_types: frozenset[TaskType] | None = None
