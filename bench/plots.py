@@ -15,7 +15,7 @@ mpl.use("svg")
 import matplotlib.pyplot as plt
 
 _OURS, _OTHERS, _INK = "#2f6fed", "#b9c0cc", "#3b4252"
-_NAMES = {
+NAMES = {
     "ours": "Taskyard, PostgreSQL", "ours-sqlite": "Taskyard, SQLite", "pgqueuer": "PgQueuer", "awa": "awa",
     "procrastinate": "Procrastinate", "dbos-pg": "DBOS", "huey-sqlite": "Huey, SQLite",
 }  # fmt: skip
@@ -34,7 +34,7 @@ class Plot(NamedTuple):
 
 
 PLOTS = [
-    Plot("drain.svg", "tasks run and committed a second", lambda r: r["w"] == "drain", lambda r: r["per_s"], "{:,.0f}"),
+    Plot("drain.svg", "tasks run a second", lambda r: r["w"] == "drain", lambda r: r["per_s"], "{:,.0f}"),
     Plot("bulk.svg", "tasks enqueued a second, 1,000 a call", lambda r: r["w"] == "enqueue_bulk",
          lambda r: r["per_s"], "{:,.0f}"),
     Plot("latency.svg", "due to running at 100/s, median, ms", lambda r: r["w"] == "latency" and r["rate"] == 100,
@@ -52,8 +52,8 @@ def draw_all(results: Path) -> None:
     for plot in PLOTS:
         values = defaultdict(list)
         for row in rows:
-            if plot.takes(row) and row["peer"] in _NAMES and plot.value(row) is not None:
-                values[_NAMES[row["peer"]]].append(plot.value(row))
+            if plot.takes(row) and row["peer"] in NAMES and plot.value(row) is not None:
+                values[NAMES[row["peer"]]].append(plot.value(row))
         if values:
             _draw(results / plot.file, plot, values)
 

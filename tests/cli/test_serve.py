@@ -124,7 +124,7 @@ def test_the_demo_takes_the_port_that_is_set(program: Command) -> None:
 def test_a_worker_says_that_it_brings_no_connector_and_works_all_the_same(program: Command) -> None:
     program.settings["TASKYARD_CONNECTOR"] = "kafka"
     with program.begin("worker", "jobs:yard") as worker:
-        program.done("start", "count", "--app", "jobs:yard")
+        program.done("follow", program.done("start", "count", "--app", "jobs:yard").out.strip())
         ended = worker.end(signal.SIGTERM)
     assert ended.code == 0
     (told,) = [line for line in ended.err.splitlines() if "connector" in line]

@@ -125,9 +125,9 @@ class Scene:
     async def loaded(self) -> AsyncIterator[None]:
         """Clients ask for tasks as long as the block lasts: here, and over HTTP where there are servers."""
         async with contextlib.AsyncExitStack() as stack:
-            clients: list[Submit] = [self.yard.start]
-            for url in self.servers:
-                clients.append((await stack.enter_async_context(AsyncTaskyardClient(url, self.token))).start)
+            servers = [await stack.enter_async_context(AsyncTaskyardClient(url, self.token)) for url in self.servers]
+            ways = [server.start for server in servers]
+            clients: list[list[Submit]] = [[self.yard.start], *(ways[k:] + ways[:k] for k in range(len(ways)))]
             async with self.load.pouring(clients, self.kinds):
                 await self.done(40)
                 yield

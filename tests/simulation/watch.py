@@ -9,11 +9,12 @@ from taskyard.domain.lifecycle import Outcome
 from tests.simulation.database import Request
 from tests.simulation.ledger import Body
 from tests.simulation.loop import Process
-from tests.simulation.work import LIMIT
+from tests.simulation.work import LIMIT, TIMEOUT
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_PATIENCE = 5.0  # of a worker with a handler that will not stop
 _ENDS = (Outcome.COMPLETED, Outcome.FALLBACK, Outcome.CANCELED, Outcome.FAILED)
 _LET_GO = {Outcome.LOST, Outcome.RELEASED, Outcome.RETRY, Outcome.FAILED, Outcome.COMPLETED, Outcome.FALLBACK}
 
@@ -110,7 +111,8 @@ class Watch:
         if self._holds(connection, body, revoked=True):
             return False
         ended = connection.execute(_ENDED, (body.task_id, body.attempt)).fetchone()
-        return ended is not None and (ended[0] in _LET_GO or bool(ended[2]))
+        abandoned = self._world.loop.time() - body.began_at > TIMEOUT / 2 + _PATIENCE
+        return ended is not None and (ended[0] in _LET_GO or bool(ended[2]) or abandoned)
 
     def _holds(self, connection: sqlite3.Connection, body: Body, *, revoked: bool = False) -> bool:
         query = "SELECT 1 FROM claim WHERE task_id = ? AND attempt = ? AND revoked <= ?"
