@@ -114,7 +114,7 @@ async def test_timeouts_stop_and_retry(tmp_path: Path, isolation: Isolation) -> 
     """task-execution-layer.md § Responsibilities: an attempt that takes too long is stopped, and tried again."""
     yard = make_yard(tmp_path)
     policy = {"maxRetries": 1, "initialDelay": 0.01, "jitter": 0}
-    timeout = 3 if isolation == "process" else 0.3  # a process has to come up before it can hang
+    timeout = 12 if isolation == "process" else 0.3  # a process has to come up before it can hang
     tries: list[int] = []
 
     async def inline(started: str) -> None:

@@ -1,4 +1,7 @@
-"""All that can befall the processes on one database, befalling several of every kind at once."""
+"""All that can befall the processes on one database, befalling several of every kind at once.
+
+Other tests share the cores with these, so the bounds are wide; `test_matrix.py` holds them to what is promised.
+"""
 
 import os
 import signal
@@ -6,14 +9,18 @@ import time
 
 import pytest
 
-from tests.recovery.judge import FULL_RATE_WITHIN, RUNS_AGAIN_WITHIN, judge
+from tests.recovery import judge as promised
+from tests.recovery.judge import judge
 from tests.recovery.scene import Crew, Scene, kill
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
 CREWS: tuple[Crew, ...] = ("supervised", "embedded", "http")
-TAKES_OVER_WITHIN = 10.0
+SLACK = 6.0
+RUNS_AGAIN_WITHIN = SLACK * promised.RUNS_AGAIN_WITHIN
+FULL_RATE_WITHIN = SLACK * promised.FULL_RATE_WITHIN
+TAKES_OVER_WITHIN = SLACK * 10.0
 AWAY = 12.0
 
 

@@ -14,10 +14,13 @@ _KEPT = 300
 
 
 class Body:
-    """One run of a handler's body. `value` is what it returned, if it has come so far."""
+    """One run of a handler's body, begun in the loop's seconds. `value` is what it returned, if it has come so far."""
 
-    def __init__(self, number: int, process: Process, task_id: int, attempt: int, key: str, alone: bool) -> None:
+    def __init__(
+        self, number: int, process: Process, task_id: int, attempt: int, key: str, began_at: float, alone: bool
+    ) -> None:
         self.number = number
+        self.began_at = began_at
         self.process = process
         self.task_id = task_id
         self.attempt = attempt
@@ -82,7 +85,7 @@ class Ledger:
     def body(self, task_id: int, attempt: int, key: str, *, alone: bool = False) -> Iterator[Body]:
         """A handler's body runs. That of a process that was killed never ends."""
         self.counts["bodies"] += 1
-        body = Body(self.counts["bodies"], current(), task_id, attempt, key, alone)
+        body = Body(self.counts["bodies"], current(), task_id, attempt, key, self._loop.time(), alone)
         self.note(body.process, f"begins {key} {task_id}/{attempt}")
         self.on_begin(body)
         self.bodies[task_id, attempt].append(body)

@@ -94,7 +94,7 @@ class Watch:
         limited = [other for other in beside if other.key == body.key]
         if body.key == "limited" and len(limited) >= LIMIT:
             self._accuse(f"{body} begins beside {limited}")
-        mine = [b for b in self._ledger.running.values() if b.process is body.process and not b.waits]
+        mine = [other for other in beside if other.process is body.process and not other.waits]
         if body.alone and mine:
             self._accuse(f"{body} has lost a worker and should run alone, not beside {mine}")
 
