@@ -1,6 +1,6 @@
 """All that can befall the processes on one database, befalling several of every kind at once.
 
-Other tests share the cores with these, so the bounds are wide; `test_matrix.py` holds them to what is promised.
+The bounds are wide, as many processes share the cores; `test_matrix.py` holds each to what is promised.
 """
 
 import os
@@ -14,7 +14,7 @@ from tests.recovery.judge import judge
 from tests.recovery.scene import Crew, Scene, kill
 from tests.support import eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 CREWS: tuple[Crew, ...] = ("supervised", "embedded", "http")
 SLACK = 6.0

@@ -17,6 +17,7 @@ from typing import Any
 
 _STEP_US = 40
 _THREAD_SECONDS = 0.5
+_LET_GO = 60.0
 
 
 class Process:
@@ -142,11 +143,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         for process in self._processes:
             process.holds, process.dead = 0, False
         self._busy = [process for process in self._processes if process.queue]
+        self.set_exception_handler(lambda loop, context: None)  # whatever is said now is not of the run
         left = [task for task in self._tasks if not task.done()]
         for task in left:
             task.cancel()
-        self.run_until_complete(asyncio.wait(left, timeout=60.0) if left else asyncio.sleep(0))
+        self.run_until_complete(asyncio.wait(left, timeout=_LET_GO) if left else asyncio.sleep(0))
         self.run_until_complete(self.shutdown_asyncgens())
+        for task in left:
+            task._log_destroy_pending = False
         self.close()
 
     def _new_task(self, loop: Any, work: Any, **options: Any) -> asyncio.Task[Any]:
