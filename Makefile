@@ -40,7 +40,7 @@ real: $(READY) ## Pass the tests that take long: against servers from Debian pac
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-long} $(BIN)/pytest -m "real or hypothesis" --timeout=3600 $(ARGS)
 
 bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
-	@$(BIN)/uv sync --frozen --quiet --group bench
+	@$(BIN)/uv sync --frozen --quiet --all-extras --group bench
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what make has made
@@ -49,7 +49,7 @@ clean: ## Remove what make has made
 
 $(READY): pyproject.toml uv.lock | $(BIN)/uv
 	@echo "Installing the locked packages into .venv"
-	@$(BIN)/uv sync --frozen --quiet
+	@$(BIN)/uv sync --frozen --quiet --all-extras
 	@touch $@
 
 # A name on the PATH may be a shim with no Python behind it, so each is tried.
