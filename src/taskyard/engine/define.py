@@ -10,6 +10,7 @@ import msgspec
 
 from taskyard.domain.definition import IMPLEMENTATION_KINDS, Definition, Kind
 from taskyard.domain.expression import check_expression
+from taskyard.domain.implementation import SHAPES
 from taskyard.domain.json import Detail, refusal
 from taskyard.domain.policy import invalid, parse_retry
 from taskyard.domain.priority import Priority
@@ -22,6 +23,7 @@ from taskyard.errors import NotFound, ValidationFailed
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SCHEMA = compile_schema(msgspec.json.schema(Definition))
+_SHAPES = {kind: compile_schema(msgspec.json.schema(shape)) for kind, shape in SHAPES.items()}
 _TASK_TYPES = {"manual": TaskType.MANUAL, "integration": TaskType.INTEGRATION}
 
 
@@ -66,6 +68,8 @@ def _check_kind(definition: Definition) -> None:
     if definition.kind not in IMPLEMENTATION_KINDS:
         known = ", ".join(sorted(IMPLEMENTATION_KINDS))
         raise invalid("/implementation/kind", f"must be one of {known}", "enum")
+    if definition.kind in _SHAPES:
+        _SHAPES[definition.kind].check(definition.implementation, "/implementation")
 
 
 def _check_retry(definition: Definition) -> None:

@@ -34,11 +34,12 @@ class Leased(Protocol):
     def losses(self) -> int: ...  # noqa: D102
 
 
-def completed(claim_id: int, leased: Leased, run_ms: int, result: Completed) -> Settlement:
+def completed(claim_id: int, leased: Leased, run_ms: int, result: Completed, tier: str | None = None) -> Settlement:
     """The hot way out: done, nothing to decide."""
     detail = None
-    if result.warnings or leased.failures:
-        detail = encode_detail(AttemptDetail(warnings=list(result.warnings), retry_count=leased.failures or None))
+    if result.warnings or leased.failures or tier:
+        retry_count = leased.failures or None
+        detail = encode_detail(AttemptDetail(warnings=list(result.warnings), retry_count=retry_count, tier=tier))
     return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.COMPLETED, run_ms, result.output, detail)
 
 
@@ -48,8 +49,9 @@ def decide(leased: Leased, policy: Policy, result: Result) -> Decision:
 
 
 async def settlement(
-    engine: Engine, claim_id: int, leased: Leased, result: Result, decision: Decision, run_ms: int | None = None
-) -> Settlement:
+    engine: Engine, claim_id: int, leased: Leased, result: Result, decision: Decision, run_ms: int | None = None,
+    tier: str | None = None,
+) -> Settlement:  # fmt: skip
     """The decision as the store applies it."""
     lane = engine.catalog.lane_key(leased.lane_id)
     return Settlement(
@@ -59,7 +61,7 @@ async def settlement(
         decision.outcome,
         run_ms,
         result.output if isinstance(result, Completed) else None,
-        encode_detail(_detail(result, decision)),
+        encode_detail(_detail(result, decision, tier)),
         None if decision.delay is None else int(decision.delay * 1_000_000),
         decision.budgets.failures,
         decision.budgets.losses,
@@ -74,9 +76,11 @@ def next_lane(lane: LaneKey, decision: Decision) -> LaneKey:
     return lane._replace(queue=int(queue), solo=decision.budgets.losses)
 
 
-def fallback(claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int) -> Settlement:
+def fallback(
+    claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int, tier: str | None = None
+) -> Settlement:
     """A failure that the definition's fallback has turned into a result."""
-    detail = AttemptDetail(error=error_json(decision.error), retry_count=decision.budgets.failures)
+    detail = AttemptDetail(error=error_json(decision.error), retry_count=decision.budgets.failures, tier=tier)
     return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.FALLBACK, run_ms, output, encode_detail(detail))
 
 
@@ -92,16 +96,19 @@ def fallback_value(kind: Kind) -> bytes | None:
     return None if value is None else dumps(value)
 
 
-def _detail(result: Result, decision: Decision) -> AttemptDetail:
+def _detail(result: Result, decision: Decision, tier: str | None) -> AttemptDetail:
     if isinstance(result, Completed):
-        return AttemptDetail(warnings=list(result.warnings))
+        return AttemptDetail(warnings=list(result.warnings), tier=tier)
     if isinstance(result, Handed):
-        return AttemptDetail(assignee_type=result.assignee_type, assignee_id=result.assignee_id, due_at=result.due_at)
+        return AttemptDetail(
+            assignee_type=result.assignee_type, assignee_id=result.assignee_id, due_at=result.due_at, tier=tier
+        )
     return AttemptDetail(
         error=error_json(decision.error),
         delay=decision.delay,
         retry_count=decision.budgets.failures,
         reason=getattr(result, "reason", None),
+        tier=tier,
     )
 
 

@@ -14,7 +14,10 @@ from taskyard.runtime.job import LiveJob
 
 
 class Ended(NamedTuple):
-    """An attempt that has ended. `decision` None: completed, nothing to decide. `run_ms` in milliseconds."""
+    """An attempt that has ended. `decision` None: completed, nothing to decide. `run_ms` in milliseconds.
+
+    `tier`: where it said it ran.
+    """
 
     claim_id: int
     claimed: Claimed
@@ -22,6 +25,7 @@ class Ended(NamedTuple):
     result: Result
     decision: Decision | None
     run_ms: int | None
+    tier: str | None = None
 
 
 class Desk:
@@ -54,7 +58,8 @@ class Desk:
 
     def end(self, job: LiveJob, result: Result, decision: Decision | None, run_ns: int) -> None:
         """An attempt has ended."""
-        self.ended.append(Ended(job.claim_id, job.claimed, job.known, result, decision, run_ns // 1_000_000))
+        run_ms = run_ns // 1_000_000
+        self.ended.append(Ended(job.claim_id, job.claimed, job.known, result, decision, run_ms, job.tier))
         self.run_seconds += (run_ns / 1e9 - self.run_seconds) * 0.05
         if isinstance(result, Completed):
             self.completed += 1

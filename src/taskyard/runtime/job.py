@@ -19,7 +19,7 @@ class LiveJob:
 
     __slots__ = (
         "_awaited", "_callbacks", "_reporter", "_task", "_waits", "abandoned", "claim_id", "claimed", "deadline",
-        "fallback", "kind", "known", "policy", "run", "stopped",
+        "fallback", "kind", "known", "policy", "run", "stopped", "tier",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +34,7 @@ class LiveJob:
         self.fallback = fallback
         self.stopped: str | None = None
         self.abandoned = False
+        self.tier: str | None = None
         self.deadline = 0.0
         self._reporter: Reporter | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -78,6 +79,10 @@ class LiveJob:
         reporter = self._reporter
         if reporter is not None:
             reporter.progress(self.claimed.task_id, self.claimed.attempt, current, total, action)
+
+    def placed(self, tier: str) -> None:
+        """See the contract of `Job`."""
+        self.tier = tier
 
     async def emit(self, name: str, data: Any) -> None:
         """See the contract of `Job`."""

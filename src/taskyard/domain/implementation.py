@@ -1,0 +1,45 @@
+"""What a definition says of its implementation, a shape for each kind that has one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from taskyard.domain.resources import ResourcePatch
+
+_Endpoint = Annotated[str, Meta(pattern=r"^[^\s:/@]+:[0-9]{1,5}$", description="host:port")]
+_False = Annotated[bool, Meta(extra_json_schema={"const": False})]
+_Name = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+
+SCRIPT_KINDS = frozenset({"javascript", "typescript", "python", "shell", "python-lite", "python-wasm", "bash-lite"})
+"""The kinds whose definitions bring source code."""
+
+
+class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value that is kept elsewhere and only put in when the code starts."""
+
+    secret: Annotated[str, Meta(min_length=1)]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom the code may speak to, through the guarded proxy and no other way."""
+
+    allow: list[_Endpoint]
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Source code. `network` false: none. `target`: where it runs, by default in this machine's sandbox."""
+
+    kind: str
+    source: Annotated[str, Meta(min_length=1)]
+    env: dict[_Name, str | SecretRef] = {}
+    network: Network | _False = False
+    resources: ResourcePatch | None = None
+    isolation: Literal["LOW", "MEDIUM", "HIGH"] = "LOW"
+    target: str = ""
+
+
+SHAPES: dict[str, type[msgspec.Struct]] = dict.fromkeys(SCRIPT_KINDS, Script)
+"""The shape of each kind's implementation; a kind that is not here takes what it is given."""
