@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -40,10 +40,14 @@ from taskyard.runtime.upkeep import Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
 from taskyard.security.caller import LOCAL, SYSTEM
+from taskyard.security.egress.rules import Rules
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
 
 VERSION = version("taskyard")
+
+if TYPE_CHECKING:  # commands that call nobody start without it
+    from taskyard.security.egress.client import Egress
 
 log = structlog.get_logger("taskyard.app")
 
@@ -80,6 +84,15 @@ def make_limits(settings: Settings) -> Limits:
     )
 
 
+def make_egress(settings: Settings) -> Egress:
+    """The client for calls to other systems, as the settings allow them."""
+    from taskyard.security.egress.client import Egress
+    from taskyard.security.egress.guard import Guard
+
+    rules = Rules.parse(settings["TASKYARD_EGRESS_ALLOW"], settings["TASKYARD_EGRESS_DENY"])
+    return Egress(Guard(rules), proxy=settings["TASKYARD_EGRESS_PROXY"])
+
+
 class App:
     """One process's Taskyard: the engine with everything that plays a part in it."""
 
@@ -104,7 +117,15 @@ class App:
         )
         self.engine = Engine(store, make_limits(settings))
         self.watcher = Watcher(self.engine.store)
+        self._egress: Egress | None = None
         self._opened = 0
+
+    @property
+    def egress(self) -> Egress:
+        """The client for everything that leaves this process; closed with the app."""
+        if self._egress is None:
+            self._egress = make_egress(self.settings)
+        return self._egress
 
     async def open(self) -> None:
         """Open the store, migrating an embedded one, and register what was declared. Nested calls are counted."""
@@ -126,6 +147,9 @@ class App:
         self._opened -= 1
         if self._opened == 0:
             await self.watcher.close()
+            if self._egress is not None:
+                await self._egress.aclose()
+                self._egress = None
             await self.engine.close()
 
     @contextlib.asynccontextmanager

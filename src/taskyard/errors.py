@@ -30,6 +30,39 @@ class ValidationFailed(TaskyardError):
     code = "VALIDATION_ERROR"
 
 
+class EgressRefused(ValidationFailed):
+    """An address that may not be reached from here, or no usable address at all."""
+
+
+class CallFailed(TaskyardError):
+    """Another system could not be reached, or did not give a usable answer.
+
+    `reason` is `connect`, `timeout`, `too-large`, `body`, `redirect` or a caller's own; `retryable` tells whether the
+    same call may succeed later.
+    """
+
+    code = "INTEGRATION_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        retryable: bool = True,
+        details: Any = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, details=details, retry_after=retry_after)
+        self.reason = reason
+        self.retryable = retryable
+
+
+class CircuitOpen(TaskyardError):
+    """Calls to another system fail too often and are not made now; `retry_after` says when they may be again."""
+
+    code = "CIRCUIT_OPEN"
+
+
 class Malformed(TaskyardError):
     """The request cannot be read at all (not JSON, wrong media type)."""
 

@@ -14,6 +14,7 @@ import msgspec
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import ConfigurationError
+from taskyard.security.egress.rules import check_entry
 
 FILE = "taskyard.toml"
 
@@ -69,6 +70,10 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _networks_and_hosts(text: str) -> tuple[str, ...]:
+    return tuple(check_entry(entry) for entry in _list(text))
 
 
 def _jwt_secret(text: str) -> str:
@@ -147,6 +152,19 @@ SETTINGS: tuple[Setting, ...] = (
         "aged: higher priorities go first, but who waits long enough goes before them; strict: they always go first",
     ),
     Setting("TASKYARD_ALLOWED_HOSTS", _list, (), "names under which the server may be addressed, besides its own"),
+    Setting(
+        "TASKYARD_EGRESS_ALLOW",
+        _networks_and_hosts,
+        (),
+        "networks and hosts that calls may reach although they are private, such as 10.1.0.0/16, *.internal",
+    ),
+    Setting(
+        "TASKYARD_EGRESS_DENY",
+        _networks_and_hosts,
+        (),
+        "networks and hosts that calls may not reach, whatever else is allowed",
+    ),
+    Setting("TASKYARD_EGRESS_PROXY", str, "", "the HTTP proxy that calls go through; none is read from elsewhere"),
     Setting(
         "TASKYARD_CONNECTOR",
         _one_of("none", "kafka", "sqs", "http"),

@@ -11,7 +11,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskyard.errors import Maintenance, Overloaded, RateLimited, TaskyardError, Unauthorized
+from taskyard.errors import CircuitOpen, Maintenance, Overloaded, RateLimited, TaskyardError, Unauthorized
 
 STATUS: dict[str, int] = {
     "MALFORMED": 400,
@@ -25,11 +25,13 @@ STATUS: dict[str, int] = {
     "VALIDATION_ERROR": 422,
     "RATE_LIMITED": 429,
     "INTERNAL": 500,
+    "INTEGRATION_ERROR": 502,
     "OVERLOADED": 503,
+    "CIRCUIT_OPEN": 503,
     "MAINTENANCE": 503,
 }
 
-_COME_BACK = (RateLimited, Overloaded, Maintenance)
+_COME_BACK = (RateLimited, Overloaded, CircuitOpen, Maintenance)
 _INTERNAL_ERROR = 1011
 
 log = structlog.get_logger("taskyard.api")

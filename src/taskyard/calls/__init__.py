@@ -1,0 +1,1 @@
+"""How calls to other systems are repeated, and cut off while these fail."""

@@ -1,0 +1,1 @@
+"""Everything that leaves goes through here: one guard that looks at the address which is connected to."""
