@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from taskyard.calls.breakers import Breakers
 from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.store import Store
@@ -117,6 +118,7 @@ class App:
         )
         self.engine = Engine(store, make_limits(settings))
         self.watcher = Watcher(self.engine.store)
+        self.breakers = Breakers(self.clock)
         self._egress: Egress | None = None
         self._opened = 0
 
@@ -196,6 +198,7 @@ class App:
             log_level=self.settings["TASK_LOG_LEVEL"].lower(),
             open_beat_store=(lambda: make_store(url, self.clock, notify=False)) if shared else None,
             cells=cells,
+            dependencies=self.breakers.figures,
         )
         return Worker(self.engine, self._executors(size), self.clock, options)
 

@@ -72,6 +72,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         max_body=settings["TASKYARD_MAX_BODY"],
         websocket_enabled=settings["TASK_WEBSOCKET_ENABLED"],
         buffer_size=settings["TASK_BUFFER_SIZE"],
+        dependencies=app.breakers.figures,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from taskyard.api.export import export
+from taskyard.contracts.records import WorkerInfo
 from tests.api.yard import Client, bearer
 
 DEADLETTERS = "/api/internal/queues/task-execution-deadletter/messages"
@@ -244,7 +245,7 @@ async def test_admin_pages_speak_json_and_need_no_scripts(client: Client) -> Non
 async def test_operators_have_health_metrics_and_workers(working: Client) -> None:
     await working.until(await working.create("add", {"a": 1, "b": 2}), "COMPLETED")
     assert (await working.get("/healthz")).json() == {"status": "ok"}
-    assert (await working.get("/readyz")).json() == {"status": "ready"}
+    assert (await working.get("/readyz")).json() == {"status": "ready", "dependencies": {}}
     text = (await working.get("/metrics")).text
     assert 'taskyard_queue_depth{queue="task-execution-automated"} 0.0' in text
     assert 'taskyard_tasks{state="COMPLETED"} 1.0' in text
@@ -255,6 +256,17 @@ async def test_operators_have_health_metrics_and_workers(working: Client) -> Non
     assert figures["definitions"]["add"]["counts"] == {"COMPLETED": 1}
     me = (await working.get("/api/v1/me")).json()
     assert (me["subject"], me["scopes"]) == ("admin", ["admin"])
+
+
+async def test_dependencies_are_told_as_they_stand_where_they_stand_worst(client: Client) -> None:
+    store = client.services.engine.store
+    for name, state in (("one", "closed"), ("two", "open"), ("three", "half-open")):
+        worker = await store.register(WorkerInfo(name, "host", 1, "1", (), 1, supervised=False))
+        figures = {"state": state, "failureRate": 0.3, "opensIn": 0.0}
+        await store.beat(worker, [], {"dependencies": {"service:user": figures}})
+    assert (await client.get("/readyz")).json()["dependencies"] == {"service:user": "open"}
+    assert (await client.get("/api/internal/tasks/metrics")).json()["dependencies"]["service:user"]["state"] == "open"
+    assert 'taskyard_circuit_open{circuit="service:user"} 1.0' in (await client.get("/metrics")).text
 
 
 async def test_readiness_tells_of_a_store_that_is_away(client: Client) -> None:

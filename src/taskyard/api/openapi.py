@@ -20,7 +20,8 @@ _TEXTS = {
     303: "Look there.", 400: "It cannot be read.", 401: "No valid credential.", 403: "A scope is missing.",
     404: "There is no such thing.", 409: "It has changed, or its state does not allow this.",
     413: "The body is too large.", 422: "Something in it does not fit.", 429: "Too many requests.",
-    500: "A failure of the server.", 503: "Not now; come back as Retry-After says.",
+    500: "A failure of the server.", 502: "Another system failed, or cannot be reached.",
+    503: "Not now; come back as Retry-After says.",
 }  # fmt: skip
 
 

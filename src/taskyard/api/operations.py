@@ -17,7 +17,7 @@ from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.domain.lifecycle import State
 from taskyard.engine.engine import Engine
-from taskyard.engine.metrics import queue_figures, workers
+from taskyard.engine.metrics import dependencies, queue_figures, workers
 from taskyard.errors import Overloaded
 
 routes = Routes("Operations")
@@ -32,22 +32,22 @@ async def tell_health(call: Call) -> Response:
     return answer({"status": "ok"})
 
 
-@routes.add("GET /readyz", answers={200: schemas.Health})
+@routes.add("GET /readyz", answers={200: schemas.Readiness})
 async def tell_readiness(call: Call) -> Response:
-    """Whether the store can be reached, so that requests make sense."""
+    """Whether the store can be reached, so that requests make sense; and how the circuits of what is called stand."""
     try:
         async with asyncio.timeout(_PATIENCE):
-            await call.engine.store.feed_end()
+            known = await dependencies(call.engine, call.services.dependencies())
     except TimeoutError:
         raise Overloaded("The store does not answer.", retry_after=_PATIENCE) from None
-    return answer({"status": "ready"})
+    return answer({"status": "ready", "dependencies": {name: each["state"] for name, each in known.items()}})
 
 
 @routes.add("GET /metrics", answers={200: {"text/plain": {"schema": {"type": "string"}}}})
 async def tell_metrics(call: Call) -> Response:
     """Figures for Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Collected(await _gauges(call.engine)))
+    registry.register(_Collected(await _gauges(call.engine, call.services.dependencies())))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -69,7 +69,7 @@ class _Collected(Collector):
         return self._gauges
 
 
-async def _gauges(engine: Engine) -> list[GaugeMetricFamily]:
+async def _gauges(engine: Engine, own: dict[str, dict[str, Any]]) -> list[GaugeMetricFamily]:
     queues = await queue_figures(engine)
     alive = await workers(engine)
     per_queue = [
@@ -83,11 +83,15 @@ async def _gauges(engine: Engine) -> list[GaugeMetricFamily]:
     counts: dict[State, int] = dict.fromkeys(State, 0)
     for _, state, count in await engine.tally.counts():
         counts[state] += count
+    circuits: list[tuple[str | None, Any]] = [
+        (name, each["state"] != "closed") for name, each in (await dependencies(engine, own)).items()
+    ]
     return [
         *per_queue,
         _gauge("taskyard_tasks", "Tasks of the last 24 hours.", "state", [(s.value, n) for s, n in counts.items()]),
         _gauge("taskyard_workers", "Workers that live.", None, [(None, len(alive))]),
         *per_worker,
+        _gauge("taskyard_circuit_open", "Whether calls to it are cut off, or only probed.", "circuit", circuits),
     ]
 
 

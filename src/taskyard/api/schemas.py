@@ -350,6 +350,12 @@ class Health(Answer):
     status: str
 
 
+class Readiness(Health):
+    """That it is ready, and how the circuit of each thing that is called stands: closed, half-open or open."""
+
+    dependencies: dict[str, str]
+
+
 class Me(Answer):
     """Who is asking."""
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from taskyard.api.authenticate import Authenticator
 from taskyard.api.cursors import Cursors
@@ -47,6 +47,8 @@ class ApiServices:
     max_body: int = 1 << 20
     websocket_enabled: bool = True
     buffer_size: int = 1000
+    dependencies: Callable[[], dict[str, dict[str, Any]]] = dict
+    """How the circuits of what this process calls stand, by name."""
     session_ttl: float = 8 * 3600.0
     now: Callable[[], float] = time.time
     closing: asyncio.Event = field(default_factory=asyncio.Event)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from taskyard.domain.breaker import BreakerState
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
@@ -63,8 +64,27 @@ async def workers(engine: Engine) -> list[dict[str, Any]]:
     ]
 
 
-async def metrics(engine: Engine) -> dict[str, Any]:
-    """Queues, counts and execution times of the last 24 hours by definition, type and kind, and the workers."""
+async def dependencies(engine: Engine, own: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What tasks and this process (`own`) call, by name, each as it stands where it stands worst."""
+    told = [own, *(row.stats.get("dependencies", {}) for row in await engine.store.workers())]
+    worst: dict[str, dict[str, Any]] = {}
+    for name, figures in (item for each in told for item in each.items()):
+        if name not in worst or _badness(figures) > _badness(worst[name]):
+            worst[name] = figures
+    return dict(sorted(worst.items()))
+
+
+def _badness(figures: dict[str, Any]) -> tuple[int, float]:
+    return _BY_BADNESS.index(figures["state"]), figures["failureRate"]
+
+
+_BY_BADNESS = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
+
+
+async def metrics(engine: Engine, own: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Queues, counts and execution times of the last 24 hours by definition, type and kind, the workers and, with this
+    process' `own`, the dependencies.
+    """
     since = await engine.store.now() - _WINDOW_US
     counts = await engine.tally.counts()
     known = await engine.catalog.versions(kind_id for kind_id, _, _ in counts)
@@ -81,8 +101,9 @@ async def metrics(engine: Engine) -> dict[str, Any]:
             if kind_id in kinds:
                 spans[key_of(kinds[kind_id].definition)].append(run_ms)
         groups[name] = {key: _figures(tally, spans[key]) for key, tally in sorted(tallies.items())}
+    calls = await dependencies(engine, own)
     queues = {row.pop("name"): row for row in await queue_figures(engine)}
-    return {"queues": queues, **groups, "workers": await workers(engine), "dependencies": {}}
+    return {"queues": queues, **groups, "workers": await workers(engine), "dependencies": calls}
 
 
 _GROUPS: dict[str, Callable[[Definition], str]] = {

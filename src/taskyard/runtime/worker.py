@@ -50,6 +50,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
 
     `open_beat_store`: a store for the heartbeat's own thread; None beats on the event loop.
     `cells`: where a supervisor sees what runs; None when there is no supervisor.
+    `dependencies`: how the circuits of what its tasks call stand, by name; told with each heartbeat.
     `wait`: how the pauses pass between two tries at what the store refuses.
     """
 
@@ -60,6 +61,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     log_level: str = "info"
     open_beat_store: Callable[[], Store] | None = None
     cells: Cells | None = None
+    dependencies: Callable[[], dict[str, Any]] = dict
     wait: Wait = asyncio.sleep
 
 
@@ -278,6 +280,9 @@ class Worker:
         }
         if self._claimer.definitions is not None:
             stats["definitions"] = self._claimer.definitions
+        dependencies = self._options.dependencies()
+        if dependencies:
+            stats["dependencies"] = dependencies
         return stats
 
 

@@ -26,20 +26,36 @@ class Receiver:
         self.asked: list[Asked] = []
         self.accepted = 0
         self.port = 0
+        self.serving: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        self.serving.add(own)
         self.accepted += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            asked = await read(reader)
-            self.asked.append(asked)
-            if callable(self.answer):
-                await self.answer(asked, writer)
-            else:
-                writer.write(self.answer)
-                await writer.drain()
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._answer(reader, writer)
+        finally:
+            writer.transport.abort() if writer.transport.is_closing() else writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+            self.serving.discard(own)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await read(reader)
+        self.asked.append(asked)
+        if callable(self.answer):
+            await self.answer(asked, writer)
+        else:
+            writer.write(self.answer)
+            await writer.drain()
+
+    async def stop(self) -> None:
+        for task in self.serving:
+            task.cancel()
+        if self.serving:
+            await asyncio.wait(set(self.serving), timeout=2)
 
 
 async def read(reader: asyncio.StreamReader) -> Asked:
@@ -64,8 +80,7 @@ async def receiving(
         yield receiver
     finally:
         server.close()
-        server.close_clients() if hasattr(server, "close_clients") else None
-        await asyncio.sleep(0)
+        await receiver.stop()
 
 
 def answer(status: str = "200 OK", body: bytes = b"", **headers: str) -> bytes:
