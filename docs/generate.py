@@ -17,6 +17,7 @@ from taskyard.cli.exits import Exit
 from taskyard.cli.program import program
 from taskyard.domain.event import NAMES
 from taskyard.domain.lifecycle import FINAL, MOVES, OUTCOME_MOVES, EventType, State
+from taskyard.domain.system import SYSTEM_FUNCTIONS, SystemFunction
 from taskyard.settings import FILE, SETTINGS, Setting
 
 FOLDER = Path(__file__).parent / "reference"
@@ -102,6 +103,53 @@ Programs should switch on the code; the message is for people.
     )
 
 
+def system_functions() -> str:
+    """Every system function with what it takes and gives."""
+    rows = [
+        (f"[`{f.name}`](#{f.name.replace('.', '')})", f.says, _codes(f"{area}:…" for area in f.permissions) or "none")
+        for f in SYSTEM_FUNCTIONS.values()
+    ]
+    return _page(
+        "System functions",
+        """
+Ready-made functions. A definition names one in `implementation: {"kind": "system", "name", "permissions"}`; one that
+brings no schemas has those of the function. See [how to use them](../how-to/use-system-functions.md).
+""",
+        _table(("Function", "Does", "Needs"), rows),
+        *(part for function in SYSTEM_FUNCTIONS.values() for part in _function(function)),
+    )
+
+
+def _function(function: SystemFunction) -> Iterator[str]:
+    yield f"## {function.name}"
+    yield f"{function.says} {_joined(function.takes.__doc__)}"
+    yield _table(("Input", "Type", "Default"), _fields(function.input_schema))
+    yield f"Output: {_joined(function.gives.__doc__)}"
+    yield _table(("Output", "Type", "Default"), _fields(function.output_schema))
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    required = schema.get("required", [])
+    for name, field in schema["properties"].items():
+        default = "required" if name in required else f"`{json.dumps(field.get('default'))}`"
+        yield f"`{name}`", _type(field), default
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    if "anyOf" in field:
+        return " or ".join(_type(each) for each in field["anyOf"] if each.get("type") != "null") or "any"
+    if "$ref" in field:
+        return field["$ref"].rpartition("/")[2]
+    kind = str(field.get("type", "any JSON"))
+    return f"list of {_type(field['items'])}" if kind == "array" and field.get("items") else kind
+
+
+def _joined(doc: str | None) -> str:
+    return " ".join((doc or "").split())
+
+
 def command_line() -> str:
     """Every command with its help."""
     return _page(
@@ -120,6 +168,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "lifecycle.md": lifecycle,
     "events.md": events,
     "errors.md": error_codes,
+    "system-functions.md": system_functions,
     "command-line.md": command_line,
 }
 

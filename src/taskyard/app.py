@@ -203,7 +203,29 @@ class App:
         return Worker(self.engine, self._executors(size), self.clock, options)
 
     def _executors(self, slots: int) -> list[Executor]:
-        return [FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads), ManualExecutor()]
+        return [
+            FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads),
+            ManualExecutor(),
+            self._system_executor(),
+        ]
+
+    def _system_executor(self) -> Executor:
+        from taskyard.calls.mail import parse_mail_url
+        from taskyard.executors.system.executor import SystemExecutor, SystemServices
+        from taskyard.executors.system.grants import parse_grants
+
+        settings = self.settings
+        mail_url = settings["TASKYARD_SMTP_URL"]
+        return SystemExecutor(
+            SystemServices(
+                egress=lambda: self.egress,
+                clock=self.clock,
+                permissions=parse_grants(settings["TASKYARD_SYSTEM_PERMISSIONS"]),
+                databases=settings["TASKYARD_SYSTEM_DATABASES"],
+                mail_server=parse_mail_url(mail_url) if mail_url else None,
+                mail_from=settings["TASKYARD_MAIL_FROM"],
+            )
+        )
 
     async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")

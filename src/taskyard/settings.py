@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from taskyard.domain.permission import parse_permission
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import ConfigurationError
@@ -74,6 +75,14 @@ def _list(text: str) -> tuple[str, ...]:
 
 def _networks_and_hosts(text: str) -> tuple[str, ...]:
     return tuple(check_entry(entry) for entry in _list(text))
+
+
+def _permissions(text: str) -> tuple[str, ...]:
+    return tuple(str(parse_permission(entry)) for entry in _list(text))
+
+
+def _addresses(text: str) -> dict[str, str]:
+    return msgspec.json.decode(text, type=dict[str, str])
 
 
 def _jwt_secret(text: str) -> str:
@@ -165,6 +174,21 @@ SETTINGS: tuple[Setting, ...] = (
         "networks and hosts that calls may not reach, whatever else is allowed",
     ),
     Setting("TASKYARD_EGRESS_PROXY", str, "", "the HTTP proxy that calls go through; none is read from elsewhere"),
+    Setting(
+        "TASKYARD_SYSTEM_PERMISSIONS",
+        _permissions,
+        ("http:*",),
+        "what system functions may do here at most, such as http:*, mail:*@example.com, files:read:/srv/in",
+    ),
+    Setting(
+        "TASKYARD_SYSTEM_DATABASES",
+        _addresses,
+        {},
+        'the databases of system functions by name, as JSON: {"reports": "postgresql://…"}',
+        secret=True,
+    ),
+    Setting("TASKYARD_SMTP_URL", str, "", "the mail server, smtp://user:password@host:587 or smtps://…", secret=True),
+    Setting("TASKYARD_MAIL_FROM", str, "", "the sender of mail"),
     Setting(
         "TASKYARD_CONNECTOR",
         _one_of("none", "kafka", "sqs", "http"),

@@ -41,5 +41,13 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     target: str = ""
 
 
-SHAPES: dict[str, type[msgspec.Struct]] = dict.fromkeys(SCRIPT_KINDS, Script)
+class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A system function and what its tasks may do with it."""
+
+    kind: Literal["system"]
+    name: str
+    permissions: list[str] = []
+
+
+SHAPES: dict[str, type[msgspec.Struct]] = {**dict.fromkeys(SCRIPT_KINDS, Script), "system": System}
 """The shape of each kind's implementation; a kind that is not here takes what it is given."""

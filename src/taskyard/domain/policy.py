@@ -32,10 +32,10 @@ class Maxima(msgspec.Struct, frozen=True):
 
 
 class SecurityContext(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """As whom and with which rights an attempt runs."""
+    """As whom and with which rights an attempt runs; without `permissions` it may do all that its definition may."""
 
     run_as: str = ""
-    permissions: list[str] = []
+    permissions: list[str] | None = None
     security_level: str = "LOW"
 
 

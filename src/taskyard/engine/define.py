@@ -12,11 +12,13 @@ from taskyard.domain.definition import IMPLEMENTATION_KINDS, Definition, Kind
 from taskyard.domain.expression import check_expression
 from taskyard.domain.implementation import SHAPES
 from taskyard.domain.json import Detail, refusal
+from taskyard.domain.permission import parse_permission
 from taskyard.domain.policy import invalid, parse_retry
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue, TaskType
 from taskyard.domain.rate import parse_rate
 from taskyard.domain.schema import check_schema, compile_schema
+from taskyard.domain.system import SYSTEM_FUNCTIONS
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
 from taskyard.errors import NotFound, ValidationFailed
@@ -42,9 +44,22 @@ def parse_definition(value: Any, key: str | None = None) -> Definition:
     _SCHEMA.check(value, "")
     if key is not None and value["key"] != key:
         raise invalid("/key", f"the body is about {value['key']!r}, the address about {key!r}", "const")
-    definition = msgspec.convert(value, Definition)
+    definition = _with_schemas(msgspec.convert(value, Definition))
     check_definition(definition)
     return definition
+
+
+def _with_schemas(definition: Definition) -> Definition:
+    """A system function's definition that brings no schemas has the function's."""
+    function = SYSTEM_FUNCTIONS.get(str(definition.implementation.get("name")))
+    if definition.kind != "system" or function is None:
+        return definition
+    return msgspec.structs.replace(
+        definition,
+        title=definition.title or function.title,
+        input_schema=definition.input_schema or function.input_schema,
+        output_schema=definition.output_schema or function.output_schema,
+    )
 
 
 def check_definition(definition: Definition) -> None:
@@ -70,6 +85,15 @@ def _check_kind(definition: Definition) -> None:
         raise invalid("/implementation/kind", f"must be one of {known}", "enum")
     if definition.kind in _SHAPES:
         _SHAPES[definition.kind].check(definition.implementation, "/implementation")
+
+
+def _check_system(definition: Definition) -> None:
+    if definition.kind != "system":
+        return
+    if definition.implementation.get("name") not in SYSTEM_FUNCTIONS:
+        raise invalid("/implementation/name", f"must be one of {', '.join(SYSTEM_FUNCTIONS)}", "enum")
+    for index, text in enumerate(definition.implementation.get("permissions") or ()):
+        _check_text(f"/implementation/permissions/{index}", str(text), parse_permission)
 
 
 def _check_retry(definition: Definition) -> None:
@@ -109,6 +133,7 @@ def _check_text(path: str, text: str | None, read: Callable[[str], object]) -> N
 _CHECKS: tuple[Callable[[Definition], None], ...] = (
     _check_key,
     _check_kind,
+    _check_system,
     lambda d: _check_schema("/inputSchema", d.input_schema),
     lambda d: _check_schema("/outputSchema", d.output_schema),
     _check_retry,

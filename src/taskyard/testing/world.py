@@ -170,7 +170,7 @@ class World:
     def _can_run(self, known: Known) -> bool:
         definition = known.kind.definition
         name = str(definition.implementation.get("name", definition.key))
-        return definition.kind == "manual" or (
+        return definition.kind in ("manual", "system") or (
             definition.kind == "function" and self.yard.registry.get(name) is not None
         )
 

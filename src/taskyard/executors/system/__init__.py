@@ -1,0 +1,1 @@
+"""System functions: ready-made, and each allowed to do only what is granted to it."""

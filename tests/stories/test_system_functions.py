@@ -1,0 +1,128 @@
+"""System functions, asked for like any other task, on each store."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskyard import TaskFailed, Taskyard, TaskyardError
+from taskyard.domain.definition import Definition
+from taskyard.domain.lifecycle import State
+from taskyard.domain.system import SYSTEM_FUNCTIONS
+from taskyard.engine.define import define, get_definition, parse_definition
+from taskyard.engine.query import get_task, know_one
+from taskyard.settings import Settings
+from taskyard.testing import World, yard_for_test
+
+
+def definition(name: str, *permissions: str, **more: Any) -> Definition:
+    implementation = {"kind": "system", "name": name, "permissions": list(permissions)}
+    return parse_definition({"key": name, "implementation": implementation, **more})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("hello")
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def settings(settings: Settings, folder: Path) -> Settings:
+    grants = (f"files:read:{folder}/in", f"files:write:{folder}/out", f"files:read:{folder}/out")
+    return settings.with_values(TASKYARD_SYSTEM_PERMISSIONS=grants)
+
+
+async def test_schemas_title_and_form_come_with_the_function(yard: Taskyard) -> None:
+    async with yard:
+        await define(yard.engine, [definition(name) for name in SYSTEM_FUNCTIONS])
+        stored = (await get_definition(yard.engine, "files.read")).definition
+    assert stored.title == "Read a file"
+    assert stored.input_schema == SYSTEM_FUNCTIONS["files.read"].input_schema
+    assert stored.input_schema["required"] == ["path"]
+    assert stored.input_schema["additionalProperties"] is False
+
+
+async def test_a_function_does_what_it_is_granted_and_its_input_is_checked(yard: Taskyard, folder: Path) -> None:
+    async with yard.worker():
+        await define(yard.engine, [definition("files.copy", f"files:read:{folder}/in", f"files:write:{folder}")])
+        asked = {"source": f"{folder}/in/a.txt", "target": f"{folder}/out/b.txt"}
+        run = await yard.start("files.copy", asked)
+        assert (await run.result())["size"] == 5
+        assert (folder / "out" / "b.txt").read_text() == "hello"
+        with pytest.raises(TaskyardError) as refused:
+            await yard.start("files.copy", {**asked, "mode": "x"})
+        assert refused.value.details[0]["path"] == "/input/mode"
+
+
+@pytest.mark.parametrize(
+    ("granted", "task", "mend"),
+    [
+        ((), None, "implementation.permissions"),
+        (("files:read:/", "files:write:/"), ("files:read:/",), "securityContext.permissions"),
+        (("files:read:/", "files:write:/"), (), "securityContext.permissions"),
+        (("files:read:/", "files:write:/"), None, "TASKYARD_SYSTEM_PERMISSIONS"),
+    ],
+)
+async def test_least_privilege(
+    yard: Taskyard, folder: Path, granted: tuple[str, ...], task: tuple[str, ...] | None, mend: str
+) -> None:
+    async with yard.worker():
+        await define(yard.engine, [definition("files.copy", *granted)])
+        config = {} if task is None else {"execution_config": {"securityContext": {"permissions": list(task)}}}
+        target = folder / ("in/stolen.txt" if task is None else "out/b.txt")
+        run = await yard.start("files.copy", {"source": f"{folder}/in/a.txt", "target": str(target)}, **config)
+        with pytest.raises(TaskFailed) as failed:
+            await run.result()
+        assert failed.value.code == "FORBIDDEN"
+        assert "the permission files:" in str(failed.value)
+        assert mend in str(failed.value)
+        assert (await get_task(yard.engine, int(run.id))).retry_count == 0
+        assert not target.exists()
+
+
+async def test_a_definition_with_an_unknown_function_or_permission_is_refused() -> None:
+    for implementation, path in (
+        ({"kind": "system", "name": "files.shred"}, "/implementation/name"),
+        ({"kind": "system"}, "/implementation/name"),
+        ({"kind": "system", "name": "files.read", "permissions": ["files:/etc"]}, "/implementation/permissions/0"),
+        (
+            {"kind": "system", "name": "files.read", "permissions": ["files:read:/a/../b"]},
+            "/implementation/permissions/0",
+        ),
+        ({"kind": "system", "name": "files.read", "grants": []}, "/implementation/grants"),
+    ):
+        with pytest.raises(TaskyardError) as refused:
+            parse_definition({"key": "x", "implementation": implementation})
+        assert refused.value.details[0]["path"] == path
+
+
+@pytest.fixture
+async def world(yard: Taskyard) -> World:
+    async with yard_for_test(yard) as world:
+        yield world
+
+
+async def test_waiting_takes_no_worker_and_no_retry(world: World) -> None:
+    yard = world.yard
+    await define(yard.engine, [definition("wait.until", retryPolicy={"maxRetries": 0})])
+    run = await yard.start("wait.until", {"seconds": 3600})
+    await world.advance(3599)
+    assert (await run.refresh()).status is State.RETRYING
+    await world.advance(1)
+    assert await run.result() == {"at": "2030-01-01T01:00:00.000Z"}
+    moment = await yard.start("wait.until", {"at": "2030-01-01T03:00:00+01:00"})
+    await world.advance(3600)
+    assert await moment.result() == {"at": "2030-01-01T02:00:00.000Z"}
+    assert (await know_one(yard.engine, int(moment.id))).facts.last is not None
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"at": "2030-01-01T00:00:00"}, {"at": "soon"}, {"seconds": 1, "at": "2030-01-01T00:00:00Z"}]
+)
+async def test_a_moment_that_is_none_is_refused(world: World, asked: dict[str, Any]) -> None:
+    await define(world.yard.engine, [definition("wait.until")])
+    with pytest.raises((TaskFailed, TaskyardError)) as failed:
+        await world.run("wait.until", asked)
+    assert failed.value.code == "VALIDATION_ERROR"
