@@ -2,7 +2,7 @@
 # The first target that needs it installs everything from PyPI into .venv, and nothing anywhere else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check real bench clean
+.PHONY: help setup bubblewrap demo test check real bench clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -16,8 +16,14 @@ unexport VIRTUAL_ENV
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Install everything into .venv; the command is .venv/bin/taskyard
+setup: $(READY) bubblewrap ## Install everything into .venv; the command is .venv/bin/taskyard
 	@echo "Ready: $(BIN)/taskyard"
+
+# The stronger of the sandbox's tiers needs it; without it code of definitions runs in the other, on Landlock.
+bubblewrap:
+	@command -v bwrap >/dev/null || { [ "$$(id -u)" = 0 ] && echo "Installing the Debian package bubblewrap" && \
+	  { apt-get update -qq && apt-get install -y -qq bubblewrap; } >/dev/null 2>&1; } || \
+	  echo "No bubblewrap here: apt-get install bubblewrap gives the sandbox its stronger tier"
 
 demo: $(READY) ## Run the sample tasks before your eyes, then keep serving; ARGS=--once ends with them
 	@$(BIN)/taskyard demo $(ARGS)

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
 import structlog
 
 from taskyard.calls.breakers import Breakers
 from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.store import Store
+from taskyard.contracts.target import Target
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
+from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
 from taskyard.engine.define import define
@@ -34,6 +37,8 @@ from taskyard.executors.function.executor import FunctionExecutor
 from taskyard.executors.function.handler import Registry
 from taskyard.executors.function.results import output_of_subtask
 from taskyard.executors.manual import ManualExecutor
+from taskyard.executors.script.executor import ScriptExecutor
+from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
 from taskyard.runtime.triggers import Listeners, Triggers
@@ -207,6 +212,7 @@ class App:
             FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads),
             ManualExecutor(),
             self._system_executor(),
+            ScriptExecutor(self._targets(slots), self._resources(), self._find_uploads),
         ]
 
     def _system_executor(self) -> Executor:
@@ -226,6 +232,12 @@ class App:
                 mail_from=settings["TASKYARD_MAIL_FROM"],
             )
         )
+
+    def _resources(self) -> Resources:
+        return Resources().patched(msgspec.convert(self.settings["TASK_RESOURCES"], ResourcePatch))
+
+    def _targets(self, slots: int) -> list[Target]:
+        return [Sandbox(self.settings["TASKYARD_SANDBOX_TIERS"], warm=slots)]
 
     async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from taskyard.domain.isolation import TIERS
 from taskyard.domain.permission import parse_permission
 from taskyard.domain.priority import HEAD_STARTS
+from taskyard.domain.resources import ResourcePatch
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import ConfigurationError
 from taskyard.security.egress.rules import check_entry
@@ -65,8 +67,9 @@ def _retry_policy(text: str) -> dict[str, Any]:
     return dict(msgspec.json.decode(text))
 
 
-def _json_object(text: str) -> dict[str, Any]:
-    return msgspec.json.decode(text, type=dict[str, Any])
+def _resources(text: str) -> dict[str, Any]:
+    msgspec.json.decode(text, type=ResourcePatch)
+    return dict(msgspec.json.decode(text))
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -83,6 +86,13 @@ def _permissions(text: str) -> tuple[str, ...]:
 
 def _addresses(text: str) -> dict[str, str]:
     return msgspec.json.decode(text, type=dict[str, str])
+
+
+def _tiers(text: str) -> tuple[str, ...]:
+    tiers = _list(text)
+    if not tiers or set(tiers) - set(TIERS):
+        raise ValueError(f"must name one or more of {', '.join(TIERS)}, separated by commas")
+    return tiers
 
 
 def _jwt_secret(text: str) -> str:
@@ -118,7 +128,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASK_TIMEOUT", _seconds, 300.0, "seconds an attempt may take, where nothing else is said"),
     Setting("TASK_MAX_TIMEOUT", _seconds, 86_400.0, "seconds an attempt may take at most"),
     Setting("TASK_RETRY_POLICY", _retry_policy, {}, "the default retry policy, as JSON"),
-    Setting("TASK_RESOURCES", _json_object, {}, "the default resource limits of sandboxed code, as JSON"),
+    Setting("TASK_RESOURCES", _resources, {}, "the default resource limits of sandboxed code, as JSON"),
     Setting("TASK_WEBSOCKET_ENABLED", _boolean, True, "whether live progress is served over WebSockets"),
     Setting("TASK_BUFFER_SIZE", _positive_int, 1000, "messages kept for a slow follower before some are skipped"),
     Setting(
@@ -159,6 +169,12 @@ SETTINGS: tuple[Setting, ...] = (
         _one_of(*HEAD_STARTS),
         "aged",
         "aged: higher priorities go first, but who waits long enough goes before them; strict: they always go first",
+    ),
+    Setting(
+        "TASKYARD_SANDBOX_TIERS",
+        _tiers,
+        TIERS,
+        "how code of definitions may be confined on this machine; the first that holds is used, and none but these",
     ),
     Setting("TASKYARD_ALLOWED_HOSTS", _list, (), "names under which the server may be addressed, besides its own"),
     Setting(

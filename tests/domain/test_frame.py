@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from taskyard.domain.frame import Advanced, Broke, Frame, FrameReader, Gave, Plain, Said, Wrote, parse_frame
 from taskyard.domain.json import dumps
 
+patient = settings(suppress_health_check=[HealthCheck.too_slow])
 FRAMES = (Said, Advanced, Gave, Broke, Wrote, Plain)
 LONGEST = 200
 FIELDS = ("level", "text", "current", "total", "action", "output", "error", "name", "data", "last")
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
+    max_leaves=4,
 )
 like_frames = st.fixed_dictionaries(
     {"type": st.sampled_from(["log", "progress", "result", "error", "file", "exit"]) | json_values},
@@ -65,6 +66,7 @@ def test_text_is_made_safe_to_show() -> None:
     assert frame == Said("info", "a\x1b[31mb")
 
 
+@patient
 @given(st.lists(st.binary(max_size=300) | like_frames, max_size=20))
 @example([b'{"type": "log", "text": 1}\n', b"\n\n", b"{}", b'{"type": []}\n', b'{"type": "error", "error": 1}\n'])
 def test_nothing_that_is_fed_makes_it_fail_or_hoard(pieces: list[bytes]) -> None:
@@ -78,6 +80,7 @@ def test_nothing_that_is_fed_makes_it_fail_or_hoard(pieces: list[bytes]) -> None
     assert all(isinstance(frame, FRAMES) for frame in reader.close())
 
 
+@patient
 @given(st.lists(like_frames, max_size=6), st.data())
 def test_how_the_bytes_are_cut_does_not_matter(lines: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(line + b"\n" for line in lines)

@@ -1,0 +1,1 @@
+"""Running code that definitions bring along, at the targets there are."""

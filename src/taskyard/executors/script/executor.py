@@ -1,0 +1,102 @@
+"""The executor of all that runs at a target: finds the target, and hands it the attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.executor import Fallback, Job, Run
+from taskyard.contracts.target import Call, Target
+from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.json import loads
+from taskyard.domain.outcome import Report, TaskError
+from taskyard.domain.resources import ResourcePatch, Resources
+from taskyard.domain.schema import compile_schema
+from taskyard.domain.upload import UploadedFile
+
+FindUploads = Callable[[list[str]], Awaitable[dict[str, UploadedFile]]]
+
+
+class ScriptExecutor:
+    """Runs attempts at `targets`; of those that know a kind the first is its default.
+
+    `resources`: the limits that hold where a definition names none. `find_uploads` gives the files behind upload ids.
+    """
+
+    def __init__(self, targets: Sequence[Target], resources: Resources, find_uploads: FindUploads) -> None:
+        self._targets = targets
+        self._resources = resources
+        self._find_uploads = find_uploads
+        self._runs: dict[int, Run] = {}
+
+    def can_run(self, definition: Definition) -> bool:
+        """See the contract."""
+        return self._target(definition) is not None
+
+    def bind(self, kind: Kind) -> Run:
+        """See the contract."""
+        if kind.id not in self._runs:
+            target = self._target(kind.definition)
+            assert target is not None  # noqa: S101 - `can_run` was asked first
+            self._runs[kind.id] = self._bind(kind, target)
+        return self._runs[kind.id]
+
+    def fallback(self, kind: Kind) -> Fallback | None:
+        """See the contract: a definition's constant, or nothing."""
+        constant = kind.definition.fallback
+        if constant is None:
+            return None
+
+        async def run(job: Job, error: TaskError) -> Any:
+            del job, error
+            return constant
+
+        return run
+
+    async def start(self) -> None:
+        """See the contract."""
+        for target in self._targets:
+            await target.start()
+
+    async def stop(self) -> None:
+        """See the contract."""
+        for target in self._targets:
+            await target.stop()
+
+    def _target(self, definition: Definition) -> Target | None:
+        wanted = definition.implementation.get("target")
+        for target in self._targets:
+            if definition.kind in target.kinds and wanted in (None, "", target.name):
+                return target
+        return None
+
+    def _bind(self, kind: Kind, target: Target) -> Run:
+        definition = kind.definition
+        given = definition.implementation.get("resources")
+        resources = self._resources.patched(msgspec.convert(given or {}, ResourcePatch))
+        validator = compile_schema(definition.input_schema) if definition.input_schema else None
+
+        async def run(job: Job) -> Report:
+            claimed = job.claimed
+            takes_files = validator is not None and validator.takes_uploads
+            ids = validator.upload_ids(loads(claimed.input)) if validator is not None and takes_files else []
+            return await target.run(
+                Call(
+                    task_id=str(claimed.task_id),
+                    attempt=claimed.attempt,
+                    token=f"taskyard-{claimed.task_id}",
+                    definition=definition.key,
+                    version=kind.version,
+                    implementation=definition.implementation,
+                    input=claimed.input,
+                    timeout=job.policy.timeout,
+                    resources=resources,
+                    security_level=str((job.policy.security_context or {}).get("securityLevel", "LOW")),
+                    files=await self._find_uploads(list(ids)) if ids else {},
+                ),
+                job,
+            )
+
+        return run

@@ -1,0 +1,198 @@
+"""What a jail is made of, and the command that makes it, in each tier."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from taskyard.domain.resources import Resources
+from taskyard.executors.script.sandbox.seccomp import Allowed
+
+INSIDE = Path(__file__).parent / "inside"
+WORK = "/task"
+NOBODY = 65534
+_PRLIMIT = "/jail/prlimit"
+_MIB = 1 << 20
+_LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
+_TOOLS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives")
+_DEVICES = ("/dev/urandom", "/dev/random", "/dev/zero", "/dev/full")
+_OPEN_FILES = 128
+_THREADS = 64
+
+
+class Bind(NamedTuple):
+    """A path of this machine that can be read at `inside` in the jail."""
+
+    outside: str
+    inside: str
+
+
+class Engine(NamedTuple):
+    """What runs one kind of source.
+
+    `argv`: the command in the jail, where `{frames}` becomes the descriptor for frames. `runner`: the Python file that
+    the Landlock tier runs in its own interpreter instead of a command. `read`: paths it needs to read.
+    `aborts_when_full`: whether it ends by a signal when it is out of memory.
+    `memory`: the limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    read: tuple[str, ...]
+    memory: str = "as"
+    forks: bool = False
+    runner: str = ""
+    binds: tuple[Bind, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    frames_on_stdout: bool = False
+    aborts_when_full: bool = False
+
+
+class Means(NamedTuple):
+    """How this process may confine others: as root it gives each jail a user of its own."""
+
+    bwrap: str
+    prlimit: str
+    setpriv: str
+    python: str
+    is_root: bool
+
+
+def libraries(*more: str) -> tuple[str, ...]:
+    """The paths of shared libraries, and more."""
+    return (*_LIBRARIES, *more)
+
+
+def tools(*more: str) -> tuple[str, ...]:
+    """The paths of what a shell calls, and more."""
+    return (*_TOOLS, *more)
+
+
+def limits(engine: Engine, resources: Resources, *, processes: int | None) -> dict[str, int]:
+    """The kernel's limits for each process of a jail; `processes` None: as many as there may be."""
+    cpu = max(1, math.ceil(resources.cpu_seconds))
+    found = {
+        "cpu": cpu,
+        engine.memory: resources.memory_mb * _MIB,
+        "fsize": resources.disk_mb * _MIB,
+        "nofile": _OPEN_FILES,
+        "core": 0,
+        "memlock": 0,
+        "msgqueue": 0,
+    }
+    return found if processes is None else {**found, "nproc": processes}
+
+
+def process_limit(engine: Engine, resources: Resources) -> int:
+    """How many processes and threads a jail may have."""
+    return resources.processes if engine.forks else _THREADS
+
+
+def bubblewrap_command(
+    means: Means, engine: Engine, resources: Resources, *, uid: int, seccomp: int, binds: Sequence[Bind] = ()
+) -> list[str]:
+    """The command of a jail with namespaces of its own, made by a user without rights.
+
+    Its own root is read-only; `/task`, of limited size, is all it can write.
+    """
+    private = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    ids = ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    size = str(resources.disk_mb * _MIB)
+    return [
+        *(_as_user(means, uid) if means.is_root else ()),
+        means.bwrap, *private, "--unshare-cgroup-try", "--disable-userns", *ids,
+        "--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox", "--clearenv",
+        *_environment(engine, WORK),
+        *_mounts(_shown(means, engine, binds)),
+        *_links(engine),
+        "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
+        "--perms", "0777", "--size", size, "--tmpfs", WORK,
+        "--symlink", "task", "/tmp", "--remount-ro", "/",  # noqa: S108 - inside
+        "--chdir", WORK, "--seccomp", str(seccomp), "--",
+        *_lowered(limits(engine, resources, processes=process_limit(engine, resources))),
+        *_sized(engine.argv, resources),
+    ]  # fmt: skip
+
+
+def _shown(means: Means, engine: Engine, binds: Sequence[Bind]) -> list[Bind]:
+    own = [Bind(str(path), str(path)) for path in map(Path, engine.read) if path.exists() and not _is_link(path)]
+    return [*own, *engine.binds, Bind(means.prlimit, _PRLIMIT), *binds]
+
+
+def landlock_command(
+    means: Means, engine: Engine, resources: Resources, *, uid: int, seccomp: int, folder: Path,
+    processes: int | None, binds: Sequence[Bind] = (),
+) -> list[str]:  # fmt: skip
+    """The command of a jail that Landlock and the filter alone make, around `folder`."""
+    argv = _sized(engine.argv, resources)
+    spec: dict[str, Any] = {
+        "limits": limits(engine, resources, processes=processes),
+        "uid": uid,
+        "read": [*engine.read, *_DEVICES, *(bind.outside for bind in (*engine.binds, *binds))],
+        "write": [str(folder), "/dev/null"],
+        "folder": str(folder),
+        "seccomp": seccomp,
+        "forks": engine.forks,
+        "runner": engine.runner,
+        "argv": [engine.argv[-1]] if engine.runner else [_outside(each, engine.binds) for each in argv],
+    }
+    python = engine.argv[0] if engine.runner else means.python
+    return [python, "-I", "-S", "-u", str(INSIDE / "confine.py"), json.dumps(spec)]
+
+
+def landlock_environment(engine: Engine, folder: Path) -> dict[str, str]:
+    """The environment of a jail around `folder`."""
+    words = _environment(engine, str(folder))
+    return {words[at + 1]: words[at + 2] for at in range(0, len(words), 3)}
+
+
+def allowed_calls(engine: Engine, *, own_files: bool, own_user: bool, own_processes: bool) -> Allowed:
+    """What the filter lets pass. `own_files`: there are none but the jail's; `own_user`: none but the jail's belong
+    to its user; `own_processes`: the jail's processes end with it wherever they go.
+    """
+    return Allowed(forks=engine.forks, sessions=own_processes, times=own_files, modes=own_user)
+
+
+def _environment(engine: Engine, home: str) -> list[str]:
+    values = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "TMPDIR": home, **dict(engine.env)}
+    return [word for name, value in values.items() for word in ("--setenv", name, value.replace("{home}", home))]
+
+
+def _is_link(path: Path) -> bool:
+    """Whether it is a symbolic link at the top, as where /lib is /usr/lib."""
+    return path.is_symlink() and path.parent == path.parent.parent
+
+
+def _links(engine: Engine) -> list[str]:
+    links = [path for path in map(Path, engine.read) if _is_link(path)]
+    return [word for path in links for word in ("--symlink", str(path.readlink()), str(path))]
+
+
+def _mounts(shown: Sequence[Bind]) -> list[str]:
+    """The mounts, with the folders above them open to the jail's user."""
+    folders = dict.fromkeys(folder for bind in shown for folder in reversed(Path(bind.inside).parents[:-1]))
+    return [
+        *(word for folder in folders for word in ("--perms", "0755", "--dir", str(folder))),
+        *(word for bind in shown for word in ("--ro-bind", *bind)),
+    ]
+
+
+def _lowered(found: dict[str, int]) -> list[str]:
+    return [_PRLIMIT, *(f"--{name}={value}:{value}" for name, value in found.items()), "--"]
+
+
+def _as_user(means: Means, uid: int) -> list[str]:
+    return [means.setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all", "--"]
+
+
+def _sized(argv: Sequence[str], resources: Resources) -> list[str]:
+    """The command with the size of its heap, where it takes one: most of its memory."""
+    return [word.replace("{heap}", str(resources.memory_mb * 3 // 4)) for word in argv]
+
+
+def _outside(word: str, binds: Sequence[Bind]) -> str:
+    """Where a path of the jail is on this machine: the Landlock tier moves nothing."""
+    return next((bind.outside for bind in binds if bind.inside == word), word)

@@ -1,0 +1,82 @@
+"""What a jail is told to run: one request by its standard input, for each kind of source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from shlex import quote
+from typing import Any
+
+import msgspec
+
+from taskyard.contracts.target import Call
+from taskyard.domain.json import loads
+
+_LONGEST_VARIABLE = 65_536
+_NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
+_SHELL = """\
+own="$HOME/.task"
+mkdir "$own" "$HOME/files" && printf %s {source} >"$own/task.sh" && printf %s {input} >"$own/input.json" || exit 1
+export TASK_OUTPUT="$own/output" TASK_PROGRESS="/dev/fd/$1" TASK_FILES="$HOME/files"
+{exports}
+"$BASH" --noprofile --norc "$own/task.sh" <"$own/input.json"
+code=$?
+if [ -s "$TASK_OUTPUT" ]; then
+  {{ printf '{{"type": "result", "output": '; tr '\\n' ' ' <"$TASK_OUTPUT"; printf '}}\\n'; }} >&$1
+fi
+for file in "$TASK_FILES"/*; do
+  if [ -f "$file" ] && [ ! -L "$file" ]; then
+    {{ printf '{{"type": "file", "last": true, "name": "%s", "data": "' "${{file##*/}}"; base64 -w0 "$file"
+      printf '"}}\\n'; }} >&$1
+  fi
+done
+exit $code
+"""
+
+
+def request(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]], path: list[str]) -> bytes:
+    """The request of a call. `env`: its variables; `files`: where in the jail its files are, by upload id;
+    `path`: folders with its dependencies.
+    """
+    if call.kind == "shell":
+        return _shell(call, env, files)
+    return msgspec.json.encode(
+        {
+            "source": call.implementation["source"],
+            "typescript": call.kind == "typescript",
+            "input": msgspec.Raw(call.input),
+            "env": env,
+            "task": {"id": call.task_id, "attempt": call.attempt, "definition": call.definition},
+            "files": files,
+            "path": path,
+        }
+    )
+
+
+def _shell(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]]) -> bytes:
+    variables = {"TASK_ID": call.task_id, "TASK_ATTEMPT": str(call.attempt), "TASK_DEFINITION": call.definition}
+    variables |= _input_variables(loads(call.input), files) | dict(env)
+    text = _SHELL.format(
+        source=quote(call.implementation["source"]),
+        input=quote(call.input.decode()),
+        exports="\n".join(f"export {name}={quote(value)}" for name, value in variables.items()),
+    )
+    return text.encode("utf-8", "replace")
+
+
+def _input_variables(value: Any, files: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """`INPUT_<NAME>` of each field: texts as they are, a file's path for its id, and the rest as JSON.
+
+    What is too long for a variable is only in the JSON on standard input.
+    """
+    if not isinstance(value, dict):
+        return {}
+    found = {}
+    for name, each in value.items():
+        if isinstance(each, str):
+            text = files[each]["path"] if each in files else each
+        else:
+            text = msgspec.json.encode(each).decode()
+        if len(text) <= _LONGEST_VARIABLE:
+            found["INPUT_" + _NOT_IN_NAMES.sub("_", name.upper())] = text
+    return found

@@ -1,0 +1,252 @@
+"""This machine's sandbox as a target."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from taskyard.contracts.target import Call, Observer, Standing
+from taskyard.domain.frame import Plain, Wrote
+from taskyard.domain.isolation import LEVEL_OF, TIERS, is_enough, strictest
+from taskyard.domain.outcome import Failed, Report, TaskError
+from taskyard.domain.resources import Resources
+from taskyard.executors.script.sandbox.engines import KINDS
+from taskyard.executors.script.sandbox.examine import Place, examine
+from taskyard.executors.script.sandbox.folders import Folders, remove, sweep
+from taskyard.executors.script.sandbox.launch import Launcher, launch
+from taskyard.executors.script.sandbox.pool import Pool
+from taskyard.executors.script.sandbox.process import Ears, Jail
+from taskyard.executors.script.sandbox.requests import request
+from taskyard.executors.script.sandbox.tiers import Planner, Shape, find_means
+from taskyard.executors.script.sandbox.verdict import Ending, judge
+from taskyard.executors.script.sandbox.watch import exceeded
+
+_LOOK_SECONDS = 0.1
+_KEPT_STDOUT = 65_536
+
+ResolveSecret = Callable[[str], Awaitable[str]]
+
+
+class Sandbox:
+    """Runs source in fresh jails on this machine, at most in one tier for each kind: the strongest that holds.
+
+    `tiers`: those that may be used. `warm`: how many jails of one shape are kept ready at most.
+    """
+
+    name = "sandbox"
+    kinds = frozenset(KINDS)
+
+    def __init__(self, tiers: Sequence[str] = TIERS, warm: int = 4, secret: ResolveSecret | None = None) -> None:
+        self._tiers = tuple(tiers)
+        self._warm = warm
+        self._secret = secret
+        self._folders = Folders()
+        self._planner = Planner(find_means(), self._folders)
+        self._places: dict[str, asyncio.Task[Place]] = {}
+        self._launcher: Launcher | None = None
+        self._pool: Pool[Shape, _Waiting] | None = None
+
+    async def run(self, call: Call, observer: Observer) -> Report:
+        """See the contract."""
+        place = await self._place(call.kind)
+        refused = _refused(call, place)
+        if refused is not None:
+            return refused
+        assert place.engine is not None  # noqa: S101 - else it was refused
+        observer.placed(place.standing.tier)
+        shape = Shape(place.standing.tier, place.engine, _launched_with(call.resources))
+        assert self._pool is not None  # noqa: S101 - made with the first place
+        try:
+            jail = (await self._pool.take(shape)).jail
+        except OSError as error:
+            return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
+        wall = min(call.resources.wall_seconds or math.inf, call.timeout)
+        return await self._run(jail, shape, call, observer, wall)
+
+    async def standings(self) -> list[Standing]:
+        """See the contract."""
+        return [place.standing for place in await asyncio.gather(*map(self._place, sorted(self.kinds)))]
+
+    def known_tiers(self) -> list[str]:
+        """The tiers that were found until now, as `kind:tier`."""
+        done = {kind: task.result().standing for kind, task in self._places.items() if _succeeded(task)}
+        return [f"{kind}:{standing.tier}" for kind, standing in sorted(done.items()) if standing.tier]
+
+    async def start(self) -> None:
+        """See the contract. Nothing is started before it is asked for."""
+
+    async def stop(self) -> None:
+        """See the contract."""
+        for task in self._places.values():
+            task.cancel()
+        await asyncio.gather(*self._places.values(), return_exceptions=True)
+        self._places.clear()
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+        if self._launcher is not None:
+            self._launcher.stop()
+            self._launcher = None
+        await asyncio.to_thread(self._folders.close)
+
+    async def _place(self, kind: str) -> Place:
+        if kind not in self._places:
+            await self._open()
+            means = self._planner.means
+            self._places[kind] = asyncio.create_task(examine(kind, means, self._tiers, self._folders, self._tried))
+        return await asyncio.shield(self._places[kind])
+
+    async def _open(self) -> None:
+        if self._launcher is None:
+            self._launcher = Launcher()
+            self._pool = Pool(self._start, self._warm)
+            await asyncio.to_thread(sweep)
+
+    async def _tried(self, shape: Shape, call: Call, wall: float) -> Report:
+        try:
+            jail = (await self._start(shape)).jail
+        except OSError as error:
+            return Failed(TaskError("SANDBOX_ERROR", str(error)))
+        return await self._run(jail, shape, call, _Nobody(), wall)
+
+    async def _start(self, shape: Shape) -> _Waiting:
+        assert self._launcher is not None  # noqa: S101 - opened before anything is started
+        loop = asyncio.get_running_loop()
+        plan = self._planner.plan(shape)
+        return _Waiting(Jail(await loop.run_in_executor(self._launcher.thread, launch, plan)))
+
+    async def _run(self, jail: Jail, shape: Shape, call: Call, observer: Observer, wall: float) -> Report:
+        shell = call.kind == "shell"
+        heard = Heard(observer)
+        env = dict(call.implementation.get("env") or {})
+        try:
+            ears = Ears(heard.log, observer.progress, heard.plain, heard.wrote)
+            keep = min(_KEPT_STDOUT, call.resources.output_bytes) if shell else 0
+            jail.begin(request(call, env, {}, []), ears, call.resources.output_bytes, keep)
+            watching = asyncio.create_task(_watched(jail, shape, call.resources))
+            try:
+                await _ended(jail, wall)
+            finally:
+                watching.cancel()
+        finally:
+            await _let_go(jail)
+        if not jail.ready.is_set():
+            told = str(jail.tail) or f"it ended with exit code {jail.code}"
+            return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
+        return judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)
+
+
+class Heard:
+    """Passes on what a jail says."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.log = observer.log
+
+    def plain(self, line: Plain) -> None:
+        """A line that is no frame: a shell's progress, or what somebody wrote beside the frames."""
+        words = line.text.split(maxsplit=2)
+        try:
+            current, total = float(words[0]), float(words[1]) if len(words) > 1 else None
+        except (ValueError, IndexError):
+            if not line.text.startswith('{"type"'):
+                self._observer.log("info", line.text)
+            return
+        if math.isfinite(current) and (total is None or math.isfinite(total)):
+            self._observer.progress(current, total, words[2] if len(words) > 2 else None)
+
+    def wrote(self, piece: Wrote) -> None:
+        """A piece of a file."""
+
+
+class _Waiting:
+    """A jail in the pool."""
+
+    def __init__(self, jail: Jail) -> None:
+        self.jail = jail
+
+    @property
+    def usable(self) -> bool:
+        return self.jail.usable
+
+    async def discard(self) -> None:
+        await _let_go(self.jail)
+
+
+class _Nobody:
+    def log(self, level: str, text: str) -> None:
+        pass
+
+    def progress(self, current: float, total: float | None, action: str | None) -> None:
+        pass
+
+    def placed(self, tier: str) -> None:
+        pass
+
+
+def _refused(call: Call, place: Place) -> Failed | None:
+    """Why the call cannot run here, so that its code never starts."""
+    standing = place.standing
+    if not standing.tier:
+        message = f"no sandbox holds for {call.kind} here: {standing.missing}. To mend it: {standing.mend}"
+        return _unavailable(message, {"missing": standing.missing, "mend": standing.mend})
+    wanted = strictest((call.implementation.get("isolation") or "LOW", call.security_level))
+    if not is_enough(standing.tier, wanted):
+        message = (
+            f"isolation {wanted} is asked for, and {standing.tier} gives only"
+            f" {LEVEL_OF[standing.tier]}; get bubblewrap to work here (`taskyard doctor`), or ask for less"
+        )
+        return _unavailable(message, {"tier": standing.tier})
+    return None
+
+
+def _unavailable(message: str, details: dict[str, Any]) -> Failed:
+    return Failed(TaskError("SANDBOX_UNAVAILABLE", message, details))
+
+
+def _launched_with(resources: Resources) -> Resources:
+    """The limits that a jail is started with; the others are ours to keep, whatever jail it is."""
+    defaults = Resources()
+    return Resources(
+        resources.cpu_seconds, None, resources.memory_mb, defaults.output_bytes, resources.disk_mb, resources.processes
+    )
+
+
+async def _ended(jail: Jail, wall: float) -> None:
+    try:
+        async with asyncio.timeout(None if math.isinf(wall) else wall):
+            await jail.end()
+    except TimeoutError:
+        jail.kill("wall")
+        await jail.end()
+
+
+async def _watched(jail: Jail, shape: Shape, resources: Resources) -> None:
+    """End the jail when all of it together goes over a limit."""
+    folder, forks = jail.started.folder, shape.engine.forks
+    while folder is not None or forks:
+        await asyncio.sleep(_LOOK_SECONDS)
+        limit = await asyncio.to_thread(exceeded, jail.started.pid, folder, forks, resources)
+        if limit:
+            jail.kill(limit)
+
+
+async def _let_go(jail: Jail) -> None:
+    """End it if it lives, and leave nothing of it."""
+    jail.kill("let go")
+    await jail.end()
+    if jail.started.folder is not None:
+        await asyncio.to_thread(remove, jail.started.folder)
+
+
+def _ending(jail: Jail, shell: bool, aborts_when_full: bool) -> Ending:
+    return Ending(
+        jail.code, jail.killed_for, jail.cpu_seconds, jail.last, jail.refused, str(jail.tail),
+        jail.stdout.head.decode("utf-8", "replace") if shell else None, aborts_when_full,
+    )  # fmt: skip
+
+
+def _succeeded(task: asyncio.Task[Place]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

@@ -1,0 +1,129 @@
+"""The tiers, strongest first, and how a jail is planned in each."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from taskyard.domain.isolation import BUBBLEWRAP
+from taskyard.domain.resources import Resources
+from taskyard.executors.script.sandbox.engines import Missing, confining_python
+from taskyard.executors.script.sandbox.folders import Folders
+from taskyard.executors.script.sandbox.jail import (
+    Bind,
+    Engine,
+    Means,
+    allowed_calls,
+    bubblewrap_command,
+    landlock_command,
+    landlock_environment,
+    process_limit,
+)
+from taskyard.executors.script.sandbox.launch import Plan
+from taskyard.executors.script.sandbox.seccomp import MACHINES, seccomp_filter
+
+_FIRST_UID, _UIDS, _SPREAD = 61_184, 4_336, 97
+_LANDLOCK_WITH_SCOPES = 6
+_BWRAP = (
+    "install the package bubblewrap, and let users make namespaces (in a container: docs/how-to/run-code-safely.md)"
+)
+
+
+class Shape(NamedTuple):
+    """Jails that are alike: any of them can run what another can."""
+
+    tier: str
+    engine: Engine
+    resources: Resources
+    binds: tuple[Bind, ...] = ()
+
+
+def find_means() -> Means:
+    """What this process can confine with."""
+    bwrap, prlimit, setpriv = (shutil.which(name) or "" for name in ("bwrap", "prlimit", "setpriv"))
+    return Means(bwrap, prlimit, setpriv, confining_python(), os.geteuid() == 0)
+
+
+def lacks(tier: str, means: Means, landlock: int) -> Missing | None:
+    """What keeps this tier from being tried at all. `landlock`: the kernel's version of it, 0 for none."""
+    if os.uname().machine not in MACHINES:
+        return Missing(f"no filter for {os.uname().machine}", "use a machine with an x86_64 or aarch64 processor")
+    if tier == BUBBLEWRAP:
+        if not means.bwrap:
+            return Missing("no bubblewrap", _BWRAP)
+        if not (means.prlimit and means.setpriv):
+            return Missing("no prlimit or no setpriv", "install the package util-linux")
+        return None
+    if not landlock:
+        return Missing("no Landlock in this kernel", "boot with lsm=landlock,…, or a kernel from 5.13 on")
+    if not means.is_root and landlock < _LANDLOCK_WITH_SCOPES:
+        what = f"Landlock {landlock} cannot keep jails of one user apart"
+        return Missing(what, "use a kernel from 6.12 on, start Taskyard as root, or get bubblewrap to work")
+    return None
+
+
+class Planner:
+    """Plans jails: gives each a user of its own where it can, and a folder where the tier needs one."""
+
+    def __init__(self, means: Means, folders: Folders) -> None:
+        self.means = means
+        self._folders = folders
+        self._numbers = itertools.count(os.getpid() * _SPREAD)
+
+    def plan(self, shape: Shape) -> Plan:
+        """How to start a jail of this shape."""
+        uid = _FIRST_UID + next(self._numbers) % _UIDS if self.means.is_root else 0
+        if shape.tier == BUBBLEWRAP:
+            return self._bubblewrap(shape, uid)
+        return self._landlock(shape, uid)
+
+    def _bubblewrap(self, shape: Shape, uid: int) -> Plan:
+        engine = shape.engine
+
+        def command(seccomp: int) -> list[str]:
+            return bubblewrap_command(self.means, engine, shape.resources, uid=uid, seccomp=seccomp, binds=shape.binds)
+
+        program = seccomp_filter(allowed_calls(engine, own_files=True, own_user=True, own_processes=True))
+        environment = {"PATH": os.defpath}
+        return Plan(command, environment, program, uid, None, engine.frames_on_stdout, has_inner=True)
+
+    def _landlock(self, shape: Shape, uid: int) -> Plan:
+        engine, root = shape.engine, self.means.is_root
+        folder = self._folders.make(uid)
+        processes = process_limit(engine, shape.resources) if root else _room_for(shape)
+
+        def command(seccomp: int) -> list[str]:
+            return landlock_command(
+                self.means, engine, shape.resources, uid=uid, seccomp=seccomp, folder=folder, processes=processes,
+                binds=shape.binds,
+            )  # fmt: skip
+
+        program = seccomp_filter(allowed_calls(engine, own_files=False, own_user=root, own_processes=False))
+        environment = landlock_environment(engine, folder)
+        return Plan(command, environment, program, uid, folder, engine.frames_on_stdout)
+
+
+def _room_for(shape: Shape) -> int | None:
+    """A limit on the processes of all that this user runs, which leaves a shell as many as it may have."""
+    if not shape.engine.forks:
+        return None
+    uid = os.geteuid()
+    there = sum(_threads(path) for path in Path("/proc").iterdir() if path.name.isdigit() and _is_of(path, uid))
+    return there + 2 * shape.resources.processes
+
+
+def _is_of(path: Path, uid: int) -> bool:
+    try:
+        return path.stat().st_uid == uid
+    except OSError:
+        return False
+
+
+def _threads(path: Path) -> int:
+    try:
+        return sum(1 for _ in (path / "task").iterdir())
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""Code that is not ours, in jails of each tier."""

@@ -1,0 +1,16 @@
+"""A sandbox in each tier."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.executors.sandbox.calls import TIERS_HERE, sandbox
+
+from taskyard.executors.script.sandbox.target import Sandbox
+
+
+@pytest.fixture(params=TIERS_HERE)
+async def box(request: pytest.FixtureRequest) -> AsyncIterator[Sandbox]:
+    async with sandbox([request.param]) as made:
+        yield made

@@ -1,0 +1,179 @@
+"""Lets the hostile programs loose in one tier, as one user, and tells what became of each.
+
+`python -m tests.executors.sandbox.corpus TIER UID` drops to UID first (0: stays who it is) and prints JSON:
+`{"wrong": [...], "count": n, "left": [...]}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource  # noqa: F401 - wanted later, when it cannot be read any more
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.executors.sandbox.attacks import ESCAPES, LIMITS, ODD, Attack
+from tests.executors.sandbox.calls import Heard, call, sandbox
+
+from taskyard.domain.outcome import Done, Failed, Report
+from taskyard.executors.script.sandbox import engines, folders, jail
+from taskyard.executors.script.sandbox.target import Sandbox
+
+AT_ONCE = 4
+MARK = "taskyard-escape"
+
+
+class Baits(NamedTuple):
+    """What there is to be reached. `victim`: a process of the same user, with the secret in its environment."""
+
+    folder: str
+    canary: str
+    home: str
+    secret: str
+    port: int
+    socket: str
+    victim: int
+
+
+@contextlib.contextmanager
+def baits(folder: Path) -> Iterator[tuple[Baits, list[str]]]:
+    """The baits, and afterwards what was done to them."""
+    secret, touched = secrets.token_hex(), list[str]()
+    canary = folder / "canary.json"
+    canary.write_text('{"canary": true}')
+    canary.chmod(0o666)
+    before = canary.stat()
+    os.environ["TASKYARD_TEST_SECRET"] = secret
+    victim = subprocess.Popen(["/bin/sleep", "300"])
+    listeners = [socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)]
+    listeners.append(socket.socket(socket.AF_UNIX))
+    listeners[0].bind(("127.0.0.1", 0))
+    listeners[1].bind(listeners[0].getsockname())
+    listeners[2].bind(str(folder / "socket"))
+    listeners[3].bind("\0taskyard-test")
+    for listener in listeners:
+        listener.setblocking(False)
+        if listener.type == socket.SOCK_STREAM:
+            listener.listen()
+    try:
+        port = listeners[0].getsockname()[1]
+        home = str(Path(__file__).parents[3])
+        yield Baits(str(folder), str(canary), home, secret, port, str(folder / "socket"), victim.pid), touched
+        for listener in listeners:
+            with contextlib.suppress(BlockingIOError):
+                listener.accept() if listener.type == socket.SOCK_STREAM else listener.recv(1)
+                touched.append(f"{listener.family.name} {listener.type.name} was reached")
+        after = canary.stat() if canary.exists() else None
+        if after is None or (after.st_mode, after.st_mtime, after.st_size, after.st_uid) != (
+            before.st_mode, before.st_mtime, before.st_size, before.st_uid,
+        ):  # fmt: skip
+            touched.append(f"the canary was changed: {after}")
+        if victim.poll() is not None:
+            touched.append("the victim was killed")
+    finally:
+        victim.kill()
+        victim.wait()
+        for listener in listeners:
+            listener.close()
+
+
+def wrong(attack: Attack, report: Report) -> str:
+    """What is wrong with what became of a program; empty when nothing is."""
+    if isinstance(report, Done):
+        got: Any = report.value
+        fits = got in attack.expected or ("{" in attack.expected and isinstance(got, dict))
+        return "" if fits else f"gave {str(got)[:300]}"
+    assert isinstance(report, Failed), report
+    details = report.error.details if isinstance(report.error.details, dict) else {}
+    got = details.get("limit") or report.error.code
+    return "" if got in attack.expected else f"{got}: {report.error.message[:300]}"
+
+
+async def let_loose(box: Sandbox, attacks: list[Attack], tier: str) -> list[str]:
+    """Run them, some at once; what went wrong."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(attack: Attack) -> str:
+        async with room:
+            heard = Heard()
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            resources = {
+                "output_bytes": 4 << 20,
+                "memory_mb": 256,
+                "cpu_seconds": 10,
+                "wall_seconds": 20,
+                **attack.resources,
+            }
+            report = await box.run(call(attack.kind, attack.source, **resources), heard)
+            took, most = loop.time() - began, resources["wall_seconds"] + 2
+            found = wrong(attack, report)
+            if heard.tiers != [tier]:
+                found += f" ran in {heard.tiers}"
+            if took > most:
+                found += f" took {took:.1f} s"
+            return f"{attack.kind} {attack.name}: {found}" if found else ""
+
+    return [found for found in await asyncio.gather(*map(one, attacks)) if found]
+
+
+async def run(tier: str, folder: Path) -> dict[str, Any]:
+    with baits(folder) as (bait, touched):
+        escapes = [each._replace(source=each.source.format(**bait._asdict())) for each in ESCAPES]
+        attacks = [*escapes, *LIMITS, *ODD]
+        async with sandbox([tier], warm=2) as box:
+            faults = await let_loose(box, attacks, tier)
+    return {"wrong": faults + touched, "count": len(attacks), "left": leftovers()}
+
+
+def leftovers() -> list[str]:
+    """Processes, files and mounts that should have gone."""
+    left = [f"mount: {line}" for line in Path("/proc/mounts").read_text().splitlines() if " /task " in line]
+    for path in ("/usr", "/usr/lib", "/", "/etc", "/dev", "/dev/shm", "/tmp"):
+        left += [f"file: {each}" for each in Path(path).glob(f"{MARK}*")]
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+            if b"4242" in command.split(b"\0") and b"sleep" in command:
+                left.append(f"process: {command!r}")
+    return left
+
+
+def become(uid: int, folder: Path) -> None:
+    """Another user, with what it needs to read where it can."""
+    inside = folder / "inside"
+    shutil.copytree(jail.INSIDE, inside)
+    found = engines._deno()
+    assert found is not None
+    deno = found if folders.readable_by_all(found) else Path(shutil.copy(found, folder / "deno"))
+    engines.INSIDE = jail.INSIDE = inside
+    engines._deno = lambda: deno
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o055)
+        os.chown(path, uid, uid)
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def main() -> None:
+    tier, uid = sys.argv[1], int(sys.argv[2])
+    with tempfile.TemporaryDirectory(prefix="taskyard-baits-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        if uid:
+            become(uid, folder)
+        sys.stdout.write(json.dumps(asyncio.run(run(tier, folder))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Definitions that bring their own code: from the definition to the task's end, on each store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from taskyard import Run, Taskyard, TaskyardError
+from taskyard.domain.task import detail_of
+from taskyard.engine.define import define, parse_definition
+from taskyard.engine.query import list_attempts, list_lines
+
+pytestmark = pytest.mark.timeout(60)
+
+ADD = "def main(input, ctx):\n    ctx.log.info(f\"adding {input['a']}\")\n    return {'sum': input['a'] + input['b']}\n"
+NUMBERS = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a"]}
+SUM = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+
+
+async def put(yard: Taskyard, key: str, kind: str, source: str, **more: Any) -> None:
+    implementation = {"kind": kind, "source": source, **more.pop("implementation", {})}
+    value = {"key": key, "implementation": implementation, "retryPolicy": {"maxRetries": 0}, **more}
+    await define(yard.engine, [parse_definition(value)])
+
+
+async def ended(run: Run[Any]) -> Run[Any]:
+    """The run, once it has ended however it did."""
+    async for _ in run.follow():
+        pass
+    await run.refresh()
+    return run
+
+
+async def test_a_script_runs_like_any_task(yard: Taskyard) -> None:
+    async with yard, yard.worker():
+        await put(yard, "add", "python", ADD, inputSchema=NUMBERS, outputSchema=SUM)
+        await put(yard, "hello", "shell", 'echo "{\\"hello\\": \\"$INPUT_NAME\\"}" >$TASK_OUTPUT')
+        await put(yard, "twice", "javascript", "export default (input) => input.n * 2")
+        add, hello, twice = [
+            await yard.start("add", {"a": 1, "b": 2}),
+            await yard.start("hello", {"name": "$(id)"}),
+            await yard.start("twice", {"n": 21}),
+        ]
+        assert await add.result() == {"sum": 3}
+        assert await hello.result() == {"hello": "$(id)"}
+        assert await twice.result() == 42
+        lines = await list_lines(yard.engine, int(add.id), 0, 10)
+        assert [line.text for line in lines] == ["adding 1"]
+        with pytest.raises(TaskyardError, match="/input/a"):
+            await yard.start("add", {"a": "x"})
+
+
+async def test_what_becomes_of_scripts_that_fail(yard: Taskyard) -> None:
+    sources = {
+        "OUTPUT_VALIDATION_ERROR": "def main(i, c): return {'sum': 'many'}",
+        "EXECUTION_ERROR": "def main(i, c): raise KeyError('a')",
+        "RESOURCE_LIMIT": "def main(i, c): return len(bytearray(10 ** 10))",
+        "TIMEOUT": "import time\ndef main(i, c): time.sleep(60)",
+    }
+    async with yard, yard.worker():
+        for code, source in sources.items():
+            await put(yard, code, "python", source, outputSchema=SUM, timeout=1)
+        runs = [await yard.start(code, {}) for code in sources]
+        tasks = [(await ended(run)).task for run in runs]
+    assert {task.task_definition_id: task.error["code"] for task in tasks} == {code: code for code in sources}
+    limited = next(task for task in tasks if task.task_definition_id == "RESOURCE_LIMIT")
+    assert limited.error["details"]["limit"] == "memory"
+
+
+async def test_every_attempt_tells_its_tier(yard: Taskyard) -> None:
+    async with yard, yard.worker():
+        await put(
+            yard, "fails", "python", "def main(i, c): return 1 / 0", retryPolicy={"maxRetries": 1, "initialDelay": 0}
+        )
+        run = await ended(await yard.start("fails", {}))
+        tiers = [detail_of(attempt.fact).tier for attempt in await list_attempts(yard.engine, int(run.id))]
+    assert tiers == ["bubblewrap", "bubblewrap"] or tiers == ["landlock", "landlock"]
+
+
+async def test_a_canceled_script_stops(yard: Taskyard) -> None:
+    async with yard, yard.worker():
+        await put(yard, "sleeps", "shell", "echo on; sleep 60")
+        run = await yard.start("sleeps", {})
+        async for message in run.follow():
+            if message["type"] == "log":
+                await run.cancel()
+        await run.refresh()
+        assert run.status == "CANCELED"
+
+
+@pytest.mark.parametrize(
+    ("implementation", "path"),
+    [
+        ({"kind": "python"}, "/implementation/source"),
+        ({"kind": "python", "source": ""}, "/implementation/source"),
+        ({"kind": "shell", "source": "x", "sauce": 1}, "/implementation/sauce"),
+        ({"kind": "shell", "source": "x", "network": True}, "/implementation/network"),
+        ({"kind": "shell", "source": "x", "network": {"allow": ["nowhere"]}}, "/implementation/network/allow/0"),
+        ({"kind": "shell", "source": "x", "env": {"A-B": "x"}}, "/implementation/env/A-B"),
+        ({"kind": "shell", "source": "x", "resources": {"cpuSeconds": 0}}, "/implementation/resources/cpuSeconds"),
+        ({"kind": "shell", "source": "x", "isolation": "SOME"}, "/implementation/isolation"),
+    ],
+)
+def test_a_definition_that_cannot_run_is_refused(implementation: dict[str, Any], path: str) -> None:
+    with pytest.raises(TaskyardError) as refused:
+        parse_definition({"key": "a", "implementation": implementation})
+    assert [detail["path"] for detail in refused.value.details] == [path]
