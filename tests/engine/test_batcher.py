@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import pytest
-
 from taskyard.contracts.records import Entry
 from taskyard.engine.batcher import Batcher
 from taskyard.errors import Overloaded
@@ -35,11 +33,30 @@ async def test_a_store_that_is_away_is_asked_once() -> None:
 
     async def store(entries: Sequence[Entry]) -> None:
         asked.append(len(entries))
+        await asyncio.sleep(0)
         raise Overloaded("away", retry_after=1)
 
     batcher = Batcher(store)
-    waiting = [batcher.put(entry(number)) for number in range(5)]
-    for each in waiting:
-        with pytest.raises(Overloaded):
-            await each
-    assert asked == [5]
+    ended = await asyncio.gather(*(batcher.put(entry(number)) for number in range(5)), return_exceptions=True)
+    assert all(isinstance(end, Overloaded) for end in ended)
+    assert asked == [1, 4]  # the first had nobody to share with
+
+
+async def test_draining_waits_for_all_that_is_under_way() -> None:
+    stored: list[int] = []
+    go = asyncio.Event()
+
+    async def store(entries: Sequence[Entry]) -> None:
+        await go.wait()
+        stored.extend(each.id for each in entries)
+
+    batcher = Batcher(store)
+    callers = [asyncio.create_task(batcher.put(entry(number))) for number in range(5)]
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(batcher.drain())
+    await asyncio.sleep(0)
+    assert not draining.done()
+    go.set()
+    await draining
+    assert sorted(stored) == list(range(5))
+    await asyncio.gather(*callers)

@@ -20,6 +20,8 @@ from taskyard.runtime.worker import Worker
 from taskyard.store.sqlite import execution, moves, slots, submission, upkeep, workers
 from tests.simulation.clock import WallClock
 
+_UNSTORED: set[asyncio.Task[None]] = set()
+
 Plant = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
@@ -64,11 +66,8 @@ def _too_early(real: Any, connection: sqlite3.Connection, limit: int, now: int) 
     return int(real(connection, limit, now))
 
 
-def _before_the_commit(real: Any, batcher: Batcher, entry: Any) -> Any:
-    real(batcher, entry)
-    done = asyncio.get_running_loop().create_future()
-    done.set_result(None)
-    return done
+async def _before_the_commit(real: Any, batcher: Batcher, entry: Any) -> None:
+    _UNSTORED.add(asyncio.create_task(real(batcher, entry)))
 
 
 def _left_behind(real: Any, connection: sqlite3.Connection, task_id: int) -> Any:

@@ -20,23 +20,33 @@ class Batcher:
     def __init__(self, store: Callable[[Sequence[Entry]], Awaitable[None]], flights: int = 2) -> None:
         self._store = store
         self._waiting: list[_Waiting] = []
+        self._flights = flights
         self._free = flights
         self._flying: set[asyncio.Task[None]] = set()
+        self._landed = asyncio.Event()
 
-    def put(self, entry: Entry) -> asyncio.Future[None]:
-        """Store the entry; the future is done when it is committed, or has the store's error."""
+    async def put(self, entry: Entry) -> None:
+        """Store the entry; returns when it is committed. Raises the store's error."""
+        if self._free == self._flights and not self._waiting:  # nobody to share with, so nobody to hand it to
+            self._free -= 1
+            try:
+                await self._store([entry])
+            finally:
+                self._land()
+            return
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((entry, done))
         if len(self._waiting) == 1:
             loop.call_soon(self._launch)
-        return done
+        await done
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""
-        while self._flying or self._waiting:
+        while self._free < self._flights or self._waiting:
             self._launch()
-            await asyncio.gather(*self._flying)
+            self._landed.clear()
+            await self._landed.wait()
 
     def _launch(self) -> None:
         if not self._waiting or not self._free:
@@ -47,21 +57,25 @@ class Batcher:
         self._flying.add(task)
         task.add_done_callback(self._flying.discard)
 
+    def _land(self) -> None:
+        self._free += 1
+        self._landed.set()
+        self._launch()
+
     async def _fly(self, batch: list[_Waiting]) -> None:
         try:
-            await self._land(batch)
+            await self._store_batch(batch)
         finally:
-            self._free += 1
-            self._launch()
+            self._land()
 
-    async def _land(self, batch: list[_Waiting]) -> None:
+    async def _store_batch(self, batch: list[_Waiting]) -> None:
         """Store the batch; where one entry cannot be stored, each by itself, so that its error is nobody else's."""
         try:
             await self._store([entry for entry, _ in batch])
         except Exception as error:  # noqa: BLE001 - it belongs to those who wait
             if len(batch) > 1 and not isinstance(error, Overloaded):
                 for one in batch:
-                    await self._land([one])
+                    await self._store_batch([one])
                 return
             for _, done in batch:
                 if not done.done():

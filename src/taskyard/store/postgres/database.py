@@ -6,7 +6,6 @@ transaction of its own, which begins with what the pool promises, and no stateme
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -14,13 +13,12 @@ from typing import Any
 import asyncpg
 
 from taskyard.errors import ConfigurationError, Overloaded
+from taskyard.store.postgres.sessions import Sessions
 
 _RETRY_AFTER = 1.0
 _TRIES = 5
 _CONNECT_TIMEOUT = 5.0
-_ACQUIRE_TIMEOUT = 10.0
 _ANSWER_TIMEOUT = 40.0
-_CLOSE_TIMEOUT = 5.0
 _STATEMENTS = 100
 
 _NAME = {"application_name": "taskyard"}
@@ -79,7 +77,7 @@ class Database:
         with answering():
             self.pooled = await self._is_pooled()
         for pool in self._pools:
-            await pool.open(pooled=self.pooled)
+            pool.open(pooled=self.pooled)
 
     async def close(self) -> None:
         """Wait for what is under way and disconnect."""
@@ -114,34 +112,23 @@ class Pool:
         self._settings = {**_SETTINGS, **settings}
         self._size = size
         self._on_away = on_away
-        self._pool: asyncpg.Pool | None = None
+        self._sessions: Sessions | None = None
         self._promises = ""
 
-    async def open(self, *, pooled: bool) -> None:
-        """Make the pool; `pooled`: of connections to a pooler."""
+    def open(self, *, pooled: bool) -> None:
+        """Let sessions be made; `pooled`: with a pooler."""
         local = {name.removeprefix("default_"): value for name, value in self._settings.items()} if pooled else {}
         self._promises = "".join(f"; SET LOCAL {name} = '{value}'" for name, value in local.items())
-        with answering():
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=0,
-                max_size=self._size,
-                max_queries=1_000_000,
-                timeout=_CONNECT_TIMEOUT,
-                command_timeout=_ANSWER_TIMEOUT,
-                server_settings=_NAME if pooled else {**_NAME, **self._settings},
-                statement_cache_size=0 if pooled else _STATEMENTS,
-                reset=_keep,
-            )
+        settings = _NAME if pooled else {**_NAME, **self._settings}
+        statements = 0 if pooled else _STATEMENTS
+        self._sessions = Sessions(lambda: _connect(self._url, settings, statement_cache_size=statements), self._size)
 
     async def close(self) -> None:
         """Disconnect."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            try:
-                await asyncio.wait_for(pool.close(), _CLOSE_TIMEOUT)
-            except (*AWAY, *_BUSY):
-                pool.terminate()
+        sessions, self._sessions = self._sessions, None
+        if sessions is not None:
+            with suppress(*AWAY, *_BUSY):
+                await sessions.close()
 
     async def fetch(self, sql: str, *parameters: Any) -> list[asyncpg.Record]:
         """The rows."""
@@ -187,8 +174,16 @@ class Pool:
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[asyncpg.Connection]:
         with answering(self._on_away):
-            async with self._opened().acquire(timeout=_ACQUIRE_TIMEOUT) as connection:
+            sessions = self._opened()
+            connection = await sessions.take()
+            usable = True
+            try:
                 yield connection
+            except AWAY:
+                usable = False
+                raise
+            finally:
+                sessions.give(connection, usable=usable)
 
     @asynccontextmanager
     async def _begun(self, connection: asyncpg.Connection, begin: str) -> AsyncIterator[None]:
@@ -201,10 +196,10 @@ class Pool:
             raise
         await connection.execute("COMMIT")
 
-    def _opened(self) -> asyncpg.Pool:
-        if self._pool is None:
+    def _opened(self) -> Sessions:
+        if self._sessions is None:
             raise Overloaded("the store is closed", retry_after=_RETRY_AFTER)
-        return self._pool
+        return self._sessions
 
 
 async def _connect(url: str, settings: dict[str, str], **options: Any) -> asyncpg.Connection:
@@ -226,7 +221,3 @@ def answering(on_away: Callable[[], None] = lambda: None) -> Iterator[None]:
         raise Overloaded(
             f"the database cannot be used now ({error or type(error).__name__}); try again", retry_after=_RETRY_AFTER
         ) from error
-
-
-async def _keep(connection: asyncpg.Connection) -> None:
-    """Our sessions change no settings, so there is nothing to reset when one is given back."""
