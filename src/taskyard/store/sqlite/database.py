@@ -1,7 +1,7 @@
 """One SQLite file: a writer thread that shares each commit between all who wait, and a reader beside it.
 
 Requests are functions of a connection. The writer takes everything that waits into one
-`BEGIN IMMEDIATE … COMMIT`, each request within a savepoint of its own, and answers them all after the
+`BEGIN IMMEDIATE … COMMIT`, each of several within a savepoint of its own, and answers them all after the
 commit: so callers share an fsync, and one that fails takes nobody with it.
 """
 
@@ -32,6 +32,7 @@ _PRAGMAS = (
 )
 _BUSY = 5.0
 _PAUSE = 0.01
+_TURN = (0.0002, 0.002)
 _SHARED_MAX = 1000
 _RETRY_AFTER = 1.0
 
@@ -109,6 +110,8 @@ class _Thread:
 
     def start(self) -> None:
         connection = connect(self._path)
+        if self._shared:
+            connection.execute("PRAGMA busy_timeout=0")  # it waits for its turn in `_begin`
         self._thread = threading.Thread(target=self._serve, args=(connection,), name="taskyard-sqlite", daemon=True)
         self._thread.start()
 
@@ -134,7 +137,7 @@ class _Thread:
             alone = [request for request in batch if request[3]]
             shared = [request for request in batch if not request[3]]
             answers = self._run(connection, shared) if shared else []
-            _answer(answers + [_perform(connection, request) for request in alone])
+            _answer(answers + [_perform(connection, request, apart=False) for request in alone])
         connection.close()
 
     def _take(self) -> tuple[list[Request], bool]:
@@ -151,10 +154,15 @@ class _Thread:
         return batch, True
 
     def _run(self, connection: sqlite3.Connection, batch: list[Request]) -> list[_Answer]:
+        several = len(batch) > 1
         try:
-            connection.execute("BEGIN IMMEDIATE" if self._shared else "BEGIN")
-            answers = [_perform(connection, request) for request in batch]
-            connection.execute("COMMIT")
+            if self._shared:
+                _begin(connection)
+            else:
+                connection.execute("BEGIN")
+            answers = [_perform(connection, request, apart=self._shared and several) for request in batch]
+            failed = self._shared and not several and answers[0][3] is not None
+            connection.execute("ROLLBACK" if failed else "COMMIT")
         except (sqlite3.Error, TaskyardError) as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -163,21 +171,40 @@ class _Thread:
         return answers
 
 
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write when it is our turn. SQLite's own waiting sleeps up to 0.1 s beside a lock that is free."""
+    until = time.monotonic() + _BUSY
+    pause, longest = _TURN
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(pause)
+            pause = min(pause * 1.5, longest)
+        else:
+            return
+
+
 _Answer = tuple["asyncio.Future[Any]", asyncio.AbstractEventLoop, Any, BaseException | None]
 
 
-def _perform(connection: sqlite3.Connection, request: Request) -> _Answer:
-    """One request, within a savepoint so that its failure is its own."""
+def _perform(connection: sqlite3.Connection, request: Request, *, apart: bool) -> _Answer:
+    """One request; where it shares a transaction, `apart` in a savepoint, so that its failure is its own."""
     run, future, loop, _ = request
-    connection.execute("SAVEPOINT request")
+    if apart:
+        connection.execute("SAVEPOINT request")
     try:
         value, failure = run(connection), None
     except sqlite3.OperationalError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who asked
-        connection.execute("ROLLBACK TO request")
+        if apart:
+            connection.execute("ROLLBACK TO request")
         value, failure = None, error
-    connection.execute("RELEASE request")
+    if apart:
+        connection.execute("RELEASE request")
     return future, loop, value, failure
 
 
