@@ -1,4 +1,8 @@
-"""Each thing that can befall a process or the database, for each kind of worker, on each store."""
+"""Each thing that can befall a process or the database, for each kind of worker, on each store.
+
+`make test` has things befall one kind of worker each, with wide bounds, as other tests share the cores (the outages of
+the database are in `test_reconnecting.py`); `make real` has all befall all, and holds each to what is promised.
+"""
 
 import os
 import signal
@@ -11,7 +15,7 @@ from tests.recovery.judge import FULL_RATE_WITHIN, RUNS_AGAIN_WITHIN, judge
 from tests.recovery.scene import Crew, Scene, kill
 from tests.support import eventually
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TAKES_OVER_WITHIN = 10.0
 LEASE = 12.5
@@ -96,7 +100,16 @@ ON_ANY_STORE: list[Strike] = [
 TO_THE_DATABASE: list[Strike] = [kill_the_database, end_all_sessions, take_the_database_away]
 
 
-async def endure(scene: Scene, crew: Crew, strike: Strike) -> None:
+SHORT: list[tuple[Strike, Crew]] = [
+    (kill_a_worker, "supervised"),
+    (freeze_a_worker, "embedded"),
+    (kill_the_leader, "supervised"),
+    (kill_a_server_with_its_workers, "http"),
+]
+SLACK = 6.0
+
+
+async def endure(scene: Scene, crew: Crew, strike: Strike, *, slack: float = 1.0) -> None:
     if strike is kill_a_server_with_its_workers and crew != "http":
         scene.serve(worker=True)
         await scene.at_work()
@@ -108,17 +121,24 @@ async def endure(scene: Scene, crew: Crew, strike: Strike) -> None:
     if struck_at is None:
         assert verdict.charged == []
         return
-    assert verdict.longest_pause(struck_at) <= RUNS_AGAIN_WITHIN
+    assert verdict.longest_pause(struck_at) <= slack * RUNS_AGAIN_WITHIN
     if crew == "supervised":  # of others it is not known what had begun, nor of a process whether its child had
         assert [one for one in verdict.unfounded() if one.key != "processed"] == []
 
 
+@pytest.mark.parametrize(("strike", "crew"), SHORT, ids=lambda one: getattr(one, "__name__", one))
+async def test_each_thing_befalls_somebody(scene: Scene, strike: Strike, crew: Crew) -> None:
+    await endure(scene, crew, strike, slack=SLACK)
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("crew", CREWS)
 @pytest.mark.parametrize("strike", ON_ANY_STORE, ids=lambda strike: strike.__name__)
 async def test_what_befalls_processes(scene: Scene, crew: Crew, strike: Strike) -> None:
     await endure(scene, crew, strike)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("crew", CREWS)
 @pytest.mark.parametrize("strike", TO_THE_DATABASE, ids=lambda strike: strike.__name__)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from taskyard import Context, Run, TaskFailed, Taskyard
-from tests.stories.tools import count_tasks, retry
+from tests.stories.tools import count_tasks, lose, retry
 from tests.support import eventually
 
 AT_ONCE = {"maxRetries": 3, "initialDelay": 0, "jitter": 0}
@@ -50,6 +50,34 @@ async def test_with_one_slot_a_waiting_parent_holds_none(yard: Taskyard) -> None
 
     async with yard.worker(concurrency=1):
         assert await root.run_many([{"number": n} for n in range(5)]) == [n + 110 for n in range(5)]
+
+
+async def test_a_task_that_must_run_alone_does_not_wait_for_parents_that_wait(yard: Taskyard) -> None:
+    begun, lost, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @yard.task
+    async def leaf(number: int) -> None: ...
+
+    @yard.task
+    async def root(ctx: Context) -> None:
+        begun.set()
+        await lost.wait()
+        number = 0
+        while not ended.is_set():
+            await ctx.run(leaf, {"number": (number := number + 1)})
+
+    @yard.task
+    async def unlucky() -> None: ...
+
+    async with yard.worker(concurrency=1):
+        parent = await root.start()
+        await begun.wait()
+        alone = await unlucky.start()
+        await lose(yard, int(alone.id))
+        lost.set()
+        await alone.result()
+        ended.set()
+        await parent.result()
 
 
 async def test_children_side_by_side_take_no_more_slots_than_there_are(yard: Taskyard) -> None:

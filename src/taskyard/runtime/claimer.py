@@ -150,18 +150,21 @@ class Claimer:
         return True
 
     def _advance_solo(self) -> bool:
-        """Start the lone task when the desk is empty; whether it keeps others from being claimed."""
+        """Start the lone task when nothing else is at work; whether it keeps others from being claimed.
+
+        Parents that wait for their children are not at work, and their children must not wait for the lone task.
+        """
         desk, solo = self._desk, self._desk.solo
         if solo is None:
             return False
-        if self._solo_waiting and not desk.running and not desk.waiting:
+        if self._solo_waiting and not desk.busy and not desk.waiting:
             self._start(self._solo_waiting)
             self._solo_waiting = []
         elif not self._solo_waiting and solo not in desk.waiting and solo.claimed.task_id not in desk.running:
             desk.solo = None
             self._solo_from = time.monotonic() + _SOLO_AGAIN
             return False
-        return desk.parents == 0 or bool(self._solo_waiting)
+        return bool(desk.busy or desk.waiting or self._solo_waiting)
 
     def give_back_solo(self, reason: str, queues: Collection[int] | None = None) -> None:
         """Let go of the lone task, where it has not begun and comes from one of these queues (None: from any)."""
