@@ -22,12 +22,12 @@ class Costs:
     table's extension. Two cores cannot tell it, so it is an assumption, and a cautious one.
     """
 
-    database_us: float = 25.0
+    database_us: float = 30.0
     serial_us: float = 2.0
-    worker_us: float = 20.0
-    wal_bytes: float = 950.0
+    worker_us: float = 21.0
+    wal_bytes: float = 1050.0
     stored_bytes: float = 600.0
-    commits: float = 0.007
+    commits: float = 0.024
     connections: int = 10
 
 
