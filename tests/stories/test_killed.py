@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from taskyard import Taskyard
-from taskyard.engine.query import know_one
+from taskyard.engine.query import get_tasks, know_one
 from taskyard.settings import Settings
 from tests.stories.plant import yard as planted
 from tests.stories.processes import LONE, SUPERVISED, Plant, count_of, pause_before_second_start
@@ -37,13 +37,29 @@ async def assert_all_completed_once(plant: Plant, runs: list) -> list:
     return stories
 
 
+async def kill_at_work(plant: Plant, victim: int, runs: list) -> float:
+    """Kill the process at a moment when it has tasks in hand; when that was."""
+    ids = [int(run.id) for run in runs]
+
+    async def is_at_work() -> bool:
+        os.kill(victim, signal.SIGSTOP)
+        tasks = await get_tasks(plant.yard.engine, ids)
+        if any(task.status == "RUNNING" and f"-{victim}-" in str(task.executor_id) for task in tasks):
+            return True
+        os.kill(victim, signal.SIGCONT)
+        return False
+
+    await eventually(is_at_work)
+    os.kill(victim, signal.SIGKILL)
+    return time.time()
+
+
 async def test_killing_supervised_workers_in_the_middle_of_200_tasks(plant: Plant) -> None:
     runs = await start_ticks(plant, 200)
     with plant.worker([*SUPERVISED, "--processes", "2"]):
         victim, _ = await plant.pids(2)
         await plant.ledger_has("done", 50)
-        killed_at = time.time()
-        os.kill(victim, signal.SIGKILL)
+        killed_at = await kill_at_work(plant, victim, runs)
         stories = await assert_all_completed_once(plant, runs)
     lost = [story for story in stories if count_of(story, "started") > 1]
     assert lost
@@ -56,8 +72,7 @@ async def test_killing_a_lone_worker_in_the_middle_of_200_tasks(plant: Plant) ->
     with plant.worker(LONE), plant.worker(LONE):
         victim, _ = await plant.pids(2)
         await plant.ledger_has("done", 50)
-        killed_at = time.time()
-        os.kill(victim, signal.SIGKILL)
+        killed_at = await kill_at_work(plant, victim, runs)
         stories = await assert_all_completed_once(plant, runs)
     lost = [story for story in stories if count_of(story, "started") > 1]
     assert 0 < len(lost) <= 20  # what ran, and what had ended in the last moment before its commit
