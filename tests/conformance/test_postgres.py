@@ -20,7 +20,7 @@ DO $$ DECLARE one name; BEGIN
   FOR one IN SELECT tablename FROM pg_tables
     WHERE schemaname = 'taskyard' AND tablename NOT IN ('migration', 'queue', 'sequencer')
   LOOP EXECUTE format('DELETE FROM taskyard.%I', one); END LOOP;
-  UPDATE taskyard.queue SET paused = false;
+  UPDATE taskyard.queue SET paused = false, asked = false;
   UPDATE taskyard.sequencer SET pos = 0;
 END $$
 """

@@ -232,9 +232,9 @@ async def test_an_input_that_no_longer_fits_is_told(table: Timetable) -> None:
 
 async def test_ticks_wait_while_taskyard_takes_no_tasks(table: Timetable) -> None:
     await table.put()
-    table.engine.maintenance = True
+    await table.engine.mode.set(enabled=True, by="test")
     assert await table.after(90) == 0
-    table.engine.maintenance = False
+    await table.engine.mode.set(enabled=False, by="test")
     assert await table.after(0) == 1
     assert await table.ticks() == [1]
 

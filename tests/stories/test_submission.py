@@ -158,7 +158,7 @@ async def test_during_maintenance_nothing_new_is_taken(yard: Taskyard) -> None:
     async def job() -> None: ...
 
     async with yard:
-        yard.engine.maintenance = True
+        await yard.engine.mode.set(enabled=True, by="test")
         with pytest.raises(Maintenance) as refused:
             await job.start()
         assert refused.value.retry_after

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
+from taskyard.contracts.bus import Bus
 from taskyard.contracts.records import (
     Contention,
     Emitted,
@@ -217,10 +218,13 @@ class Moves(Protocol):
     async def hurry(self, task_id: int) -> bool:
         """A delayed or retrying task becomes ready now; False when it is neither."""
 
-    async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
+    async def settle_open(
+        self, task_id: int, settlement: Settlement, version: int | None, seen: bytes | None = None
+    ) -> bool:
         """A task that waits for a person or a system ends (or retries) as told; False when it does not wait.
 
         Without a `run_ms` that is how long it has waited; failures and losses never become fewer.
+        `seen`: the key of the event that brought the answer, noted with it.
         Raises Conflict when `version` is given and is not the task's present one.
         """
 
@@ -378,5 +382,5 @@ class Vault(Protocol):
         """Whom an API token stands for; None when unknown or expired."""
 
 
-class Store(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Schedules, Reading, Vault, Protocol):
+class Store(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus, Protocol):
     """The contract. See the module's text for what holds for all verbs."""

@@ -68,3 +68,13 @@ def event_id(task_id: int, sequence: int) -> UUID:
     high = (sequence & ((1 << 48) - 1)) << 80 | 0x8 << 76 | (task_id >> 51) << 64
     low = 0b10 << 62 | (task_id & ((1 << 51) - 1)) << 11
     return UUID(int=high | low)
+
+
+def task_of(text: str) -> int | None:
+    """The task whose correlation id this is, made by `correlation_id`; None for any other text."""
+    try:
+        bits = UUID(text).int
+    except ValueError:
+        return None
+    task_id = (bits >> 64 & 0xFFF) << 51 | bits >> 11 & ((1 << 51) - 1)
+    return task_id if correlation_id(task_id).int == bits else None

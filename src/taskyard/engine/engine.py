@@ -14,6 +14,7 @@ from taskyard.engine.batcher import Batcher
 from taskyard.engine.catalog import Catalog
 from taskyard.engine.depth import DepthGuard
 from taskyard.engine.gates import Gatekeeper
+from taskyard.engine.mode import Mode
 from taskyard.engine.tally import Tally
 
 
@@ -44,7 +45,7 @@ class Engine:
         self.gates = Gatekeeper(store, self.catalog, self.limits.ceilings, self.limits.head_starts)
         self.depth = DepthGuard(store, self.limits.max_depth)
         self.tally = Tally(store)
-        self.maintenance = False
+        self.mode = Mode(store)
 
     @property
     def defaults(self) -> ExecutionConfig:

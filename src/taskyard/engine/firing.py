@@ -36,7 +36,7 @@ async def fire_due(engine: Engine) -> int:
     One that cannot start its task tells so by its `error` and holds nobody up; while Taskyard takes no tasks, its
     ticks wait. Raises Overloaded when the store is away.
     """
-    if engine.maintenance:
+    if await engine.mode.is_on():
         return 0
     now = await engine.store.now()
     count, after = 0, (-1, "")

@@ -26,7 +26,7 @@ from taskyard.engine.limits import concurrency_key, limits_of, short
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.upload import check_uploads
-from taskyard.errors import Conflict, Maintenance, PayloadTooLarge, ValidationFailed
+from taskyard.errors import Conflict, PayloadTooLarge, ValidationFailed
 from taskyard.security.caller import LOCAL, Caller
 
 _CARRIED = attrgetter(
@@ -34,7 +34,6 @@ _CARRIED = attrgetter(
     "concurrency_key", "fairness_key",
 )  # fmt: skip
 _IDEMPOTENT_FOR_US = 24 * 3600 * 1_000_000
-_MAINTENANCE_RETRY_AFTER = 30.0
 
 
 class Draft(NamedTuple):
@@ -64,17 +63,27 @@ class Submitted(NamedTuple):
         return self.found or _told(self.draft)
 
 
-async def submit(engine: Engine, request: TaskRequest, caller: Caller, parent_id: int | None = None) -> Submitted:
+async def submit(
+    engine: Engine, request: TaskRequest, caller: Caller, parent_id: int | None = None, *, once: bytes | None = None
+) -> Submitted:
     """Store the task, or find the one the request may reuse.
 
     `parent_id`: the task on whose behalf it runs; then its equal under the same parent is reused.
+    `once`: a key under which there is one task only, as long as it is kept.
     Raises NotFound, ValidationFailed, Conflict, Overloaded, Maintenance, PayloadTooLarge; then nothing is stored.
     """
     draft = (await draft_all(engine, [request], caller, parent_id=parent_id))[0]
+    if once is not None:
+        draft = draft._replace(uniques=(*draft.uniques, only_one(once)))
     if not draft.uniques:
         await engine.batcher.put(draft.entry)
         return Submitted(draft.entry.id, draft)
     return await _submit_unique(engine, draft)
+
+
+def only_one(key: bytes) -> Unique:
+    """That there is one task only under this key, as long as it is kept."""
+    return Unique(key, None, None, forgiving=False)
 
 
 async def submit_many(engine: Engine, requests: Sequence[TaskRequest], caller: Caller) -> list[Submitted]:
@@ -103,11 +112,19 @@ async def submit_with(
 
 
 async def draft_all(
-    engine: Engine, requests: Sequence[TaskRequest], caller: Caller, *, parent_id: int | None = None, bulk: bool = False
+    engine: Engine,
+    requests: Sequence[TaskRequest],
+    caller: Caller,
+    *,
+    parent_id: int | None = None,
+    bulk: bool = False,
+    checked: bool = True,
 ) -> list[Draft]:
-    """Resolve all requests, or raise with what is wrong with any of them; nothing is stored."""
-    if engine.maintenance:
-        raise Maintenance("no new tasks are taken during maintenance", retry_after=_MAINTENANCE_RETRY_AFTER)
+    """Resolve all requests, or raise with what is wrong with any of them; nothing is stored.
+
+    Not `checked`: whatever their inputs are.
+    """
+    await engine.mode.check()
     now = await engine.store.now()
     ids = engine.store.new_ids(len(requests))
     drafts: list[Draft] = []
@@ -119,7 +136,7 @@ async def draft_all(
         known = current.get(key) or current.setdefault(key, await engine.catalog.current(key))
         path = f"/tasks/{index}" if bulk else ""
         try:
-            drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path))
+            drafts.append(await _draft(engine, id_, request, known, caller, parent_id, now, path, checked))
         except ValidationFailed as error:
             wrong += error.details
         counts[Queue.of(known.kind.definition.task_type)] += 1
@@ -139,9 +156,10 @@ async def _draft(
     parent_id: int | None,
     now: int,
     path: str,
+    checked: bool,
 ) -> Draft:
     kind, definition = known.kind, known.kind.definition
-    value, stored = await read_input(engine, known, request, caller, path)
+    value, stored = await read_input(engine, known if checked else _schemaless(known), request, caller, path)
     if len(stored) > engine.limits.max_input:
         raise PayloadTooLarge(
             f"the input has {len(stored)} bytes and may have {engine.limits.max_input}; upload large content as a file"
@@ -172,6 +190,10 @@ async def _draft(
         fairness_key or "",
     )
     return Draft(entry, kind, route.policy, tuple(_uniques(request, entry, expire, caller, now)))
+
+
+def _schemaless(known: Known) -> Known:
+    return known._replace(input=None)
 
 
 async def _route(engine: Engine, kind: Kind, named: str | None, config: ExecutionConfig | None) -> Route:

@@ -74,7 +74,9 @@ class Moves(Base):
         await self.admit([row["key"]] if row["key"] is not None else None)
         return True
 
-    async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
+    async def settle_open(
+        self, task_id: int, settlement: Settlement, version: int | None, seen: bytes | None = None
+    ) -> bool:
         """See the contract."""
         s = settlement
         while (present := await self._open_at(task_id, version)) is not None:
@@ -92,6 +94,7 @@ class Moves(Base):
                 s.losses,
                 s.lane_id,
                 *columns(events_of(s.outcome), 2),
+                seen,
             )
             if row is not None:
                 return True

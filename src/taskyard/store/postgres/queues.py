@@ -7,7 +7,7 @@ from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.statements import statement
 
 _QUEUES = statement("queues")
-_PAUSE = "UPDATE taskyard.queue SET paused = $2 WHERE id = $1"
+_PAUSE = "UPDATE taskyard.queue SET asked = $2, paused = $2 OR EXISTS (SELECT FROM taskyard.maintenance) WHERE id = $1"
 _RATES = statement("rates")
 _PAUSED = "SELECT id FROM taskyard.queue WHERE paused"
 _TURN = statement("turn")

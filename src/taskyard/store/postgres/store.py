@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from taskyard.contracts.clock import Clock, SystemClock
+from taskyard.store.postgres.bus import Bus
 from taskyard.store.postgres.clock import StoreClock
 from taskyard.store.postgres.gating import Gating
 from taskyard.store.postgres.lifetime import Lifetime
@@ -17,7 +18,7 @@ from taskyard.store.postgres.upkeep import Upkeep
 from taskyard.store.postgres.vault import Vault
 
 
-class PostgresStore(Lifetime, Names, Schedules, Submission, Gating, Moves, Upkeep, Queues, Reading, Vault):
+class PostgresStore(Lifetime, Names, Schedules, Bus, Submission, Gating, Moves, Upkeep, Queues, Reading, Vault):
     """Tasks in the schema `taskyard` of a PostgreSQL database, which any number of processes share.
 
     `url` is `postgresql://user:password@host:port/database`, or leads to a connection pooler in front of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from taskyard.contracts.records import Entry, Found, Topic, Unique
@@ -31,6 +31,8 @@ _BODY_WIDTH = Entry._fields.index("tags")
 _ROW_WIDTH = _BODY_WIDTH + 2
 _UNLIMITED = None, None
 
+Then = Callable[[Any], Awaitable[None]]
+
 
 class Submission(Base):
     """The facet of the same name."""
@@ -43,10 +45,17 @@ class Submission(Base):
 
     async def enqueue_unique(self, entry: Entry, uniques: Sequence[Unique]) -> Found | None:
         """See the contract."""
+        return await self._enqueue_unique(entry, uniques)
+
+    async def _enqueue_unique(self, entry: Entry, uniques: Sequence[Unique], then: Then | None = None) -> Found | None:
+        """The same; `then` goes on in the transaction once the task is stored."""
         try:
             async with self.db.durable.transaction() as connection:
-                await self._take(connection, entry.id, uniques)
+                if uniques:
+                    await self._take(connection, entry.id, uniques)
                 await self._enqueue_on(connection, [entry])
+                if then is not None:
+                    await then(connection)
         except _Held as held:
             return held.found
         await self._entered([entry])

@@ -50,9 +50,11 @@ class Moves(Base):
         self.wake(Topic.READY)
         return moved
 
-    async def settle_open(self, task_id: int, settlement: Settlement, version: int | None) -> bool:
+    async def settle_open(
+        self, task_id: int, settlement: Settlement, version: int | None, seen: bytes | None = None
+    ) -> bool:
         """See the contract."""
-        moved = await self.db.write(_settle_open, task_id, settlement, version, self.clock.now())
+        moved = await self.db.write(_settle_open, task_id, settlement, version, seen, self.clock.now())
         self.wake(Topic.FEED)
         return moved
 
@@ -220,7 +222,9 @@ def _hurry(connection: Connection, task_id: int, now: int) -> bool:
     return row is not None
 
 
-def _settle_open(connection: Connection, task_id: int, settlement: Settlement, version: int | None, now: int) -> bool:
+def _settle_open(
+    connection: Connection, task_id: int, settlement: Settlement, version: int | None, seen: bytes | None, now: int
+) -> bool:
     check_version(connection, task_id, version)
     row = connection.execute(
         "DELETE FROM open WHERE task_id = ? RETURNING attempt, at, lane_id, failures, losses", (task_id,)
@@ -229,6 +233,8 @@ def _settle_open(connection: Connection, task_id: int, settlement: Settlement, v
         return False
     attempt, since, lane_id, failures, losses = row
     now = max(now, since)
+    if seen is not None:
+        connection.execute("INSERT INTO seen (key, at) VALUES (?, ?) ON CONFLICT DO NOTHING", (seen, now))
     budgets = {"failures": max(failures, settlement.failures), "losses": max(losses, settlement.losses)}
     ended = settlement._replace(task_id=task_id, attempt=attempt + 1, **budgets)
     connection.execute(

@@ -36,6 +36,9 @@ LEFT JOIN added a ON a.queue = q.id LEFT JOIN dispatched d ON d.queue = q.id
 """
 
 
+_PAUSE = "UPDATE queue SET asked = ?1, paused = ?1 OR EXISTS (SELECT 1 FROM maintenance) WHERE id = ?2"
+
+
 class Queues(Base):
     """The facet of the same name."""
 
@@ -63,7 +66,7 @@ class Queues(Base):
 
     async def pause(self, queue: int, paused: bool) -> None:
         """See the contract."""
-        await self.db.write(lambda c: c.execute("UPDATE queue SET paused = ? WHERE id = ?", (paused, queue)) and None)
+        await self.db.write(lambda c: c.execute(_PAUSE, (paused, queue)) and None)
         self.wake(Topic.READY, Topic.REVOKED)
 
     async def paused(self) -> set[int]:

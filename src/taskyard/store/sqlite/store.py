@@ -13,6 +13,7 @@ from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.records import Topic
 from taskyard.domain.ids import IdMaker
 from taskyard.errors import ConfigurationError, Overloaded
+from taskyard.store.sqlite.bus import Bus
 from taskyard.store.sqlite.database import Database
 from taskyard.store.sqlite.gating import Gating
 from taskyard.store.sqlite.moves import Moves
@@ -28,7 +29,7 @@ from taskyard.store.sqlite.watch import commits
 _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
 
 
-class SqliteStore(Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, Reading, Vault):
+class SqliteStore(Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus):
     """Tasks in one SQLite file, which several processes may share; `path` may be `:memory:`.
 
     Made by another process's commit, wake-ups come from watching the file's change counter.

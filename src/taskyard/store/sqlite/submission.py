@@ -27,7 +27,7 @@ class Submission(Base):
 
     async def enqueue_unique(self, entry: Entry, uniques: Sequence[Unique]) -> Found | None:
         """See the contract."""
-        found = await self.db.write(_insert_unique, entry, uniques, self.clock.now())
+        found = await self.db.write(insert_unique, entry, uniques, self.clock.now())
         if found is None:
             self.wake(Topic.READY, Topic.FEED)
         return found
@@ -87,7 +87,8 @@ def _insert_keyed(connection: Connection, entries: Sequence[Entry], now: int) ->
         slots.admit(connection, slots.park(connection, waiting))
 
 
-def _insert_unique(connection: Connection, entry: Entry, uniques: Sequence[Unique], now: int) -> Found | None:
+def insert_unique(connection: Connection, entry: Entry, uniques: Sequence[Unique], now: int) -> Found | None:
+    """Store the task unless one of its keys is held; then who holds it."""
     for unique in uniques:
         found = _holder(connection, unique, now)
         if found is not None:

@@ -6,6 +6,7 @@ WITH feed AS (
   RETURNING 1
 ),
 token AS (DELETE FROM taskyard.token WHERE expires_at < $1),
+seen AS (DELETE FROM taskyard.seen WHERE at < $1),
 slot_limit AS (
   DELETE FROM taskyard.slot_limit l WHERE NOT EXISTS (SELECT FROM taskyard.task_slot s WHERE s.key = l.key)),
 worker AS (

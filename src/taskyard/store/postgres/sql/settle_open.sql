@@ -1,5 +1,5 @@
 -- The task $2, open at the version $3, ends or retries with the outcome $4: an attempt of its own, which began when
--- it was opened. $12 and $13 are the types and steps of its events.
+-- it was opened. $12 and $13 are the types and steps of its events, $14 is the key of the event that brought the answer.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 gone AS (
   DELETE FROM taskyard.open WHERE task_id = $2::bigint AND (attempt + 1) * @span + @line + changes = $3::bigint
@@ -20,6 +20,9 @@ buried AS (
   INSERT INTO taskyard.dead (task_id, at, kind_id, lane_id, attempt, failures, losses)
   SELECT task_id, us, (SELECT kind_id FROM taskyard.task WHERE id = $2), old_lane_id, attempt, failures, losses
   FROM gone, clock WHERE $4 = @outcome_failed
+),
+noted AS (
+  INSERT INTO taskyard.seen (key, at) SELECT $14::bytea, us FROM gone, clock WHERE $14 IS NOT NULL ON CONFLICT DO NOTHING
 ),
 event AS (
   INSERT INTO taskyard.outbox (at, type, task_ids, sequences)
