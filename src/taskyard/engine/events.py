@@ -33,8 +33,20 @@ class FeedEvent(NamedTuple):
     triggers: list[str]
 
 
+class FeedPage(NamedTuple):
+    """Some events, and the position up to which there are no others."""
+
+    events: list[FeedEvent]
+    end: int
+
+
 async def read_feed(engine: Engine, after: int, limit: int) -> list[FeedEvent]:
     """The events after a position of the feed, in order; events of tasks long gone are left out."""
+    return (await read_page(engine, after, limit)).events
+
+
+async def read_page(engine: Engine, after: int, limit: int) -> FeedPage:
+    """The same for who reads all of it, and has to know how far that is."""
     references: list[Reference] = []
     for row in await engine.store.feed(after, limit):
         first = row.pos - len(row.task_ids) + 1
@@ -44,7 +56,8 @@ async def read_feed(engine: Engine, after: int, limit: int) -> list[FeedEvent]:
             for k, (task_id, number) in enumerate(pairs)
             if first + k > after
         ]
-    return await _tell(engine, references[:limit])
+    taken = references[:limit]
+    return FeedPage(await _tell(engine, taken), taken[-1].pos if taken else after)
 
 
 async def task_events(engine: Engine, task_id: int) -> list[TaskEvent]:

@@ -1,0 +1,54 @@
+"""How a Kafka cluster is reached, and which topics are ours."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any, NamedTuple
+
+from aiokafka.errors import KafkaError
+
+from taskyard.contracts.connector import Away
+
+PATIENCE = 15.0
+"""Seconds that the cluster has for an answer."""
+
+
+class KafkaOptions(NamedTuple):
+    """`brokers` as `host:port`, any of which will do. `idempotent`: the cluster sees to it that a message it has
+    acknowledged late is not there twice. Names and passwords are for SASL, `tls` for SSL.
+    """
+
+    brokers: tuple[str, ...]
+    topics_in: tuple[str, ...] = ()
+    topics_out: tuple[str, ...] = ()
+    group: str = "taskyard"
+    idempotent: bool = True
+    tls: ssl.SSLContext | None = None
+    mechanism: str = ""
+    username: str = ""
+    password: str = ""
+
+    def client(self) -> dict[str, Any]:
+        """What aiokafka's clients have in common."""
+        protocol = f"{'SASL_' if self.mechanism else ''}{'SSL' if self.tls else 'PLAINTEXT'}"
+        sasl = {
+            "sasl_mechanism": self.mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+        return {
+            "bootstrap_servers": list(self.brokers),
+            "client_id": "taskyard",
+            "request_timeout_ms": int(PATIENCE * 1000),
+            "security_protocol": protocol,
+            "ssl_context": self.tls,
+            **(sasl if self.mechanism else {}),
+        }
+
+
+def away(error: Exception) -> Away:
+    """The error as the contract has it."""
+    if isinstance(error, TimeoutError):
+        return Away(f"no answer within {PATIENCE:g} s")
+    name = type(error).__name__
+    return Away(f"{name}: {error}" if isinstance(error, KafkaError) and str(error) != name else name)
