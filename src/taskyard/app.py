@@ -14,23 +14,30 @@ import msgspec
 import structlog
 
 from taskyard.calls.breakers import Breakers
+from taskyard.connecting import make_connector
 from taskyard.contracts.clock import Clock, SystemClock
+from taskyard.contracts.connector import Connector
 from taskyard.contracts.executor import Executor, Job
+from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
 from taskyard.contracts.target import Target
+from taskyard.domain.breaker import BROKER
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
+from taskyard.engine.answers import match_early
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.schedules import put_schedule
 from taskyard.engine.submit import submit
+from taskyard.engine.take import take_kept
 from taskyard.engine.trigger import fire
 from taskyard.engine.upload import open_uploads
+from taskyard.engine.workflows import Workflows
 from taskyard.errors import ConfigurationError
 from taskyard.executors.function.context import OnProgress
 from taskyard.executors.function.executor import FunctionExecutor
@@ -41,11 +48,13 @@ from taskyard.executors.script.executor import ScriptExecutor
 from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
+from taskyard.runtime.intake import Intake, IntakeOptions
+from taskyard.runtime.relay import Relay
 from taskyard.runtime.triggers import Listeners, Triggers
-from taskyard.runtime.upkeep import Upkeep
+from taskyard.runtime.upkeep import Service, Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
-from taskyard.security.caller import LOCAL, SYSTEM
+from taskyard.security.caller import LOCAL, SYSTEM, Caller
 from taskyard.security.egress.rules import Rules
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
@@ -125,6 +134,7 @@ class App:
         self.watcher = Watcher(self.engine.store)
         self.breakers = Breakers(self.clock)
         self._egress: Egress | None = None
+        self.stopping = asyncio.Event()
         self._opened = 0
 
     @property
@@ -178,18 +188,52 @@ class App:
     @contextlib.asynccontextmanager
     async def keeping(self) -> AsyncIterator[None]:
         """Keep time here for everybody on the store: the periodic services."""
+        connector = make_connector(self.settings, lambda: self.egress)
         await self.open()
-        if self.settings["TASKYARD_CONNECTOR"] != "none":
-            log.warning(
-                "this version brings no connector: no events come or go", connector=self.settings["TASKYARD_CONNECTOR"]
-            )
-        upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"])
-        upkeep.start()
         try:
-            yield
+            async with self._connected(connector) as services:
+                upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"], services)
+                upkeep.start()
+                try:
+                    yield
+                finally:
+                    await upkeep.stop()
         finally:
-            await upkeep.stop()
             await self.close()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self, connector: Connector | None) -> AsyncIterator[list[Service]]:
+        """Take events in, and what has to be done now and then so that they go out."""
+        services = [
+            Service("events", 0.5, lambda: take_kept(self.engine, self.request_stop)),
+            Service("answers", 0.5, lambda: match_early(self.engine)),
+            Service("workflows", 0.5, Workflows(self.engine).turn, Topic.FEED),
+        ]
+        if connector is None:
+            yield services
+            return
+        intake = Intake(self.engine, connector, self.request_stop, self._intake_options(connector))
+        if connector.sends:
+            circuit = self.breakers.circuit(f"connector:{connector.name}", BROKER)
+            relay = Relay(self.engine, connector, circuit, cloud_events=self.settings["TASKYARD_CLOUD_EVENTS"])
+            await relay.begin()
+            services += [Service("relay", 0.1, relay.turn, Topic.FEED), Service("resend", 1.0, relay.resend)]
+        if connector.receives:
+            intake.start()
+        try:
+            yield services
+        finally:
+            await intake.stop()
+            await connector.close()
+
+    def _intake_options(self, connector: Connector) -> IntakeOptions:
+        caller = Caller(f"connector:{connector.name}", frozenset(self.settings["TASKYARD_CONNECTOR_SCOPES"]))
+        return IntakeOptions(caller, self.settings["TASKYARD_MAX_BODY"])
+
+    def request_stop(self, by: str) -> None:
+        """Have this process stop gracefully, as whoever runs it does that."""
+        log.warning("this process is asked to stop", by=by)
+        self.stopping.set()
 
     def _worker(self, queues: tuple[Queue, ...] | None, slots: int | None, cells: Cells | None) -> Worker:
         size = slots or self.settings["TASK_MAX_CONCURRENT"]

@@ -73,6 +73,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         websocket_enabled=settings["TASK_WEBSOCKET_ENABLED"],
         buffer_size=settings["TASK_BUFFER_SIZE"],
         dependencies=app.breakers.figures,
+        request_stop=app.request_stop,
     )
 
 
@@ -96,7 +97,7 @@ async def serve(
 
     `ready` is called once the server answers. Raises ConfigurationError when the port is taken.
     """
-    stop = stop or asyncio.Event()
+    stop = stop or app.stopping
     with _listening(host, port) as listener:
         services = make_services(app, host, listener.getsockname()[1])
         async with app.keeping(), _answering(services, listener) as url, _workers(app, target, worker):

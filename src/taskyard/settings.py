@@ -17,9 +17,11 @@ from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.resources import ResourcePatch
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import ConfigurationError
+from taskyard.security.caller import SCOPES
 from taskyard.security.egress.rules import check_entry
 
 FILE = "taskyard.toml"
+CONNECTORS = ("kafka", "sqs", "http")
 
 
 class Setting(NamedTuple):
@@ -93,6 +95,28 @@ def _tiers(text: str) -> tuple[str, ...]:
     if not tiers or set(tiers) - set(TIERS):
         raise ValueError(f"must name one or more of {', '.join(TIERS)}, separated by commas")
     return tiers
+
+
+def _topics(text: str) -> tuple[str, ...]:
+    return () if text.strip() == "-" else _list(text)
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    named = _list(text)
+    if not SCOPES.issuperset(named):
+        raise ValueError(f"must be some of {', '.join(sorted(SCOPES))}")
+    return named
+
+
+def _webhook_secret(text: str) -> str:
+    """A secret of Standard Webhooks: 24 to 64 bytes in base64 behind `whsec_`."""
+    try:
+        size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        size = 0
+    if not text.startswith("whsec_") or not 24 <= size <= 64:
+        raise ValueError("must be whsec_ and base64 of 24 to 64 bytes; make one with `openssl rand -base64 32`")
+    return text
 
 
 def _jwt_secret(text: str) -> str:
@@ -207,10 +231,40 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASKYARD_MAIL_FROM", str, "", "the sender of mail"),
     Setting(
         "TASKYARD_CONNECTOR",
-        _one_of("none", "kafka", "sqs", "http"),
+        _one_of("none", *CONNECTORS),
         "none",
-        "how events come and go; this version brings no connector yet, and says so",
+        "how events come and go, besides the HTTP interface: none, kafka, sqs or http; one for a deployment",
     ),
+    Setting(
+        "TASKYARD_CONNECTOR_SCOPES",
+        _scopes,
+        ("tasks:write",),
+        "the rights of what comes through the connector; with admin it may also stop and maintain Taskyard",
+    ),
+    Setting("TASKYARD_CLOUD_EVENTS", _boolean, False, "whether events carry the attributes of CloudEvents as headers"),
+    Setting("KAFKA_BROKERS", _list, (), "Kafka: host:port of some brokers, separated by commas"),
+    Setting("TASKYARD_KAFKA_TOPICS_IN", _topics, ("taskyard.in",), "Kafka: topics to take events from; - for none"),
+    Setting("TASKYARD_KAFKA_TOPICS_OUT", _topics, ("taskyard.out",), "Kafka: topics to send events to; - for none"),
+    Setting("TASKYARD_KAFKA_GROUP", str, "taskyard", "Kafka: the consumer group"),
+    Setting("TASKYARD_KAFKA_IDEMPOTENT", _boolean, True, "Kafka: whether the producer is idempotent"),
+    Setting("TASKYARD_KAFKA_TLS", _boolean, False, "Kafka: whether connections are encrypted"),
+    Setting("TASKYARD_KAFKA_CA_FILE", str, "", "Kafka: a file of authorities to trust instead of the usual ones"),
+    Setting("TASKYARD_KAFKA_CERT_FILE", str, "", "Kafka: a file with a client certificate"),
+    Setting("TASKYARD_KAFKA_KEY_FILE", str, "", "Kafka: a file with its key"),
+    Setting(
+        "TASKYARD_KAFKA_SASL_MECHANISM",
+        _one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        "",
+        "Kafka: how to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    ),
+    Setting("TASKYARD_KAFKA_USERNAME", str, "", "Kafka: the user to log in as"),
+    Setting("TASKYARD_KAFKA_PASSWORD", str, "", "Kafka: the password", secret=True),
+    Setting("AWS_REGION", str, "", "SQS: the region of the queues"),
+    Setting("SQS_QUEUE_URL", str, "", "SQS: the queue to take events from"),
+    Setting("TASKYARD_SQS_OUTPUT_URL", str, "", "SQS: the queue to send events to"),
+    Setting("TASKYARD_HTTP_URL", str, "", "HTTP: where events are sent to; they come in at /api/v1/events/trigger"),
+    Setting("TASKYARD_HTTP_TOKEN", str, "", "HTTP: the bearer token to send along", secret=True),
+    Setting("TASKYARD_HTTP_SECRET", _webhook_secret, "", "HTTP: the secret (whsec_…) that signs", secret=True),
     Setting("TASKYARD_URL", str, "", "the server that the command line and client speak to"),
     Setting("TASKYARD_TOKEN", str, "", "their token", secret=True),
     Setting("TASKYARD_JWT_SECRET", _jwt_secret, "", "the key of HS256 tokens, 32 bytes at least", secret=True),

@@ -32,7 +32,7 @@ SOMEBODY: dict[str, tuple[str, ...]] = {
 
 EXAMPLES = {
     "{taskId}": "1", "{key}": "nothing", "{name}": "nothing", "{queue}": "nothing", "{workflowId}": "w",
-    "{scheduleId}": "nothing",
+    "{scheduleId}": "nothing", "{mappingId}": "nothing",
 }  # fmt: skip
 
 

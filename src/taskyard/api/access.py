@@ -97,6 +97,15 @@ ACCESS: dict[str, Access] = {
     "GET /api/v1/workers": _needs(READ, QUEUES),
     "GET /api/v1/events": _needs(READ),
     "POST /api/v1/events/trigger": _needs(WRITE),
+    "GET /api/v1/events/deadletters": _needs(QUEUES),
+    "POST /api/v1/events/deadletters/replay": _needs(QUEUES),
+    "POST /api/v1/events/deadletters/discard": _needs(QUEUES),
+    "GET /api/v1/events/mapping": _needs(READ, DEFINE),
+    "POST /api/v1/events/mapping": _needs(DEFINE),
+    "DELETE /api/v1/events/mapping/{mappingId}": _needs(DEFINE),
+    "GET /api/v1/tasks/mapping": _needs(READ, DEFINE),
+    "POST /api/v1/tasks/mapping": _needs(DEFINE),
+    "DELETE /api/v1/tasks/mapping/{mappingId}": _needs(DEFINE),
     "POST /api/v1/triggers/{name}": _needs(WRITE),
     "POST /api/v1/actions/{name}": _needs(WRITE),
     "POST /api/v1/uploads": _needs(WRITE, MANUAL),
@@ -116,6 +125,7 @@ ACCESS: dict[str, Access] = {
     "GET /readyz": _PUBLIC,
     "GET /metrics": _needs(READ),
     "GET /openapi.json": _ANYBODY,
+    "GET /asyncapi.json": _ANYBODY,
     "GET /docs": _ANYBODY,
 }
 

@@ -1,4 +1,4 @@
-"""The routes for people and for programs: `/docs` and `/openapi.json`."""
+"""The routes for people and for programs: `/docs` and `/openapi.json`; the events: `/asyncapi.json`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from html import escape
 from starlette.responses import Response
 
 from taskyard.api.answers import answer
+from taskyard.api.asyncapi import make_messages
 from taskyard.api.call import Call
 from taskyard.api.pages import page
 from taskyard.api.routing import Routes
@@ -19,6 +20,12 @@ routes = Routes("Operations")
 async def show_document(call: Call) -> Response:
     """The routes for programs, as OpenAPI 3.1."""
     return answer(call.scope["app"].openapi())
+
+
+@routes.add("GET /asyncapi.json", answers={200: {"application/json": {"schema": {"type": "object"}}}})
+async def show_messages(call: Call) -> Response:
+    """The events that come and go, as AsyncAPI 3."""
+    return answer(make_messages(call.services.version))
 
 
 @routes.add("GET /docs", answers={200: {"text/html": {"schema": {"type": "string"}}}})

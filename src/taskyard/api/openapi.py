@@ -6,12 +6,10 @@ import re
 from typing import Any
 
 from taskyard.api.access import SERVICE, Access
+from taskyard.api.asyncapi import add_events
 from taskyard.api.errors import STATUS, ErrorAnswer
 from taskyard.api.routing import SOCKET, Operation
-from taskyard.api.schemas import Envelope
 from taskyard.api.shapes import JsonObject, document_of
-from taskyard.domain.event import NAMES
-from taskyard.domain.event_data import DATA
 
 _JSON = "application/json"
 _PARAMETER = re.compile(r"{(\w+)}")
@@ -29,7 +27,7 @@ def make_document(operations: list[Operation], version: str) -> JsonObject:
     """The document for these operations."""
     components: JsonObject = {}
     document_of(ErrorAnswer, components)
-    _add_events(components)
+    add_events(components)
     paths: JsonObject = {}
     for operation in operations:
         if operation.method != SOCKET:
@@ -52,17 +50,6 @@ def make_document(operations: list[Operation], version: str) -> JsonObject:
             },
         },
     }
-
-
-def _add_events(components: JsonObject) -> None:
-    """The published events, each as `Task…Event`: the envelope with its own type and data."""
-    envelope = document_of(Envelope, components)
-    for type_, data in DATA.items():
-        own = {"type": {"const": NAMES[type_].type}, "data": document_of(data, components)}
-        components[f"Task{type_.name.title()}Event"] = {
-            "description": f"Published as `{NAMES[type_].key}`.",
-            "allOf": [envelope, {"type": "object", "properties": own}],
-        }
 
 
 def _operation(operation: Operation, components: JsonObject) -> JsonObject:

@@ -10,10 +10,12 @@ from taskyard.api import (
     dead_letters,
     definitions,
     docs,
+    event_letters,
     events,
     leases,
     live,
     login,
+    mappings,
     operations,
     queues,
     schedules,
@@ -33,8 +35,8 @@ from taskyard.api.shapes import JsonObject
 _RESOURCES = (
     tasks.internal, leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
     tasks.routes, task_lists.routes, task_story.routes, definitions.routes, schedules.routes, queues.routes,
-    triggers.routes, events.routes, uploads.routes, admin.routes, login.routes, live.routes, operations.routes,
-    docs.routes,
+    triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,
+    live.routes, operations.routes, docs.routes,
 )  # fmt: skip
 
 _HEADERS = [

@@ -51,6 +51,7 @@ class ApiServices:
     """How the circuits of what this process calls stand, by name."""
     session_ttl: float = 8 * 3600.0
     now: Callable[[], float] = time.time
+    request_stop: Callable[[str], None] = lambda by: None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it when the process is to stop: whoever waits or streams is let go."""
 

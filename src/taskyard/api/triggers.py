@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
 from starlette.responses import Response
 
 from taskyard.api import schemas
@@ -12,9 +13,10 @@ from taskyard.api.answers import answer, answer_task
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import ANYTHING, Shape
+from taskyard.domain.incoming import read_incoming
 from taskyard.domain.task import Task, to_json
+from taskyard.engine.take import take
 from taskyard.engine.trigger import act, fire
-from taskyard.errors import NotFound
 
 routes = Routes("Triggers and events")
 
@@ -23,11 +25,11 @@ class IncomingEvent(schemas.Strict):
     """An event from outside; `payload` becomes the input of the tasks it starts."""
 
     key: schemas.Name
-    source: str = ""
-    description: str = ""
+    source: Annotated[str, Meta(max_length=255)] = ""
+    description: Annotated[str, Meta(max_length=2000)] = ""
     payload: Any = None
-    id: str | None = None
-    timestamp: str | None = None
+    id: schemas.Name | None = None
+    timestamp: str | int | float | None = None
 
 
 class IncomingEnvelope(schemas.Strict):
@@ -35,9 +37,9 @@ class IncomingEnvelope(schemas.Strict):
 
     type: schemas.Name
     data: Any
-    id: str | None = None
+    id: schemas.Name | None = None
     sequence: int | None = None
-    timestamp: str | None = None
+    timestamp: str | int | float | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -62,19 +64,13 @@ async def perform_action(call: Call) -> Response:
 
 @routes.add("POST /api/v1/events/trigger", body=EVENT, answers={202: schemas.Taken})
 async def take_event(call: Call) -> Response:
-    """Take an event from outside and start what declared a trigger of its key."""
+    """Take an event from outside: what it asks for, and what is mapped to it or declared a trigger of its key."""
     value = await call.json()
-    event = _read_event(value)
-    event_id = event.id or str(uuid.uuid4())
-    try:
-        tasks = await fire(call.engine, event.key, event.payload, call.caller, ("event", event_id))
-    except NotFound:  # nobody has to listen
-        tasks = []
-    return answer({"id": event_id, "taskIds": [task.task_id for task in tasks]}, 202)
-
-
-def _read_event(value: Any) -> IncomingEvent:
     if isinstance(value, dict) and "type" in value:
-        envelope = ENVELOPE.parse(value)
-        return IncomingEvent(key=envelope.type, payload=envelope.data, id=envelope.id, timestamp=envelope.timestamp)
-    return EVENT.parse(value)
+        ENVELOPE.parse(value)
+    else:
+        EVENT.parse(value)
+        value = {"payload": None, **value}
+    event = read_incoming(value, message_id=str(uuid.uuid4()))
+    task_ids = await take(call.engine, event, call.caller, call.services.request_stop)
+    return answer({"id": event.id, "taskIds": [str(task_id) for task_id in task_ids]}, 202)

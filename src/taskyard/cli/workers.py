@@ -32,5 +32,14 @@ async def work(app: App, target: str | None, queues: Sequence[str], processes: i
         supervisor = Supervisor(app, target, queues=queues, processes=processes)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, supervisor.stop)
-        await supervisor.run()
+            loop.add_signal_handler(number, app.stopping.set)
+        asked = asyncio.create_task(_stop_when_asked(app, supervisor))
+        try:
+            await supervisor.run()
+        finally:
+            asked.cancel()
+
+
+async def _stop_when_asked(app: App, supervisor: Supervisor) -> None:
+    await app.stopping.wait()
+    supervisor.stop()

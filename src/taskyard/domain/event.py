@@ -10,7 +10,15 @@ import msgspec
 
 from taskyard.domain import sequence
 from taskyard.domain.definition import Definition
-from taskyard.domain.event_data import CanceledData, CompletedData, CreatedData, EventData, FailedData, StartedData
+from taskyard.domain.event_data import (
+    CanceledData,
+    CompletedData,
+    CreatedData,
+    EventData,
+    FailedData,
+    RetryData,
+    StartedData,
+)
 from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import EventType
@@ -179,18 +187,19 @@ def _canceled(ground: Ground, at: int) -> CanceledData:
     return CanceledData(*_task(ground), end_time=iso(at), reason=detail.reason, canceled_by=detail.by)
 
 
-def _retry(ground: Ground, at: int) -> dict[str, Any]:
+def _retry(ground: Ground, at: int) -> RetryData:
     detail = detail_of(ground.attempt)
     error = detail.error or {}
     delay = detail.delay or 0.0
-    return {
-        "retryCount": detail.retry_count or 0,
-        "maxRetries": ground.max_retries,
-        "retryDelay": delay,
-        "nextRetryTime": iso(at + int(delay * 1_000_000)),
-        "lastErrorCode": error.get("code"),
-        "lastErrorMessage": error.get("message"),
-    }
+    return RetryData(
+        *_task(ground),
+        retry_count=detail.retry_count or 0,
+        max_retries=ground.max_retries,
+        retry_delay=delay,
+        next_retry_time=iso(at + int(delay * 1_000_000)),
+        last_error_code=error.get("code"),
+        last_error_message=error.get("message"),
+    )
 
 
 def _noted(ground: Ground, at: int) -> dict[str, Any]:
@@ -223,9 +232,9 @@ _DATA: dict[EventType, Callable[[Ground, int], EventData]] = {
     EventType.COMPLETED: _completed,
     EventType.FAILED: _failed,
     EventType.CANCELED: _canceled,
+    EventType.RETRY: _retry,
 }
 _MORE: dict[EventType, Callable[[Ground, int], dict[str, Any]]] = {
-    EventType.RETRY: _retry,
     EventType.ASSIGNED: _assigned,
 }
 

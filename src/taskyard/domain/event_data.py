@@ -67,10 +67,62 @@ class CanceledData(EventData, frozen=True, rename="camel", kw_only=True):
     canceled_by: str | None
 
 
-DATA: dict[EventType, type[EventData]] = {
+class RetryData(EventData, frozen=True, rename="camel", kw_only=True):
+    """What went wrong for now; `retryDelay` in seconds."""
+
+    retry_count: int
+    max_retries: int
+    retry_delay: float
+    next_retry_time: Moment
+    last_error_code: str | None
+    last_error_message: str | None
+
+
+class NotedData(EventData, frozen=True, rename="camel", kw_only=True):
+    """When it was, and as far as it applies who did it and why; a type may tell more."""
+
+    at: Moment
+    by: str | None = None
+    reason: str | None = None
+
+
+class AssignedData(NotedData, frozen=True, rename="camel", kw_only=True):
+    """Whose task it is now."""
+
+    assignee_type: str | None
+    assignee_id: str | None
+    assignee_name: str | None
+    task_name: str
+    task_description: str
+    priority: str
+    due_date: Moment | None
+
+
+class EmittedData(EventData, frozen=True, rename="camel", kw_only=True):
+    """What the task itself has told."""
+
+    at: Moment
+    name: str
+    data: Any
+
+
+class ProgressData(msgspec.Struct, frozen=True, rename="camel"):
+    """How far a task says it is."""
+
+    task_id: str
+    progress: dict[str, Any]
+
+
+DATA: dict[EventType, type[msgspec.Struct]] = {
+    **dict.fromkeys(EventType, NotedData),
     EventType.CREATED: CreatedData,
     EventType.STARTED: StartedData,
     EventType.COMPLETED: CompletedData,
     EventType.FAILED: FailedData,
     EventType.CANCELED: CanceledData,
+    EventType.RETRY: RetryData,
+    EventType.ASSIGNED: AssignedData,
+    EventType.EMITTED: EmittedData,
+    EventType.PROGRESS: ProgressData,
 }
+"""What each type of event tells, as `data`."""

@@ -1,4 +1,4 @@
-"""The intake: takes what the connector brings. A message is let go of when its effect is stored, or it is kept itself."""
+"""The intake: takes what the connector brings, and lets go of a message when its effect, or it itself, is stored."""
 
 from __future__ import annotations
 

@@ -127,9 +127,7 @@ class Relay:
         try:
             with self._circuit.call():
                 answers = await self._connector.publish(messages)
-                sick = sum(answer is not None and answer.sick for answer in answers)
-                if sick and sick * 2 >= len(answers):
-                    raise _Sick
+                _check_health(answers)
         except CircuitOpen as error:
             self._again_at = self._now() + (error.retry_after or 1.0)
             return None
@@ -185,6 +183,13 @@ class Relay:
     def _headers(self, event: TaskEvent) -> tuple[tuple[str, str], ...]:
         key = ("taskyard_event", event.key)
         return (key, *cloud_event_headers(event)) if self._cloud_events else (key,)
+
+
+def _check_health(answers: Sequence[Refusal | None]) -> None:
+    """Raises _Sick where the other side, rather than the messages, is to blame for half of it."""
+    sick = sum(answer is not None and answer.sick for answer in answers)
+    if sick and sick * 2 >= len(answers):
+        raise _Sick
 
 
 def cloud_event_headers(event: TaskEvent) -> tuple[tuple[str, str], ...]:

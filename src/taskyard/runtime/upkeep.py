@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -45,14 +45,12 @@ class Service(NamedTuple):
 class Upkeep:
     """Keeps time for all processes on one store: one of them leads, the others stand by."""
 
-    def __init__(self, engine: Engine, retention_days: float) -> None:
+    def __init__(self, engine: Engine, retention_days: float, more: Sequence[Service] = ()) -> None:
         self._engine = engine
         self._holder = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._leading = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._woken = {Topic.FEED: asyncio.Event()}
         self._wait = until_back(engine.store)
-        self._stop_listening: Callable[[], None] = lambda: None
         store = engine.store
         self._services = (
             Service("promote", 0.1, lambda: store.promote(_AT_ONCE)),
@@ -62,11 +60,11 @@ class Upkeep:
             Service("tidy", 1.0, store.tidy),
             Service("room", 600.0, lambda: store.make_room(int(retention_days * _DAY_US)), insists=False),
             Service("prune", 3600.0, lambda: self._prune(retention_days), insists=False),
+            *more,
         )
 
     def start(self) -> None:
         """Stand for the lead."""
-        self._stop_listening = self._engine.store.listen(Topic.FEED, self._woken[Topic.FEED].set)
         self._tasks = [asyncio.create_task(self._lead(), name="taskyard-lead")]
         self._tasks += [asyncio.create_task(self._serve(s), name=f"taskyard-{s.name}") for s in self._services]
 
@@ -75,7 +73,6 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._stop_listening()
         if self._leading.is_set():
             with contextlib.suppress(TaskyardError):
                 await self._engine.store.lead(_ROLE, self._holder, 0)
@@ -94,6 +91,14 @@ class Upkeep:
             await asyncio.sleep(_RENEW)
 
     async def _serve(self, service: Service) -> None:
+        woken = asyncio.Event()
+        stop_listening = self._engine.store.listen(service.topic, woken.set) if service.topic else _nobody
+        try:
+            await self._serve_for_ever(service, woken)
+        finally:
+            stop_listening()
+
+    async def _serve_for_ever(self, service: Service, woken: asyncio.Event) -> None:
         while True:
             try:
                 turn = partial(self._turn, service)
@@ -106,18 +111,17 @@ class Upkeep:
                 await asyncio.sleep(_AWAY)
             except Exception:  # one bad turn must not end the service
                 log.exception("a periodic service failed; it tries again", service=service.name)
-            await self._pause(service)
+            await self._pause(service, woken)
 
     async def _turn(self, service: Service) -> None:
         await self._leading.wait()
         await service.verb()
 
-    async def _pause(self, service: Service) -> None:
+    async def _pause(self, service: Service, woken: asyncio.Event) -> None:
         if service.topic is None:
             await asyncio.sleep(service.period)
             return
         await asyncio.sleep(_GATHER)
-        woken = self._woken[service.topic]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(service.period):
                 await woken.wait()
@@ -130,3 +134,7 @@ class Upkeep:
     async def _prune(self, retention_days: float) -> None:
         now = await self._engine.store.now()
         await self._engine.store.prune(now - int(retention_days * _DAY_US))
+
+
+def _nobody() -> None:
+    """Listens to nothing."""
