@@ -1,5 +1,14 @@
 """All that a store can promise without another one on the same database."""
 
+from taskyard.testing.conformance.store.bus import (
+    TestFailedBefore,
+    TestLetters,
+    TestMaintenance,
+    TestMappings,
+    TestReaders,
+    TestSeen,
+    TestWaitingFor,
+)
 from taskyard.testing.conformance.store.claiming import TestClaim, TestOrder
 from taskyard.testing.conformance.store.fairness import TestCrashes, TestShares, TestTurns
 from taskyard.testing.conformance.store.fixtures import bench, clock, database, open_store, store
@@ -34,6 +43,7 @@ __all__ = [
     "TestEnqueue",
     "TestExtend",
     "TestFacts",
+    "TestFailedBefore",
     "TestFeed",
     "TestFind",
     "TestFindStarted",
@@ -43,8 +53,11 @@ __all__ = [
     "TestHurry",
     "TestLatest",
     "TestLead",
+    "TestLetters",
     "TestLifetime",
     "TestLost",
+    "TestMaintenance",
+    "TestMappings",
     "TestNames",
     "TestOrder",
     "TestOutliving",
@@ -52,11 +65,13 @@ __all__ = [
     "TestPrune",
     "TestQueues",
     "TestRate",
+    "TestReaders",
     "TestRecord",
     "TestRecover",
     "TestRequeue",
     "TestRevoked",
     "TestSchedules",
+    "TestSeen",
     "TestSettle",
     "TestSettleOpen",
     "TestShares",
@@ -68,6 +83,7 @@ __all__ = [
     "TestTurns",
     "TestUniqueKeys",
     "TestUploads",
+    "TestWaitingFor",
     "TestWorkers",
     "bench",
     "clock",
