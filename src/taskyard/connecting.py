@@ -13,7 +13,7 @@ from taskyard.settings import Settings
 if TYPE_CHECKING:
     import ssl
 
-    from taskyard.security.egress import Egress
+    from taskyard.security.egress.client import Egress
 
 _OWN: Final = {
     "kafka": ("KAFKA_BROKERS", "TASKYARD_KAFKA_TOPICS_IN", "TASKYARD_KAFKA_TOPICS_OUT"),
@@ -89,7 +89,7 @@ def _make_http(settings: Settings, egress: Callable[[], Egress]) -> Connector:
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:
-    from taskyard.security.egress import tls_context
+    from taskyard.security.egress.tls import tls_context
 
     def text(name: str) -> str:
         try:

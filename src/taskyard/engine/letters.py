@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from taskyard.contracts.bus import Direction, Letter, LetterFilter, LetterStatus
@@ -74,7 +74,7 @@ async def bury(engine: Engine, letters: Sequence[Letter], reason: str) -> None:
     await engine.store.keep_letters(dead)
 
 
-async def _dead(engine: Engine, wanted: LetterFilter) -> Collection[int]:
+async def _dead(engine: Engine, wanted: LetterFilter) -> list[int]:
     dead = wanted._replace(statuses=frozenset({LetterStatus.DEAD}))
     ids: list[int] = []
     while page := await engine.store.letters(dead, _AT_ONCE, ids[-1] if ids else None):

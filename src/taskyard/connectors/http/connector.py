@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from taskyard.contracts.connector import Away, Message, Received, Refusal
 from taskyard.errors import CallFailed, EgressRefused
-from taskyard.security.egress import Egress, Limits
+from taskyard.security.egress.client import Egress, Limits
 
 _CALLS = 20
 _LIMITS = Limits(connect=5.0, read=15.0, total=20.0, max_bytes=64 * 1024)

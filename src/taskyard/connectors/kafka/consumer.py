@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka
 
-from taskyard.connectors.kafka.options import PATIENCE, KafkaOptions, away
+from taskyard.connectors.kafka.options import KafkaOptions, away
 from taskyard.contracts.connector import Received
 
 _AT_ONCE = 200
@@ -54,7 +54,7 @@ class Consumer:
         if self._consumer is None or not offsets:
             return
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._options.patience):
                 await self._consumer.commit(offsets)
         except _ANOTHERS as error:
             log.info("messages were acknowledged too late; they come again", reason=str(error))
@@ -64,13 +64,16 @@ class Consumer:
 
     def release(self, received: Sequence[Received]) -> None:
         """See the contract: reading goes on at the first of them."""
+        consumer = self._consumer
+        if consumer is None:
+            return
         first: dict[TopicPartition, int] = {}
         for one in received:
             partition, offset = one.receipt
             first[partition] = min(first.get(partition, offset), offset)
-        for partition, offset in first.items() if self._consumer is not None else ():
+        for partition, offset in first.items():
             with contextlib.suppress(kafka.IllegalStateError):
-                self._consumer.seek(partition, offset)
+                consumer.seek(partition, offset)
 
     async def close(self) -> None:
         """Leave the group."""
@@ -91,7 +94,7 @@ class Consumer:
                 isolation_level="read_committed",
             )
             try:
-                async with asyncio.timeout(2 * PATIENCE):
+                async with asyncio.timeout(2 * self._options.patience):
                     await consumer.start()
             except BaseException:
                 await consumer.stop()

@@ -9,13 +9,11 @@ from aiokafka.errors import KafkaError
 
 from taskyard.contracts.connector import Away
 
-PATIENCE = 15.0
-"""Seconds that the cluster has for an answer."""
-
 
 class KafkaOptions(NamedTuple):
     """`brokers` as `host:port`, any of which will do. `idempotent`: the cluster sees to it that a message it has
-    acknowledged late is not there twice. Names and passwords are for SASL, `tls` for SSL.
+    acknowledged late is not there twice. Names and passwords are for SASL, `tls` for SSL. `patience`: seconds that the
+    cluster has for an answer.
     """
 
     brokers: tuple[str, ...]
@@ -27,6 +25,7 @@ class KafkaOptions(NamedTuple):
     mechanism: str = ""
     username: str = ""
     password: str = ""
+    patience: float = 15.0
 
     def client(self) -> dict[str, Any]:
         """What aiokafka's clients have in common."""
@@ -39,7 +38,7 @@ class KafkaOptions(NamedTuple):
         return {
             "bootstrap_servers": list(self.brokers),
             "client_id": "taskyard",
-            "request_timeout_ms": int(PATIENCE * 1000),
+            "request_timeout_ms": int(self.patience * 1000),
             "security_protocol": protocol,
             "ssl_context": self.tls,
             **(sasl if self.mechanism else {}),
@@ -49,6 +48,6 @@ class KafkaOptions(NamedTuple):
 def away(error: Exception) -> Away:
     """The error as the contract has it."""
     if isinstance(error, TimeoutError):
-        return Away(f"no answer within {PATIENCE:g} s")
+        return Away("the cluster did not answer in time")
     name = type(error).__name__
     return Away(f"{name}: {error}" if isinstance(error, KafkaError) and str(error) != name else name)

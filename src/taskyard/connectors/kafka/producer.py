@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
 
-from taskyard.connectors.kafka.options import PATIENCE, KafkaOptions, away
+from taskyard.connectors.kafka.options import KafkaOptions, away
 from taskyard.contracts.connector import Message, Refusal
 
 _REFUSED = (
@@ -36,7 +36,7 @@ class Producer:
     async def publish(self, messages: Sequence[Message]) -> list[Refusal | None]:
         """See the contract. The cluster refuses whole batches: of those that were, each is tried by itself."""
         try:
-            async with asyncio.timeout(2 * PATIENCE):
+            async with asyncio.timeout(2 * self._options.patience):
                 answers = await self._send(messages)
                 refused = [k for k, answer in enumerate(answers) if answer is not None]
                 for k in refused if len(messages) > 1 else ():
@@ -49,7 +49,7 @@ class Producer:
     async def partitions(self) -> dict[str, int]:
         """How many partitions each of the cluster's topics has. Raises Away."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._options.patience):
                 cluster = await (await self._connected()).client.fetch_all_metadata()
                 return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
         except (kafka.KafkaError, TimeoutError, OSError) as error:

@@ -77,7 +77,7 @@ class Bus(Submission):
         ids = None if wanted.ids is None else list(wanted.ids)
         given = (list(wanted.statuses), wanted.direction, wanted.key, ids, after, limit)
         return [
-            Letter(row[0], Direction(row[1]), row[2], LetterStatus(row[3]), *tuple(row)[4:9], decode(row[9]))
+            Letter._make((row[0], Direction(row[1]), row[2], LetterStatus(row[3]), *tuple(row)[4:9], decode(row[9])))
             for row in await self.db.relaxed.fetch(_OLDEST if oldest_first else _NEWEST, *given)
         ]
 

@@ -143,7 +143,7 @@ def _letters(
         given,
     )
     return [
-        Letter(row[0], Direction(row[1]), row[2], LetterStatus(row[3]), *row[4:9], msgspec.json.decode(row[9]))
+        Letter._make((row[0], Direction(row[1]), row[2], LetterStatus(row[3]), *row[4:9], msgspec.json.decode(row[9])))
         for row in rows
     ]
 
