@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka
 
-from taskyard.connectors.kafka.options import KafkaOptions, away
+from taskyard.connectors.kafka.options import LONGEST, KafkaOptions, away
 from taskyard.contracts.connector import Received
 
 _AT_ONCE = 200
@@ -54,7 +54,7 @@ class Consumer:
         if self._consumer is None or not offsets:
             return
         try:
-            async with asyncio.timeout(self._options.patience):
+            async with asyncio.timeout(LONGEST):
                 await self._consumer.commit(offsets)
         except _ANOTHERS as error:
             log.info("messages were acknowledged too late; they come again", reason=str(error))
@@ -94,7 +94,7 @@ class Consumer:
                 isolation_level="read_committed",
             )
             try:
-                async with asyncio.timeout(2 * self._options.patience):
+                async with asyncio.timeout(LONGEST):
                     await consumer.start()
             except BaseException:
                 await consumer.stop()

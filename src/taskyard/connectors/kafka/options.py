@@ -9,11 +9,14 @@ from aiokafka.errors import KafkaError
 
 from taskyard.contracts.connector import Away
 
+LONGEST = 30.0
+"""Seconds that a group may take to come together."""
+
 
 class KafkaOptions(NamedTuple):
     """`brokers` as `host:port`, any of which will do. `idempotent`: the cluster sees to it that a message it has
     acknowledged late is not there twice. Names and passwords are for SASL, `tls` for SSL. `patience`: seconds that the
-    cluster has for an answer.
+    cluster has to take a message.
     """
 
     brokers: tuple[str, ...]
@@ -27,7 +30,7 @@ class KafkaOptions(NamedTuple):
     password: str = ""
     patience: float = 15.0
 
-    def client(self) -> dict[str, Any]:
+    def client(self, patience: float = LONGEST) -> dict[str, Any]:
         """What aiokafka's clients have in common."""
         protocol = f"{'SASL_' if self.mechanism else ''}{'SSL' if self.tls else 'PLAINTEXT'}"
         sasl = {
@@ -38,7 +41,7 @@ class KafkaOptions(NamedTuple):
         return {
             "bootstrap_servers": list(self.brokers),
             "client_id": "taskyard",
-            "request_timeout_ms": int(self.patience * 1000),
+            "request_timeout_ms": int(patience * 1000),
             "security_protocol": protocol,
             "ssl_context": self.tls,
             **(sasl if self.mechanism else {}),

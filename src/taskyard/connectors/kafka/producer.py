@@ -91,7 +91,7 @@ class Producer:
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                **self._options.client(), enable_idempotence=self._options.idempotent, acks="all"
+                **self._options.client(self._options.patience), enable_idempotence=self._options.idempotent, acks="all"
             )
             try:
                 await producer.start()
