@@ -15,16 +15,18 @@ from tests.servers.program import Program, running
 __all__ = ["far"]
 
 
-@pytest.fixture(scope="module", params=sorted(SQS))
-def server(request: pytest.FixtureRequest) -> Iterator[Program]:
-    with running(SQS[request.param], SQS_ENVIRONMENT) as server:
-        yield server
+@pytest.fixture(scope="module", params=["ministack fifo", "ministack standard", "moto standard"])
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, Program]]:
+    name, _, kind = request.param.partition(" ")
+    with running(SQS[name], SQS_ENVIRONMENT) as server:
+        yield kind, server
 
 
-@pytest.fixture(params=["fifo", "standard"])
-async def far(server: Program, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FarSqs:
+@pytest.fixture
+async def far(server: tuple[str, Program], monkeypatch: pytest.MonkeyPatch) -> FarSqs:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    far = FarSqs(server, f"t{uuid.uuid4().hex[:8]}", fifo=request.param == "fifo")
+    kind, program = server
+    far = FarSqs(program, f"t{uuid.uuid4().hex[:8]}", fifo=kind == "fifo")
     await far.prepare()
     return far

@@ -14,6 +14,7 @@ from taskyard.contracts.connector import Message, Refusal
 _MOST_BYTES = 240 * 1024
 """What a batch may have in all with every SQS there is, attributes included."""
 _ATTRIBUTE_BYTES = 600
+_LARGEST = 1 << 20
 _CALLS = 8
 _REFUSED = frozenset(
     {
@@ -29,6 +30,8 @@ async def send(client: Any, queue: str, messages: Sequence[Message]) -> list[Ref
     calls = asyncio.Semaphore(_CALLS)
 
     async def send_batch(batch: Sequence[Message]) -> list[Refusal | None]:
+        if len(batch[0].body) + _ATTRIBUTE_BYTES > _LARGEST:  # alone, as it is over a batch's size
+            return [Refusal(f"the message has {len(batch[0].body)} bytes, more than SQS takes")]
         async with calls:
             answers = await _send_batch(client, queue, batch)
         if answers is None:
