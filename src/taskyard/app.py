@@ -21,12 +21,12 @@ from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
 from taskyard.contracts.target import Target
-from taskyard.domain.breaker import BROKER
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
+from taskyard.domain.window import BREAKER
 from taskyard.engine.answers import match_early
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
@@ -214,7 +214,7 @@ class App:
             return
         intake = Intake(self.engine, connector, self.request_stop, self._intake_options(connector))
         if connector.sends:
-            circuit = self.breakers.circuit(f"connector:{connector.name}", BROKER)
+            circuit = self.breakers.circuit(f"connector:{connector.name}", BREAKER)
             relay = Relay(self.engine, connector, circuit, cloud_events=self.settings["TASKYARD_CLOUD_EVENTS"])
             await relay.begin()
             services += [Service("relay", 0.1, relay.turn, Topic.FEED), Service("resend", 1.0, relay.resend)]

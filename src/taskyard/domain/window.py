@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Generic, TypeVar
 
+from taskyard.domain.breaker import BROKER
 from taskyard.domain.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -16,17 +17,25 @@ T = TypeVar("T")
 PUBLISHING: Final = RetryPolicy(max_retries=9, initial_delay=0.1, multiplier=2.0, max_delay=30.0, jitter=0.0)
 """How an event is offered to a broker: 10 times, 100 ms and doubling up to 30 s apart."""
 
+BREAKER: Final = BROKER._replace(least=5, open_us=10_000_000)
+"""When it is not offered at all: it is so rarely offered after failures that few of them have to do."""
+
 
 class Item(Generic[T]):
-    """One event under way: its position in the feed, its key, and how often it was refused."""
+    """One event under way: its position in the feed, its key, how often it was offered in vain, and how often refused.
 
-    __slots__ = ("due", "key", "load", "pos", "refused")
+    `others`: how many had been taken when it was offered last.
+    """
+
+    __slots__ = ("due", "key", "load", "offered", "others", "pos", "refused")
 
     def __init__(self, pos: int, key: str, load: T) -> None:
         self.pos = pos
         self.key = key
         self.load = load
         self.refused = 0
+        self.offered = 0
+        self.others = 0
         self.due = 0.0
 
 

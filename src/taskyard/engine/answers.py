@@ -105,7 +105,7 @@ async def match_early(engine: Engine) -> int:
             elif letter.at < now - _EARLY_FOR_US:
                 await bury(engine, [letter], "no task has waited for this answer")
         except (ValidationFailed, NotFound, Conflict, IllegalTransition) as error:
-            log.warning("an answer cannot be given", event=event.id, by=caller_of(letter).subject, reason=error.message)
+            log.warning("an answer cannot be given", id=event.id, by=caller_of(letter).subject, reason=error.message)
             await bury(engine, [letter], error.message)
     return count
 

@@ -169,7 +169,7 @@ def _mapped(mapping: Mapping, document: dict[str, Any], failures: list[TaskyardE
 
 async def _shut_down(engine: Engine, event: Incoming, caller: Caller, shutdown: Shutdown) -> None:
     if await engine.store.see(event.identity):
-        log.warning("a shutdown was requested", by=caller.subject, event=event.id)
+        log.warning("a shutdown was requested", by=caller.subject, id=event.id)
         shutdown(caller.subject)
 
 

@@ -36,7 +36,8 @@ class _Sick(Exception):
 class Relay:
     """Sends what is new whenever it is its turn. One process at a time has turns: whoever leads.
 
-    A refused event is offered again and holds back its own task's only; while the broker is away none is used up.
+    A refused event is offered again and holds back its own task's only; after ten times it is put aside. It does not
+    count when the other side is not well: away, cut off by the circuit, or failing while it takes no other event.
     The position is written down after the broker's acknowledgement; who finds it moved by another begins there.
     """
 
@@ -147,12 +148,14 @@ class Relay:
         if answer is None:
             self._window.settle(item)
             return
-        item.refused += healthy
+        item.offered += 1
+        item.refused += healthy and (not answer.sick or item.others < self.sent)
+        item.others = self.sent
         if item.refused <= PUBLISHING.max_retries:
-            self._window.put_back(item, self._now() + PUBLISHING.delay(max(1, item.refused), 0.5))
+            self._window.put_back(item, self._now() + PUBLISHING.delay(item.offered, 0.5))
             return
         message, key = item.load
-        log.error("an event was refused for good", event=message.id, key=key, reason=answer.reason)
+        log.error("an event was refused for good", id=message.id, key=key, reason=answer.reason)
         await self._bury(message, key, answer.reason, item.refused)
         self._window.settle(item)
 
