@@ -1,0 +1,385 @@
+"""What the source documents promise of connectors: the same events through Kafka, SQS and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from taskyard import Taskyard
+from taskyard.connecting import make_connector
+from taskyard.contracts.bus import LetterFilter, LetterStatus
+from taskyard.contracts.records import Filter
+from taskyard.domain.lifecycle import State
+from taskyard.engine.events import task_events
+from taskyard.engine.query import list_tasks
+from taskyard.errors import ConfigurationError
+from taskyard.settings import load
+from tests.connectors.far_kafka import FarKafka
+from tests.connectors.far_sqs import REGION, FarSqs
+from tests.promises.yard import client_of, make_yard
+from tests.servers.brokers import KAFKA, SQS, SQS_ENVIRONMENT
+from tests.servers.program import running
+from tests.servers.receiver import receiving
+from tests.support import eventually
+
+ADDED = ["task.instance.created", "task.instance.started", "task.instance.completed"]
+ALL_DEAD = LetterFilter(frozenset({LetterStatus.DEAD}))
+
+
+class Outside(Protocol):
+    """What a deployment's connector leads to, as others see it."""
+
+    settings: dict[str, Any]
+
+    async def put(self, body: bytes) -> None: ...
+
+    async def events(self, count: int) -> list[dict[str, Any]]: ...
+
+
+class Broker:
+    """Kafka or SQS."""
+
+    def __init__(self, far: FarKafka | FarSqs, settings: dict[str, Any]) -> None:
+        self.far = far
+        self.settings = settings
+
+    async def put(self, body: bytes) -> None:
+        await self.far.put([body], "lane")
+
+    async def events(self, count: int) -> list[dict[str, Any]]:
+        return [json.loads(one.body) for one in await self.far.arrived(count)]
+
+
+@contextlib.asynccontextmanager
+async def kafka(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+    """The first of the addresses leads nowhere."""
+    with running(KAFKA["noida"]) as server:
+        far = FarKafka(server, f"t{uuid.uuid4().hex[:6]}", idempotent=True)
+        yield Broker(
+            far,
+            {
+                "TASKYARD_CONNECTOR": "kafka",
+                "KAFKA_BROKERS": ("127.0.0.1:1", server.address),
+                "TASKYARD_KAFKA_TOPICS_IN": (far.topic_in,),
+                "TASKYARD_KAFKA_TOPICS_OUT": (far.topic_out,),
+            },
+        )
+
+
+@contextlib.asynccontextmanager
+async def sqs(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with running(SQS["ministack"], SQS_ENVIRONMENT) as server:
+        far = FarSqs(server, f"t{uuid.uuid4().hex[:6]}", fifo=True)
+        await far.prepare()
+        yield Broker(
+            far,
+            {
+                "TASKYARD_CONNECTOR": "sqs",
+                "AWS_REGION": REGION,
+                "SQS_QUEUE_URL": far.queue_in,
+                "TASKYARD_SQS_OUTPUT_URL": far.queue_out,
+            },
+        )
+
+
+class Plain:
+    """HTTP: events come in at our own address, and leave to a receiver."""
+
+    def __init__(self, receiver: Any) -> None:
+        self.receiver = receiver
+        self.yard: Taskyard | None = None
+        self.settings = {
+            "TASKYARD_CONNECTOR": "http",
+            "TASKYARD_HTTP_URL": receiver.url,
+            "TASKYARD_EGRESS_ALLOW": ("127.0.0.1",),
+        }
+
+    async def put(self, body: bytes) -> None:
+        assert self.yard is not None
+        async with client_of(self.yard) as http:
+            answer = await http.post(
+                "/api/v1/events/trigger", content=body, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == 202, answer.text
+
+    async def events(self, count: int) -> list[dict[str, Any]]:
+        await eventually(lambda: len(self.receiver.taken) >= count)
+        return [one.json for one in self.receiver.taken]
+
+
+@contextlib.asynccontextmanager
+async def plain(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+    async with receiving() as receiver:
+        yield Plain(receiver)
+
+
+CONNECTORS = {"kafka": kafka, "sqs": sqs, "http": plain}
+
+
+@pytest.fixture(params=sorted(CONNECTORS))
+async def outside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outside]:
+    async with CONNECTORS[request.param](monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+async def broker(outside: Outside) -> Broker:
+    assert isinstance(outside, Broker)
+    return outside
+
+
+def request_of(definition: str, input_: Any, **more: Any) -> bytes:
+    data = {"taskDefinitionId": definition, "input": input_, **more}
+    return json.dumps({"type": "workflow.task_requested", "id": str(uuid.uuid4()), "data": data}).encode()
+
+
+async def test_the_same_events_flow_through_each_connector(outside: Outside, tmp_path: Path) -> None:
+    """sourceloop-task-service.md § Overview: the same incoming and outgoing events flow unchanged through the Kafka,
+    the SQS and the HTTP connector, with no other code than the setting.
+    """
+    yard = make_yard(tmp_path, **outside.settings)
+    async with yard.worker(concurrency=2):
+        if isinstance(outside, Plain):
+            outside.yard = yard
+        await outside.put(request_of("add", {"a": 1, "b": 2}, correlationId="c-1"))
+        events = await outside.events(3)
+        assert [event["type"] for event in events] == ADDED
+        assert {event["metadata"]["correlationId"] for event in events} == {"c-1"}
+        assert events[2]["data"]["outputSummary"] == {"value": 3}
+        told = await task_events(yard.engine, int(events[0]["data"]["taskId"]))
+        assert events == [event.envelope() for event in told]
+        async with client_of(yard) as http:
+            name = f"connector:{outside.settings['TASKYARD_CONNECTOR']}"
+            ready = (await http.get("/readyz")).json()
+            assert yard.app.breakers.figures()[name]["state"] == "closed", ready
+
+
+async def test_poison_blocks_nobody_and_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """sourceloop-task-service.md § Best Practices › Don't:: a message that cannot be taken lands among the event dead
+    letters with its reason; those behind it go on, and it can be replayed.
+    """
+    async with sqs(monkeypatch) as outside:
+        yard = make_yard(tmp_path, **outside.settings, TASKYARD_MAX_BODY=2000)
+        poison = {
+            "not JSON": b"{",
+            "too deep": b'{"key":"k","payload":' + b"[" * 100 + b"]" * 100 + b"}",
+            "no event": b"[1]",
+            "oversized": request_of("echo", {"value": "x" * 3000}),
+            "forbidden": json.dumps({"type": "system.shutdown_requested", "data": {}, "id": "s"}).encode(),
+        }
+        async with yard.worker(concurrency=2):
+            for body in [*poison.values(), json.dumps({"key": "nobody.waits", "payload": 1}).encode()]:
+                await outside.put(body)
+            await outside.put(request_of("add", {"a": 1, "b": 2}))
+            assert [event["type"] for event in await outside.events(3)] == ADDED
+            async with client_of(yard) as http:
+                found = (await http.get("/api/v1/events/deadletters?direction=in")).json()["items"]
+                assert len(found) == len(poison)
+                assert all(each["reason"] and each["direction"] == "in" for each in found)
+                (oversized,) = [each for each in found if "may have 2000" in each["reason"]]
+                body = {"letterIds": [oversized["letterId"]]}
+                replayed = (await http.post("/api/v1/events/deadletters/replay", json=body)).json()
+                assert replayed == body
+                refused = await outside.events(3)
+                assert [event["type"].rpartition(".")[2] for event in refused] == ["created", "failed", "deadlettered"]
+                discarded = await http.post("/api/v1/events/deadletters/discard", json={"filter": {"direction": "in"}})
+                assert len(discarded.json()["letterIds"]) == len(poison) - 1
+                assert not (await http.get("/api/v1/events/deadletters")).json()["items"]
+        assert not yard.app.stopping.is_set()
+
+
+async def test_events_that_come_during_maintenance_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Subscribed Events: during `system.maintenance_mode` events that
+    come are held and those that go too; after `enabled: false` all are there.
+    """
+    async with sqs(monkeypatch) as outside:
+        yard = make_yard(tmp_path, **outside.settings, TASKYARD_CONNECTOR_SCOPES=("tasks:write", "admin"))
+        held = LetterFilter(frozenset({LetterStatus.HELD}))
+        async with yard.worker(concurrency=2):
+            await outside.put(mode(enabled=True))
+            await eventually(yard.engine.store.maintenance)
+            await outside.put(request_of("add", {"a": 1, "b": 2}))
+            (letter,) = await eventually(lambda: yard.engine.store.letters(held, 9, None))
+            assert letter.key == "workflow.task_requested"
+            await outside.put(mode(enabled=False))
+            assert [event["type"] for event in await outside.events(3)] == ADDED
+            assert await yard.engine.store.letters(held, 9, None) == []
+
+
+def mode(*, enabled: bool) -> bytes:
+    event = {"type": "system.maintenance_mode", "id": str(uuid.uuid4()), "data": {"enabled": enabled}}
+    return json.dumps(event).encode()
+
+
+PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from tests.promises.yard import make_yard
+from tests.promises.test_connectors import file_yard
+
+async def main():
+    async with file_yard(Path(sys.argv[1])).worker(concurrency=2):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def file_yard(folder: Path) -> Taskyard:
+    """A yard on a file, with the settings that are written beside it."""
+    settings = json.loads((folder / "settings.json").read_text())
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    base = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1, **settings)
+    yard = Taskyard(f"sqlite:///{folder / 'tasks.db'}", settings=base)
+
+    @yard.task
+    async def add(a: int, b: int) -> int:
+        return a + b
+
+    return yard
+
+
+async def start(folder: Path) -> asyncio.subprocess.Process:
+    """A process of that yard, once it is ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROCESS, str(folder), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert process.stdout is not None
+    assert (await process.stdout.readline()).strip() == b"ready"
+    return process
+
+
+@pytest.mark.parametrize("outside", ["sqs"], indirect=True)
+async def test_kill_9_in_the_middle_loses_nothing(outside: Outside, tmp_path: Path) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Published Events: events leave in order per task and at least
+    once, and requests are taken once, also when the process is killed in the middle.
+    """
+    (tmp_path / "settings.json").write_text(json.dumps(outside.settings))
+    yard = file_yard(tmp_path)
+    if isinstance(outside, Plain):
+        outside.yard = yard
+    total = 60
+    events: list[dict[str, Any]] = []
+    async with yard:
+        process = await start(tmp_path)
+        for number in range(total):
+            await outside.put(request_of("add", {"a": number, "b": 0}))
+        events += await outside.events(20)
+        process.kill()
+        await process.wait()
+        process = await start(tmp_path)
+        try:
+            async with asyncio.timeout(60):
+                while len({event["id"] for event in events if event["type"] == ADDED[2]}) < total:
+                    events += await outside.events(1)
+                    await asyncio.sleep(0.01)
+        finally:
+            process.kill()
+            await process.wait()
+        done = await list_tasks(yard.engine, Filter(status=frozenset({State.COMPLETED})), 200, None)
+        assert sorted(task.output for task in done.items) == list(range(total))
+        assert len((await list_tasks(yard.engine, Filter(), 200, None)).items) == total
+    first_told: dict[str, list[str]] = {}
+    for event in events:
+        of_task = first_told.setdefault(event["data"]["taskId"], [])
+        if event["type"] not in of_task:
+            of_task.append(event["type"])
+    assert {tuple(types) for types in first_told.values()} <= {
+        tuple(ADDED),
+        ("task.instance.created", "task.instance.started", "task.instance.requeued", "task.instance.completed"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"TASKYARD_CONNECTOR": "kafka"}, "KAFKA_BROKERS"),
+        ({"TASKYARD_CONNECTOR": "sqs", "SQS_QUEUE_URL": "http://127.0.0.1:1/q/q"}, "AWS_REGION"),
+        ({"TASKYARD_CONNECTOR": "sqs", "AWS_REGION": "eu-central-1"}, "SQS_QUEUE_URL"),
+    ],
+)
+def test_a_missing_variable_stops_the_start(environment: dict[str, str], named: str) -> None:
+    """sourceloop-task-service.md § Environment Variables: a connector whose variable is missing stops the start with
+    one line naming the variable, and `taskyard settings` shows each of them with its source.
+    """
+    with pytest.raises(ConfigurationError) as raised:
+        make_connector(load(environment), no_egress)
+    assert named in raised.value.message
+    assert "\n" not in raised.value.message
+    shown = {setting.name: value.source for setting, value in load(environment).items()}
+    assert shown[named] == "default"
+    assert shown["TASKYARD_CONNECTOR"] == "environment"
+
+
+@pytest.mark.parametrize(
+    "second", [{"SQS_QUEUE_URL": "http://127.0.0.1:1/q/q"}, {"TASKYARD_HTTP_URL": "http://127.0.0.1:1/"}]
+)
+def test_settings_of_a_second_connector_are_refused(second: dict[str, str]) -> None:
+    """sourceloop-task-service.md § Best Practices › Don't:: settings that ask for a second connector beside the chosen
+    one are refused at start.
+    """
+    environment = {"TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": "127.0.0.1:1"}
+    assert make_connector(load(environment), no_egress) is not None
+    with pytest.raises(ConfigurationError, match=next(iter(second))):
+        make_connector(load({**environment, **second}), no_egress)
+
+
+def test_there_is_no_connector_unless_one_is_named() -> None:
+    """sourceloop-task-service.md § Best Practices › Do:: one deployment runs exactly one connector, named by
+    TASKYARD_CONNECTOR; the default is none.
+    """
+    assert make_connector(load({}), no_egress) is None
+    made = make_connector(load({"TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": "a:1, b:2"}), no_egress)
+    assert made is not None
+    assert made.name == "kafka"
+
+
+def no_egress() -> Any:
+    raise AssertionError("nothing is called")
+
+
+@pytest.mark.parametrize(("connector", "library"), [("kafka", "aiokafka"), ("sqs", "aiobotocore")])
+def test_a_missing_extra_stops_the_start(tmp_path: Path, connector: str, library: str) -> None:
+    """sourceloop-task-service.md § Installation: choosing a connector whose extra is not installed stops the start with
+    one line that names the extra to install.
+    """
+    program = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        "from taskyard.cli import main\n"
+        "sys.argv = ['taskyard', 'serve', '--port', '0']\n"
+        "main()\n"
+    )
+    environment = {
+        "TASKYARD_CONNECTOR": connector, "TASKYARD_DATABASE_URL": f"sqlite:///{tmp_path}/t.db",
+        "TASKYARD_DATA_DIR": str(tmp_path), "PATH": "",
+        **({"KAFKA_BROKERS": "a:1"} if connector == "kafka" else {"AWS_REGION": "r", "SQS_QUEUE_URL": "http://a/b/c"}),
+    }  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert f"taskyard[{connector}]" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_the_region_is_the_settings() -> None:
+    """sourceloop-task-service.md § Environment Variables: `AWS_REGION` decides the region that the SQS connector talks
+    to; a queue of another one is refused at start.
+    """
+    queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/in.fifo"
+    environment = {"TASKYARD_CONNECTOR": "sqs", "SQS_QUEUE_URL": queue}
+    assert make_connector(load({**environment, "AWS_REGION": "eu-central-1"}), no_egress) is not None
+    with pytest.raises(ConfigurationError, match="AWS_REGION"):
+        make_connector(load({**environment, "AWS_REGION": "us-east-1"}), no_egress)
