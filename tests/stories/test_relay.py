@@ -8,75 +8,24 @@ import pytest
 from standardwebhooks import Webhook
 
 from taskyard import Taskyard
-from taskyard.calls.breakers import Circuit
-from taskyard.connectors.http import HttpConnector, HttpOptions
 from taskyard.contracts.bus import Direction, LetterFilter, LetterStatus
 from taskyard.domain.breaker import BreakerState
-from taskyard.domain.window import BREAKER
 from taskyard.engine.events import read_feed
 from taskyard.engine.letters import discard_letters, replay
-from taskyard.runtime.relay import READER, Relay
+from taskyard.runtime.relay import READER
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
-from taskyard.testing.clock import ManualClock
-from tests.servers.receiver import Posted, Receiver, receiving, say
+from tests.servers.receiver import receiving, say
+from tests.stories.relay import BOTH, DEAD, Plant, is_about, planted
 
 SECRET = "whsec_" + "c2VjcmV0" * 6
-DEAD = LetterFilter(frozenset({LetterStatus.DEAD}))
-
-
-class Plant:
-    """A yard whose relay has its turns when the test says so, at the time it says."""
-
-    def __init__(self, yard: Taskyard, receiver: Receiver, egress: Egress) -> None:
-        self.yard = yard
-        self.receiver = receiver
-        self.egress = egress
-        self.clock = ManualClock()
-        self.circuit = Circuit("connector:http", BREAKER, self.clock)
-        self.relay = self.new_relay()
-
-    def new_relay(self, *, cloud_events: bool = False, secret: str = "") -> Relay:
-        """As another process would have it."""
-        connector = HttpConnector(HttpOptions(self.receiver.url, "token", secret), self.egress)
-        return Relay(
-            self.yard.engine, connector, self.circuit, cloud_events=cloud_events, now=lambda: self.clock.now() / 1e6
-        )
-
-    async def turn(self, seconds: float = 0.0, relay: Relay | None = None) -> None:
-        """Let time pass, then have the relay its turn."""
-        self.clock.move(seconds)
-        while await self.yard.engine.store.sequence(1000):
-            pass
-        await (relay or self.relay).turn()
-
-    async def put(self, count: int = 1) -> list[str]:
-        """New tasks that come to an end each: created and canceled."""
-        runs = [await self.yard.start("job") for _ in range(count)]
-        for run in runs:
-            await run.cancel()
-        return [run.id for run in runs]
-
-    async def letters(self, status: LetterStatus = LetterStatus.DEAD) -> list[str]:
-        found = await self.yard.engine.store.letters(LetterFilter(frozenset({status})), 99, None, oldest_first=True)
-        return [letter.event_id for letter in found]
 
 
 @pytest.fixture
 async def plant(yard: Taskyard) -> AsyncIterator[Plant]:
-    @yard.task
-    async def job() -> None: ...
-
-    egress = Egress(Guard(Rules.parse(["127.0.0.1"])))
-    async with yard, receiving() as receiver:
-        plant = Plant(yard, receiver, egress)
-        await plant.relay.begin()
+    async with planted(yard) as plant:
         yield plant
-        await egress.aclose()
-
-
-BOTH = ["task.instance.created", "task.instance.canceled"]
 
 
 async def test_all_events_leave_in_order_and_once(plant: Plant) -> None:
@@ -101,7 +50,7 @@ async def test_what_happened_before_there_was_a_connector_is_not_told(plant: Pla
 
 async def test_a_refused_event_holds_back_its_own_task_only(plant: Plant) -> None:
     poisoned, *others = await plant.put(5)
-    plant.receiver.answer = lambda posted: say(422 if _is(posted, poisoned, "created") else 204)
+    plant.receiver.answer = lambda posted: say(422 if is_about(posted, poisoned, "created") else 204)
     await plant.turn()
     assert [plant.receiver.events_of(id_) for id_ in others] == [BOTH] * 4
     assert plant.receiver.events_of(poisoned) == []
@@ -115,7 +64,7 @@ async def test_a_refused_event_holds_back_its_own_task_only(plant: Plant) -> Non
 
 async def test_after_ten_tries_it_is_put_aside_and_can_be_replayed(plant: Plant) -> None:
     (poisoned,) = await plant.put()
-    plant.receiver.answer = lambda posted: say(422 if _is(posted, poisoned, "created") else 204)
+    plant.receiver.answer = lambda posted: say(422 if is_about(posted, poisoned, "created") else 204)
     await plant.turn()
     pauses = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6]
     for pause in pauses:
@@ -229,14 +178,9 @@ async def test_requests_are_signed_and_carry_cloud_events(plant: Plant) -> None:
     assert posted.headers.items() >= wanted.items()
 
 
-def _is(posted: Posted, task_id: str, what: str) -> bool:
-    event = posted.json
-    return event["data"]["taskId"] == task_id and event["type"].endswith(what)
-
-
 async def test_an_event_that_makes_a_well_receiver_fail_is_put_aside_too(plant: Plant) -> None:
     (poisoned,) = await plant.put()
-    plant.receiver.answer = lambda posted: say(500 if _is(posted, poisoned, "created") else 204)
+    plant.receiver.answer = lambda posted: say(500 if is_about(posted, poisoned, "created") else 204)
     for _ in range(20):
         await plant.turn(31)
     assert await plant.letters() == []  # nobody knows whether the receiver is well
