@@ -45,6 +45,7 @@ from taskyard.executors.function.handler import Registry
 from taskyard.executors.function.results import output_of_subtask
 from taskyard.executors.manual import ManualExecutor
 from taskyard.executors.script.executor import ScriptExecutor
+from taskyard.executors.script.lite import Lite
 from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
@@ -281,7 +282,7 @@ class App:
         return Resources().patched(msgspec.convert(self.settings["TASK_RESOURCES"], ResourcePatch))
 
     def _targets(self, slots: int) -> list[Target]:
-        return [Sandbox(self.settings["TASKYARD_SANDBOX_TIERS"], warm=slots)]
+        return [Sandbox(self.settings["TASKYARD_SANDBOX_TIERS"], warm=slots), Lite(slots)]
 
     async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")

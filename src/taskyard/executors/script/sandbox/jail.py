@@ -136,6 +136,7 @@ def landlock_command(
         "folder": str(folder),
         "seccomp": seccomp,
         "forks": engine.forks,
+        "lasts": False,
         "runner": engine.runner,
         "argv": [engine.argv[-1]] if engine.runner else [_outside(each, engine.binds) for each in argv],
     }

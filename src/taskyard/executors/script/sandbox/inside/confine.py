@@ -1,12 +1,14 @@
 """Give up every right but those of the jail, for good, and become the code's interpreter.
 
 Started as `python -I -S confine.py SPEC`; SPEC is JSON: `limits` {name: number}, `uid` (0: keep ours), `read` and
-`write` paths, `folder`, `seccomp` (a descriptor with the filter), `forks`, and either `runner` (a Python file to
-run here) or `argv`. Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
+`write` paths, `folder`, `seccomp` (a descriptor with the filter, or the filter in base64), `forks`, `lasts` (whether
+it may outlive the thread that starts it), and either `runner` (a Python file to run here) or `argv`, to which further
+arguments are added. Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
 """
 
 from __future__ import annotations
 
+import binascii
 import ctypes
 import json
 import os
@@ -140,12 +142,19 @@ def guard(parent: int) -> None:
     os._exit(code if code >= 0 else 128 - code)
 
 
+def read_filter(given: int | str) -> bytes:
+    """The filter, from a descriptor or a text."""
+    if isinstance(given, str):
+        return binascii.a2b_base64(given)
+    with os.fdopen(given, "rb") as stream:
+        return stream.read()
+
+
 def main() -> None:
     """Read the spec, confine, run."""
     spec = json.loads(sys.argv[1])
     parent = os.getppid()
-    with os.fdopen(spec["seccomp"], "rb") as stream:
-        program = stream.read()
+    program = read_filter(spec["seccomp"])
     source = ""
     if spec["runner"]:
         with open(spec["runner"], encoding="utf-8") as stream:
@@ -156,7 +165,8 @@ def main() -> None:
         parent = os.getppid()
     limit(spec["limits"])
     become(spec["uid"])
-    die_with(parent, signal.SIGKILL)
+    if not spec["lasts"]:
+        die_with(parent, signal.SIGKILL)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError("no_new_privs cannot be set")
@@ -166,7 +176,7 @@ def main() -> None:
         sys.argv = [spec["runner"], *spec["argv"]]
         exec(compile(source, spec["runner"], "exec"), {"__name__": "__main__"})
     else:
-        os.execve(spec["argv"][0], spec["argv"], os.environ)
+        os.execve(spec["argv"][0], [*spec["argv"], *sys.argv[2:]], os.environ)
 
 
 if __name__ == "__main__":
