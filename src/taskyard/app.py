@@ -109,6 +109,16 @@ def make_egress(settings: Settings) -> Egress:
     return Egress(Guard(rules), proxy=settings["TASKYARD_EGRESS_PROXY"])
 
 
+def make_targets(settings: Settings, slots: int) -> list[Target]:
+    """The places where code of definitions can run; at most `slots` calls at once."""
+    return [Sandbox(settings["TASKYARD_SANDBOX_TIERS"], warm=slots), Lite(slots)]
+
+
+def make_resources(settings: Settings) -> Resources:
+    """The limits of code whose definition names none."""
+    return Resources().patched(msgspec.convert(settings["TASK_RESOURCES"], ResourcePatch))
+
+
 class App:
     """One process's Taskyard: the engine with everything that plays a part in it."""
 
@@ -240,6 +250,7 @@ class App:
         size = slots or self.settings["TASK_MAX_CONCURRENT"]
         url = self.settings["TASKYARD_DATABASE_URL"]
         shared = not isinstance(self.engine.store, SqliteStore) or self.engine.store.path != ":memory:"
+        scripts = ScriptExecutor(make_targets(self.settings, size), make_resources(self.settings), self._find_uploads)
         options = WorkerOptions(
             slots=size,
             queues=STANDARD if queues is None else queues,
@@ -249,15 +260,15 @@ class App:
             open_beat_store=(lambda: make_store(url, self.clock, notify=False)) if shared else None,
             cells=cells,
             dependencies=self.breakers.figures,
+            tiers=scripts.tiers,
         )
-        return Worker(self.engine, self._executors(size), self.clock, options)
+        return Worker(self.engine, [*self._executors(size), scripts], self.clock, options)
 
     def _executors(self, slots: int) -> list[Executor]:
         return [
             FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads),
             ManualExecutor(),
             self._system_executor(),
-            ScriptExecutor(self._targets(slots), self._resources(), self._find_uploads),
         ]
 
     def _system_executor(self) -> Executor:
@@ -277,12 +288,6 @@ class App:
                 mail_from=settings["TASKYARD_MAIL_FROM"],
             )
         )
-
-    def _resources(self) -> Resources:
-        return Resources().patched(msgspec.convert(self.settings["TASK_RESOURCES"], ResourcePatch))
-
-    def _targets(self, slots: int) -> list[Target]:
-        return [Sandbox(self.settings["TASKYARD_SANDBOX_TIERS"], warm=slots), Lite(slots)]
 
     async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from taskyard import Run, Taskyard, TaskyardError
 from taskyard.domain.task import detail_of
 from taskyard.engine.define import define, parse_definition
+from taskyard.engine.metrics import workers
 from taskyard.engine.query import list_attempts, list_lines
 
 pytestmark = pytest.mark.timeout(60)
@@ -106,3 +108,15 @@ def test_a_definition_that_cannot_run_is_refused(implementation: dict[str, Any],
     with pytest.raises(TaskyardError) as refused:
         parse_definition({"key": "a", "implementation": implementation})
     assert [detail["path"] for detail in refused.value.details] == [path]
+
+
+async def test_workers_tell_their_tiers(yard: Taskyard) -> None:
+    async with yard, yard.worker():
+        await put(yard, "one", "python", "def main(i, c): return 1")
+        assert await (await yard.start("one", {})).result() == 1
+        for _ in range(200):
+            (worker,) = await workers(yard.engine)
+            if worker["tiers"]:
+                break
+            await asyncio.sleep(0.1)
+        assert {each.partition(":")[0] for each in worker["tiers"]} >= {"python", "shell", "javascript", "typescript"}

@@ -34,13 +34,17 @@ async def tell_health(call: Call) -> Response:
 
 @routes.add("GET /readyz", answers={200: schemas.Readiness})
 async def tell_readiness(call: Call) -> Response:
-    """Whether the store can be reached, so that requests make sense; and how the circuits of what is called stand."""
+    """Whether the store can be reached, so that requests make sense; how the circuits of what is called stand; and the
+    tiers in which workers run code.
+    """
     try:
         async with asyncio.timeout(_PATIENCE):
             known = await dependencies(call.engine, call.services.dependencies())
+            tiers = sorted({tier for worker in await workers(call.engine) for tier in worker["tiers"]})
     except TimeoutError:
         raise Overloaded("The store does not answer.", retry_after=_PATIENCE) from None
-    return answer({"status": "ready", "dependencies": {name: each["state"] for name, each in known.items()}})
+    states = {name: each["state"] for name, each in known.items()}
+    return answer({"status": "ready", "dependencies": states, "tiers": tiers})
 
 
 @routes.add("GET /metrics", answers={200: {"text/plain": {"schema": {"type": "string"}}}})

@@ -351,9 +351,13 @@ class Health(Answer):
 
 
 class Readiness(Health):
-    """That it is ready, and how the circuit of each thing that is called stands: closed, half-open or open."""
+    """That it is ready, and how the circuit of each thing that is called stands: closed, half-open or open.
+
+    `tiers`: how the code of definitions is confined by workers, as `kind:tier`.
+    """
 
     dependencies: dict[str, str]
+    tiers: list[str]
 
 
 class Me(Answer):

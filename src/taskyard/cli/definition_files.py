@@ -1,4 +1,4 @@
-"""Files of task definitions: YAML or JSON, one or many, `@file` sources beside them."""
+"""Files of task definitions: YAML or JSON, one or many, `@file` sources beside them; or source code itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from taskyard.cli.access import Json
 from taskyard.cli.documents import read_documents
 from taskyard.cli.fields import read_file
+from taskyard.cli.script_files import is_script, script_definition
 from taskyard.domain.json import check
 from taskyard.engine.define import parse_definition
 from taskyard.errors import TaskyardError, ValidationFailed
@@ -47,7 +48,7 @@ def check_files(files: Sequence[str]) -> Checked:
     findings: list[Finding] = []
     for file in files:
         try:
-            for name, value in _named(read_documents(file, "definition")):
+            for name, value in _named(_documents(file)):
                 try:
                     value = _with_source(value, Path(file).parent)
                     check(value)
@@ -58,6 +59,11 @@ def check_files(files: Sequence[str]) -> Checked:
         except TaskyardError as error:
             findings += _findings(file, "", error)
     return Checked(definitions, findings)
+
+
+def _documents(file: str) -> list[Any]:
+    """The definitions in a file of definitions, or the one that a file of source code is."""
+    return [script_definition(file, read_file(file))] if is_script(file) else read_documents(file, "definition")
 
 
 def _named(values: Iterable[Any]) -> Iterator[tuple[str, Any]]:

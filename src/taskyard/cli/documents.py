@@ -20,6 +20,11 @@ _JsonSafeLoader.yaml_implicit_resolvers = {
 }
 
 
+def load_yaml(text: str) -> Any:
+    """The one document in a text, times and dates as text. Raises yaml.YAMLError."""
+    return yaml.load(text, _JsonSafeLoader)  # noqa: S506 - it is a SafeLoader
+
+
 def read_documents(file: str, what: str) -> list[Any]:
     """The documents in a file, the items of a list each for itself; `what` they are. Raises ValidationFailed."""
     text = read_file(file)

@@ -51,6 +51,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     `open_beat_store`: a store for the heartbeat's own thread; None beats on the event loop.
     `cells`: where a supervisor sees what runs; None when there is no supervisor.
     `dependencies`: how the circuits of what its tasks call stand, by name; told with each heartbeat.
+    `tiers`: how it confines code of definitions, as `kind:tier`; told likewise.
     `wait`: how the pauses pass between two tries at what the store refuses.
     """
 
@@ -62,6 +63,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     open_beat_store: Callable[[], Store] | None = None
     cells: Cells | None = None
     dependencies: Callable[[], dict[str, Any]] = dict
+    tiers: Callable[[], list[str]] = list
     wait: Wait = asyncio.sleep
 
 
@@ -283,6 +285,9 @@ class Worker:
         dependencies = self._options.dependencies()
         if dependencies:
             stats["dependencies"] = dependencies
+        tiers = self._options.tiers()
+        if tiers:
+            stats["tiers"] = tiers
         return stats
 
 

@@ -12,7 +12,10 @@ from taskyard.domain.category import CATEGORIES, category_label
 group = typer.Typer(help="List task definitions, check and push files of them.", rich_markup_mode=None)
 
 _Category = Annotated[str | None, typer.Option(help=f"Only these: {', '.join(CATEGORIES)}, or one of your own.")]
-_Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON, one definition or many.")]
+_Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE...", help="YAML or JSON, one definition or many; or source code, .py .js .ts .sh."),
+]
 
 
 @group.callback(invoke_without_command=True)
@@ -67,6 +70,31 @@ def show(
             print_table(["version", "since", "title"], rows)
         else:
             _print(found[0])
+
+    execute(ask())
+
+
+@group.command()
+def diff(
+    key: Annotated[str, typer.Argument(metavar="KEY")],
+    old: Annotated[str | None, typer.Argument(metavar="[OLD]", help="A version; the one before NEW.")] = None,
+    new: Annotated[str | None, typer.Argument(metavar="[NEW]", help="A version; the last one.")] = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two versions of a definition."""
+    from taskyard.cli.access import open_access
+    from taskyard.cli.definition_diff import diff_versions
+    from taskyard.cli.output import print_json, print_line
+    from taskyard.cli.running import execute
+
+    async def ask() -> None:
+        async with open_access(app) as access:
+            lines = diff_versions(await access.versions(key), old, new)
+        if as_json:
+            print_json({"key": key, "diff": lines})
+        else:
+            print_line("\n".join(lines))
 
     execute(ask())
 

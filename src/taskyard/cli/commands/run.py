@@ -20,6 +20,8 @@ def run(
     Give its input as --FIELD VALUE, typed as the task asks for it; a lone --FIELD is true, a repeated one a list,
     and --FILE @path uploads a file. `taskyard definitions show KEY` names the fields.
 
+    KEY may be a file of source code (.py .js .ts .sh): then it is tried here, in the sandbox, and nothing is stored.
+
     Progress and logs go to stderr, the output goes to stdout as JSON. The exit code is 0, 1 when the task failed or
     was canceled, 2 when the usage or the input was refused.
     """
@@ -30,7 +32,22 @@ def run(
     from taskyard.cli.output import err, hint, print_json
     from taskyard.cli.request import Given, create_body
     from taskyard.cli.running import execute
+    from taskyard.cli.script_files import is_script
     from taskyard.cli.watching import watch
+
+    async def try_here() -> bool:
+        from taskyard.cli.output import error_line
+        from taskyard.cli.script_run import try_script
+        from taskyard.settings import load
+
+        tried = await try_script(load(), key, input_, context.args, quiet=as_json)
+        if as_json:
+            print_json(tried._asdict())
+        elif tried.error is not None:
+            err().print(error_line(tried.error))
+        elif tried.output is not None:
+            print_json(tried.output)
+        return tried.error is None
 
     async def ask() -> bool:
         async with open_access(app, work=True) as access:
@@ -50,5 +67,5 @@ def run(
             print_json(task["output"])
         return completed
 
-    if not execute(ask()):
+    if not execute(try_here() if is_script(key) else ask()):
         raise typer.Exit(Exit.FAILED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskyard.cli.doctor import machine, postgres, remote, sqlite, store
+from taskyard.cli.doctor import machine, postgres, remote, sandbox, sqlite, store
 from taskyard.cli.doctor.finding import Finding, warning, wrong
 from taskyard.errors import ConfigurationError
 from taskyard.settings import Settings, load
@@ -28,6 +28,7 @@ async def _look_at_server(settings: Settings) -> list[Finding]:
         *(sqlite.look(url) if url.startswith("sqlite:") else await postgres.look(url)),
         *await store.look(url),
         *machine.look(settings),
+        *await sandbox.look(settings),
         *_connector(settings["TASKYARD_CONNECTOR"]),
         await machine.look_at_port(settings["TASKYARD_HOST"], settings["TASKYARD_PORT"]),
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from taskyard.contracts.executor import Fallback, Job, Run
-from taskyard.contracts.target import Call, Target
+from taskyard.contracts.target import Call, Standing, Target
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.json import loads
 from taskyard.domain.outcome import Report, TaskError
@@ -30,10 +31,20 @@ class ScriptExecutor:
         self._resources = resources
         self._find_uploads = find_uploads
         self._runs: dict[int, Run] = {}
+        self._standings: dict[str, asyncio.Task[list[Standing]]] = {}
 
     def can_run(self, definition: Definition) -> bool:
-        """See the contract."""
-        return self._target(definition) is not None
+        """See the contract. A target that is about to be used is asked what it can do."""
+        target = self._target(definition)
+        if target is not None and target.name not in self._standings:
+            self._standings[target.name] = asyncio.create_task(target.standings())
+        return target is not None
+
+    def tiers(self) -> list[str]:
+        """Where each kind runs, as `kind:tier`, as far as it is known by now."""
+        asked = self._standings.values()
+        told = [task for task in asked if task.done() and not task.cancelled() and task.exception() is None]
+        return sorted(f"{each.kind}:{each.tier}" for task in told for each in task.result() if each.tier)
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
@@ -62,6 +73,9 @@ class ScriptExecutor:
 
     async def stop(self) -> None:
         """See the contract."""
+        for task in self._standings.values():
+            task.cancel()
+        await asyncio.gather(*self._standings.values(), return_exceptions=True)
         for target in self._targets:
             await target.stop()
 

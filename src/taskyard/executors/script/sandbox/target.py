@@ -69,11 +69,6 @@ class Sandbox:
         """See the contract."""
         return [place.standing for place in await asyncio.gather(*map(self._place, sorted(self.kinds)))]
 
-    def known_tiers(self) -> list[str]:
-        """The tiers that were found until now, as `kind:tier`."""
-        done = {kind: task.result().standing for kind, task in self._places.items() if _succeeded(task)}
-        return [f"{kind}:{standing.tier}" for kind, standing in sorted(done.items()) if standing.tier]
-
     async def start(self) -> None:
         """See the contract. Nothing is started before it is asked for."""
 
@@ -246,7 +241,3 @@ def _ending(jail: Jail, shell: bool, aborts_when_full: bool) -> Ending:
         jail.code, jail.killed_for, jail.cpu_seconds, jail.last, jail.refused, str(jail.tail),
         jail.stdout.head.decode("utf-8", "replace") if shell else None, aborts_when_full,
     )  # fmt: skip
-
-
-def _succeeded(task: asyncio.Task[Place]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None

@@ -1,0 +1,33 @@
+"""The sandbox: whether canaries get out of it, for each kind of code that definitions may bring."""
+
+from __future__ import annotations
+
+from taskyard.app import make_targets
+from taskyard.cli.doctor.finding import Finding, ok, warning
+from taskyard.contracts.target import Standing
+from taskyard.domain.isolation import LEVEL_OF, LEVELS, TIERS
+from taskyard.settings import Settings
+
+
+async def look(settings: Settings) -> list[Finding]:
+    """How each kind of code would run here."""
+    findings = []
+    for target in make_targets(settings, 1):
+        await target.start()
+        try:
+            findings += [_finding(standing) for standing in await target.standings()]
+        finally:
+            await target.stop()
+    return findings
+
+
+def _finding(standing: Standing) -> Finding:
+    check = f"code: {standing.kind}"
+    if not standing.tier:
+        return warning(check, f"cannot run here: {standing.missing}", standing.mend)
+    level = LEVEL_OF.get(standing.tier, "")
+    if not level:
+        return ok(check, f"runs at {standing.tier}")
+    proof = ", out of which no canary got" if standing.tier in TIERS else ""
+    less = "" if level == LEVELS[-1] else f"; a definition that asks for more than {level} is refused"
+    return ok(check, f"runs in the tier {standing.tier}{proof}{less}")
