@@ -58,12 +58,21 @@ def test_what_is_wrong_comes_with_its_mend_and_exits_with_1(taskyard: Command) -
     assert mends["admin.token"].startswith("chmod 600")
 
 
-def test_a_connector_that_is_not_there_is_a_warning(taskyard: Command) -> None:
-    taskyard.settings["TASKYARD_CONNECTOR"] = "kafka"
+def test_a_broker_that_cannot_be_reached_is_told(taskyard: Command) -> None:
     with free_port() as port:
-        taskyard.settings["TASKYARD_PORT"] = port
-        ended = taskyard.done("doctor", "--json")
-    assert found(ended)["connector"] == "warning"
+        taskyard.settings |= {"TASKYARD_PORT": port, "TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": "127.0.0.1:1"}
+        ended = taskyard("doctor", "--json")
+    (finding,) = [one for one in ended.json["findings"] if one["check"] == "connector"]
+    assert (ended.code, finding["health"]) == (1, "wrong")
+    assert "kafka" in finding["message"]
+    assert "events wait" in finding["mend"]
+
+
+def test_a_connector_without_its_settings_is_told(taskyard: Command) -> None:
+    taskyard.settings["TASKYARD_CONNECTOR"] = "sqs"
+    ended = taskyard("doctor", "--json")
+    (finding,) = [one for one in ended.json["findings"] if one["check"] == "connector"]
+    assert (finding["health"], "AWS_REGION" in finding["message"]) == ("wrong", True)
 
 
 def test_a_database_that_lacks_migrations_is_told_apart_from_one_without_workers(taskyard: Command) -> None:

@@ -22,6 +22,7 @@ from taskyard.domain.lifecycle import State
 from taskyard.engine.events import task_events
 from taskyard.engine.query import list_tasks
 from taskyard.errors import ConfigurationError
+from taskyard.server import serve
 from taskyard.settings import load
 from tests.connectors.far_kafka import FarKafka
 from tests.connectors.far_sqs import REGION, FarSqs
@@ -383,3 +384,41 @@ def test_the_region_is_the_settings() -> None:
     assert make_connector(load({**environment, "AWS_REGION": "eu-central-1"}), no_egress) is not None
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
         make_connector(load({**environment, "AWS_REGION": "us-east-1"}), no_egress)
+
+
+async def test_a_requested_shutdown_stops_the_server_gracefully(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Subscribed Events: `system.shutdown_requested` from an
+    administrator stops the process gracefully: running work ends within the grace, the rest goes back to its queue.
+    """
+    async with sqs(monkeypatch) as outside:
+        scopes = ["tasks:write", "admin"]
+        (tmp_path / "settings.json").write_text(json.dumps({**outside.settings, "TASKYARD_CONNECTOR_SCOPES": scopes}))
+        yard = file_yard(tmp_path)
+        ready = asyncio.Event()
+        async with yard, asyncio.timeout(60):
+            serving = asyncio.create_task(
+                serve(yard.app, host="127.0.0.1", port=0, worker=False, ready=lambda _: ready.set())
+            )
+            await ready.wait()
+            shutdown = {"type": "system.shutdown_requested", "id": "stop-1", "data": {}}
+            await outside.put(json.dumps(shutdown).encode())
+            await serving
+            assert await list_all(yard) == []
+            yard.app.stopping.clear()
+            ready.clear()
+            serving = asyncio.create_task(
+                serve(yard.app, host="127.0.0.1", port=0, worker=False, ready=lambda _: ready.set())
+            )
+            await ready.wait()
+            await outside.put(json.dumps(shutdown).encode())
+            await outside.put(request_of("add", {"a": 1, "b": 2}))
+            await eventually(lambda: list_all(yard), within=30)
+            assert not serving.done()  # it had been done with when the process stopped
+            yard.app.request_stop("test")
+            await serving
+
+
+async def list_all(yard: Taskyard) -> list[Any]:
+    return list((await list_tasks(yard.engine, Filter(), 10, None)).items)

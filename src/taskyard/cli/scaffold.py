@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
@@ -14,8 +15,18 @@ CONNECTORS = ("none", "kafka", "sqs", "http")
 DATABASES = ("sqlite", "postgresql")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,99}")
-_TEMPLATES = files("taskyard.cli") / "templates" / "project"
+_TEMPLATES = files("taskyard.cli") / "templates"
 _SUFFIX = ".template"
+_TRY_IT = """
+Tasks are asked for by events, too, and every task tells its own. Fill in `.env`, as `.env.example` shows, and load it:
+
+```sh
+set -a; . ./.env; set +a
+uv run taskyard doctor              # whether the broker can be reached
+uv run taskyard serve tasks:yard &
+uv run python send_event.py "one two two"
+```
+"""
 _CONNECTOR_SETTINGS = {
     "kafka": {
         "KAFKA_BROKERS": "localhost:9092",
@@ -23,6 +34,7 @@ _CONNECTOR_SETTINGS = {
         "TASKYARD_KAFKA_TOPICS_OUT": "tasks",
     },
     "sqs": {"AWS_REGION": "eu-central-1", "SQS_QUEUE_URL": "", "TASKYARD_SQS_OUTPUT_URL": ""},
+    "http": {"TASKYARD_HTTP_URL": "http://127.0.0.1:9000/events", "TASKYARD_EGRESS_ALLOW": "127.0.0.1"},
 }
 
 
@@ -41,7 +53,7 @@ def scaffold(folder: Path, project: Project) -> list[Path]:
     made = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for template in sorted(_TEMPLATES.iterdir(), key=lambda one: one.name):
+        for template in _templates(project.connector):
             path = Path(template.name.removesuffix(_SUFFIX).replace("dot-", "."))
             (folder / path).write_text(
                 Template(template.read_text(encoding="utf-8")).substitute(values), encoding="utf-8"
@@ -50,6 +62,12 @@ def scaffold(folder: Path, project: Project) -> list[Path]:
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be written to: {error.strerror}") from None
     return made
+
+
+def _templates(connector: str) -> list[Traversable]:
+    """The templates of every project, and those of its connector."""
+    folders = ["project", *([connector] if connector != "none" else [])]
+    return sorted((one for name in folders for one in (_TEMPLATES / name).iterdir()), key=lambda one: one.name)
 
 
 def _check(folder: Path, project: Project) -> None:
@@ -74,5 +92,6 @@ def _values(project: Project) -> dict[str, str]:
         "name": project.name,
         "requirement": f"taskyard[{project.connector}]" if has_connector else "taskyard",
         "database_url": url,
+        "try_it": _TRY_IT if has_connector else "",
         "connector_settings": "".join(f"{name}={value}\n" for name, value in settings.items()) if has_connector else "",
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from taskyard.cli.doctor import machine, postgres, remote, sandbox, sqlite, store
-from taskyard.cli.doctor.finding import Finding, warning, wrong
+from taskyard.cli.doctor import connector, machine, postgres, remote, sandbox, sqlite, store
+from taskyard.cli.doctor.finding import Finding, wrong
 from taskyard.errors import ConfigurationError
 from taskyard.settings import Settings, load
 
@@ -29,13 +29,6 @@ async def _look_at_server(settings: Settings) -> list[Finding]:
         *await store.look(url),
         *machine.look(settings),
         *await sandbox.look(settings),
-        *_connector(settings["TASKYARD_CONNECTOR"]),
+        *await connector.look(settings),
         await machine.look_at_port(settings["TASKYARD_HOST"], settings["TASKYARD_PORT"]),
     ]
-
-
-def _connector(name: str) -> list[Finding]:
-    if name == "none":
-        return []
-    mend = "unset TASKYARD_CONNECTOR; until it comes, events are read at /api/v1/events"
-    return [warning("connector", f"{name} is set, but this version brings no connector: no events come or go", mend)]
