@@ -49,5 +49,46 @@ class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     permissions: list[str] = []
 
 
-SHAPES: dict[str, type[msgspec.Struct]] = {**dict.fromkeys(SCRIPT_KINDS, Script), "system": System}
+class Http(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An endpoint that is called with the input."""
+
+    kind: Literal["http"]
+    url: Annotated[str, Meta(pattern="^https?://", max_length=8192)]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    resources: ResourcePatch | None = None
+    target: str = ""
+
+
+class Lambda(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """A function of AWS Lambda. `invocation` async: it answers later."""
+
+    kind: Literal["lambda"]
+    function_name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:./$-]{1,256}$")]
+    region: Annotated[str, Meta(pattern="^[a-z]{2,4}(-[a-z]+)+-[0-9]$")] = ""
+    qualifier: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_$-]{1,128}$")] = ""
+    invocation: Literal["sync", "async"] = "sync"
+    resources: ResourcePatch | None = None
+    target: str = ""
+
+
+class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """A container that runs as a job. A secret in `env` is `name/key` of a Secret in the job's namespace; `cpu` in
+    cores.
+    """
+
+    kind: Literal["kubernetes"]
+    image: Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,511}$")]
+    command: list[str] = []
+    args: list[str] = []
+    env: dict[_Name, str | SecretRef] = {}
+    cpu: Annotated[float, Meta(gt=0)] | None = None
+    service_account: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] | None = None
+    resources: ResourcePatch | None = None
+    target: str = ""
+
+
+SHAPES: dict[str, type[msgspec.Struct]] = {
+    **dict.fromkeys(SCRIPT_KINDS, Script), "system": System, "http": Http, "lambda": Lambda,
+    "kubernetes": Kubernetes,
+}  # fmt: skip
 """The shape of each kind's implementation; a kind that is not here takes what it is given."""

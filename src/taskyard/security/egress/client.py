@@ -54,12 +54,12 @@ class Egress:
         """Another one under the same guard that shows a client certificate or trusts other authorities."""
         return Egress(self.guard, tls=tls, proxy=self._proxy, max_connections=self._max_connections)
 
-    def trusting(self, url: str) -> Egress:
+    def trusting(self, url: str, tls: ssl.SSLContext | None = None) -> Egress:
         """Another one that may reach the host of `url` besides, for an address that the operator has set himself:
         never for one that a user gave.
         """
         guard = self.guard.trusting(parse_url(url).host)
-        return Egress(guard, proxy=self._proxy, max_connections=self._max_connections)
+        return Egress(guard, tls=tls, proxy=self._proxy, max_connections=self._max_connections)
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -1,0 +1,1 @@
+"""Kubernetes: a container runs as a job, followed over the cluster's REST API."""
