@@ -250,7 +250,8 @@ class App:
         size = slots or self.settings["TASK_MAX_CONCURRENT"]
         url = self.settings["TASKYARD_DATABASE_URL"]
         shared = not isinstance(self.engine.store, SqliteStore) or self.engine.store.path != ":memory:"
-        scripts = ScriptExecutor(make_targets(self.settings, size), make_resources(self.settings), self._find_uploads)
+        targets = [*make_targets(self.settings, size), *self._remote_targets()]
+        scripts = ScriptExecutor(targets, make_resources(self.settings), self._find_uploads)
         options = WorkerOptions(
             slots=size,
             queues=STANDARD if queues is None else queues,
@@ -286,6 +287,25 @@ class App:
                 databases=settings["TASKYARD_SYSTEM_DATABASES"],
                 mail_server=parse_mail_url(mail_url) if mail_url else None,
                 mail_from=settings["TASKYARD_MAIL_FROM"],
+            )
+        )
+
+    def _remote_targets(self) -> list[Target]:
+        from taskyard.executors.script.remote import Remote, remote_targets
+        from taskyard.executors.script.signing import signer
+
+        settings = self.settings
+        return remote_targets(
+            Remote(
+                egress=lambda: self.egress,
+                breakers=self.breakers,
+                clock=self.clock,
+                sign=signer(settings["TASKYARD_TARGET_SECRET"]),
+                url=settings["TASKYARD_URL"],
+                kubernetes=settings["TASKYARD_KUBERNETES"],
+                namespace=settings["TASKYARD_KUBERNETES_NAMESPACE"],
+                images=settings["TASKYARD_KUBERNETES_IMAGES"],
+                service_accounts=settings["TASKYARD_KUBERNETES_SERVICE_ACCOUNTS"],
             )
         )
 

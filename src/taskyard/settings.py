@@ -227,6 +227,26 @@ SETTINGS: tuple[Setting, ...] = (
         'the databases of system functions by name, as JSON: {"reports": "postgresql://…"}',
         secret=True,
     ),
+    Setting(
+        "TASKYARD_TARGET_SECRET",
+        _webhook_secret,
+        "",
+        "signs calls of HTTP targets, whsec_ and base64; without it they are not signed",
+        secret=True,
+    ),
+    Setting(
+        "TASKYARD_KUBERNETES",
+        str,
+        "",
+        "the cluster that runs kubernetes tasks: the path of a kubeconfig, or in-cluster; without it none does",
+    ),
+    Setting(
+        "TASKYARD_KUBERNETES_NAMESPACE", str, "", "where its jobs run, if not in the namespace the cluster's names"
+    ),
+    Setting(
+        "TASKYARD_KUBERNETES_IMAGES", _list, ("*",), "the images that may run, such as registry.example.com/jobs/*"
+    ),
+    Setting("TASKYARD_KUBERNETES_SERVICE_ACCOUNTS", _list, (), "the service accounts that definitions may name"),
     Setting("TASKYARD_SMTP_URL", str, "", "the mail server, smtp://user:password@host:587 or smtps://…", secret=True),
     Setting("TASKYARD_MAIL_FROM", str, "", "the sender of mail"),
     Setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +14,9 @@ from taskyard.domain.queue import TaskType
 from taskyard.domain.retry import RetryPatch
 
 JsonObject = dict[str, Any]
+
+OWN_KIND = re.compile(r"[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}")
+"""The form of kinds that installed packages bring, such as `acme/gpu`."""
 
 IMPLEMENTATION_KINDS = frozenset(
     {

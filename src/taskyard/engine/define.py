@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from taskyard.domain.definition import IMPLEMENTATION_KINDS, Definition, Kind
+from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, Definition, Kind
 from taskyard.domain.expression import check_expression
 from taskyard.domain.implementation import SHAPES
 from taskyard.domain.json import Detail, refusal
@@ -80,9 +80,9 @@ def _check_key(definition: Definition) -> None:
 
 
 def _check_kind(definition: Definition) -> None:
-    if definition.kind not in IMPLEMENTATION_KINDS:
+    if definition.kind not in IMPLEMENTATION_KINDS and not OWN_KIND.fullmatch(definition.kind):
         known = ", ".join(sorted(IMPLEMENTATION_KINDS))
-        raise invalid("/implementation/kind", f"must be one of {known}", "enum")
+        raise invalid("/implementation/kind", f"must be one of {known}, or a package's such as acme/gpu", "enum")
     if definition.kind in _SHAPES:
         _SHAPES[definition.kind].check(definition.implementation, "/implementation")
 

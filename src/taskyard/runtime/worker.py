@@ -18,6 +18,7 @@ from taskyard.contracts.clock import Clock
 from taskyard.contracts.executor import Executor
 from taskyard.contracts.records import Topic, WorkerInfo
 from taskyard.contracts.store import Store
+from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.outcome import Released
 from taskyard.domain.queue import Queue
@@ -137,6 +138,10 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for executor in self._executors:
             await executor.stop()
+
+    def can_run(self, definition: Definition) -> bool:
+        """Whether one of its executors can run the definition."""
+        return any(executor.can_run(definition) for executor in self._executors)
 
     def look_again(self) -> None:
         """Look for tasks now, though nobody has said that there are any."""

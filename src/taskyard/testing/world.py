@@ -168,11 +168,7 @@ class World:
             stop_listening()
 
     def _can_run(self, known: Known) -> bool:
-        definition = known.kind.definition
-        name = str(definition.implementation.get("name", definition.key))
-        return definition.kind in ("manual", "system") or (
-            definition.kind == "function" and self.yard.registry.get(name) is not None
-        )
+        return self._worker.can_run(known.kind.definition)
 
 
 class _Told(Listeners):
