@@ -245,7 +245,7 @@ async def test_admin_pages_speak_json_and_need_no_scripts(client: Client) -> Non
 async def test_operators_have_health_metrics_and_workers(working: Client) -> None:
     await working.until(await working.create("add", {"a": 1, "b": 2}), "COMPLETED")
     assert (await working.get("/healthz")).json() == {"status": "ok"}
-    assert (await working.get("/readyz")).json() == {"status": "ready", "dependencies": {}}
+    assert (await working.get("/readyz")).json() == {"status": "ready", "dependencies": {}, "tiers": []}
     text = (await working.get("/metrics")).text
     assert 'taskyard_queue_depth{queue="task-execution-automated"} 0.0' in text
     assert 'taskyard_tasks{state="COMPLETED"} 1.0' in text

@@ -25,14 +25,30 @@ routes = Routes("Operations")
 _PATIENCE = 5.0
 
 
-@routes.add("GET /healthz", answers={200: schemas.Health})
+class Health(schemas.Answer):
+    """How it is."""
+
+    status: str
+
+
+class Readiness(Health):
+    """That it is ready, and how the circuit of each thing that is called stands: closed, half-open or open.
+
+    `tiers`: how the code of definitions is confined by workers, as `kind:tier`.
+    """
+
+    dependencies: dict[str, str]
+    tiers: list[str]
+
+
+@routes.add("GET /healthz", answers={200: Health})
 async def tell_health(call: Call) -> Response:
     """Whether the process answers."""
     del call
     return answer({"status": "ok"})
 
 
-@routes.add("GET /readyz", answers={200: schemas.Readiness})
+@routes.add("GET /readyz", answers={200: Readiness})
 async def tell_readiness(call: Call) -> Response:
     """Whether the store can be reached, so that requests make sense; how the circuits of what is called stand; and the
     tiers in which workers run code.

@@ -344,22 +344,6 @@ class UploadAnswer(Answer):
     sha256: str
 
 
-class Health(Answer):
-    """How it is."""
-
-    status: str
-
-
-class Readiness(Health):
-    """That it is ready, and how the circuit of each thing that is called stands: closed, half-open or open.
-
-    `tiers`: how the code of definitions is confined by workers, as `kind:tier`.
-    """
-
-    dependencies: dict[str, str]
-    tiers: list[str]
-
-
 class Me(Answer):
     """Who is asking."""
 
