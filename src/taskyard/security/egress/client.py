@@ -48,11 +48,18 @@ class Egress:
         self._proxy = proxy
         self._max_connections = max_connections
         self._own_tls = tls is not None
-        self._client = guarded_client(guard, tls or tls_context(), proxy, max_connections)
+        self._tls = tls or tls_context()
+        self._client = guarded_client(guard, self._tls, proxy, max_connections)
 
     def with_tls(self, tls: ssl.SSLContext) -> Egress:
         """Another one under the same guard that shows a client certificate or trusts other authorities."""
         return Egress(self.guard, tls=tls, proxy=self._proxy, max_connections=self._max_connections)
+
+    def apart(self, max_connections: int) -> Egress:
+        """Another one with connections of its own, so many at most: who is slow keeps nobody else's."""
+        other = Egress(self.guard, tls=self._tls, proxy=self._proxy, max_connections=max_connections)
+        other._own_tls = self._own_tls
+        return other
 
     def trusting(self, url: str, tls: ssl.SSLContext | None = None) -> Egress:
         """Another one that may reach the host of `url` besides, for an address that the operator has set himself:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Iterable
+from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -15,6 +17,71 @@ from taskyard.errors import CallFailed
 from taskyard.security.egress.guard import CONNECT_SECONDS, Guard
 
 _KEEP_SECONDS = 30.0
+_KEPT = 16  # each is looked at by every call
+_HEAD_BYTES = 65_536
+_HEAD_STEP = 4096
+
+
+class _Head:
+    """How many bytes may still come before an answer's own headers have."""
+
+    def __init__(self) -> None:
+        self.left: float = _HEAD_BYTES
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise httpcore.RemoteProtocolError(f"more than {_HEAD_BYTES} bytes came before the answer")
+
+    def is_over(self) -> None:
+        self.left = float("inf")
+
+
+_head: ContextVar[_Head | None] = ContextVar("head", default=None)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """Reads an answer's head in small steps and never more than there may be of it: interim answers (RFC 9110, section
+    15.2) could otherwise come without an end, and leave the loop to nobody else.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._socket: Any = inner.get_extra_info("socket")
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        head = _head.get()
+        if head is None or head.left == float("inf"):
+            return await self._inner.read(max_bytes, timeout)
+        data = await self._inner.read(min(max_bytes, _HEAD_STEP), timeout)
+        head.take(len(data))
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":  # asked for every idle connection at every call
+            return self._is_readable()
+        return self._inner.get_extra_info(info)
+
+    def _is_readable(self) -> bool:
+        if self._socket.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
@@ -43,11 +110,13 @@ class _Backend(httpcore.AsyncNetworkBackend):
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(
+                stream = await self._inner.connect_tcp(
                     str(address), port, limit / len(addresses), local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                return _Stream(stream)
         raise failure
 
     async def connect_unix_socket(
@@ -76,6 +145,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
             self._pool = httpcore.AsyncConnectionPool(
                 ssl_context=tls,
                 max_connections=max_connections,
+                max_keepalive_connections=_KEPT,
                 keepalive_expiry=_KEEP_SECONDS,
                 network_backend=_Backend(guard),
             )
@@ -84,7 +154,13 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         """See httpx."""
         if self._checked is not None:
             self._checked.check_host(request.url.host)
-        return await super().handle_async_request(request)
+        head = _Head()
+        token = _head.set(head)
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            head.is_over()
+            _head.reset(token)
 
 
 def guarded_client(guard: Guard, tls: ssl.SSLContext, proxy: str, max_connections: int) -> httpx.AsyncClient:
