@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from taskyard.executors.function.context import BlockingContext, Context
     from taskyard.executors.function.errors import TaskCanceled, TaskFailed
     from taskyard.run import Run
+    from taskyard.security.webhooks import verify_webhook
     from taskyard.yard import TaskHandle, Taskyard
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "UploadedFile",
     "UserTask",
     "WorkflowTask",
+    "verify_webhook",
 ]
 
 _HOMES = {
@@ -53,6 +55,7 @@ _HOMES = {
     "UploadedFile": "taskyard.domain.upload",
     "UserTask": "taskyard.domain.task",
     "WorkflowTask": "taskyard.domain.task",
+    "verify_webhook": "taskyard.security.webhooks",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.schedules import put_schedule
 from taskyard.engine.submit import submit
+from taskyard.engine.subscriptions import Outside
 from taskyard.engine.take import take_kept
 from taskyard.engine.trigger import fire
 from taskyard.engine.upload import open_uploads
@@ -55,14 +57,17 @@ from taskyard.runtime.triggers import Listeners, Triggers
 from taskyard.runtime.upkeep import Service, Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
+from taskyard.security.box import SecretBox
 from taskyard.security.caller import LOCAL, SYSTEM, Caller
 from taskyard.security.egress.rules import Rules
+from taskyard.security.keys import derive, load_or_create
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
 
 VERSION = version("taskyard")
 
 if TYPE_CHECKING:  # commands that call nobody start without it
+    from taskyard.notify.webhooks.service import Webhooks
     from taskyard.security.egress.client import Egress
 
 log = structlog.get_logger("taskyard.app")
@@ -141,7 +146,7 @@ class App:
             notify=settings["TASKYARD_NOTIFY"],
             listen_url=settings["TASKYARD_LISTEN_URL"],
         )
-        self.engine = Engine(store, make_limits(settings))
+        self.engine = Engine(store, make_limits(settings), self._check_url)
         self.watcher = Watcher(self.engine.store)
         self.breakers = Breakers(self.clock)
         self._egress: Egress | None = None
@@ -154,6 +159,21 @@ class App:
         if self._egress is None:
             self._egress = make_egress(self.settings)
         return self._egress
+
+    @cached_property
+    def master_key(self) -> bytes:
+        """The installation's secret, from which keys are made. Raises ConfigurationError where it cannot be kept."""
+        folder = Path(self.settings["TASKYARD_DATA_DIR"])
+        return bytes(self.settings["TASKYARD_SECRET_KEY"] or load_or_create(folder))
+
+    @cached_property
+    def outside(self) -> Outside:
+        """What dealing with the world outside takes."""
+        box = SecretBox(derive(self.master_key, "secrets"))
+        return Outside(box, self._check_url, derive(self.master_key, "callbacks"))
+
+    async def _check_url(self, url: str, path: str) -> str:
+        return await self.egress.guard.check_url(url, path)
 
     async def open(self) -> None:
         """Open the store, migrating an embedded one, and register what was declared. Nested calls are counted."""
@@ -201,16 +221,27 @@ class App:
         """Keep time here for everybody on the store: the periodic services."""
         connector = make_connector(self.settings, lambda: self.egress)
         await self.open()
+        webhooks, days = self._webhooks(), self.settings["TASK_RETENTION_DAYS"]
         try:
             async with self._connected(connector) as services:
-                upkeep = Upkeep(self.engine, self.settings["TASK_RETENTION_DAYS"], services)
+                services += [
+                    Service("webhooks", 0.5, webhooks.turn, Topic.FEED),
+                    Service("deliveries", 3600.0, lambda: webhooks.prune(days), insists=False),
+                ]
+                upkeep = Upkeep(self.engine, days, services)
                 upkeep.start()
                 try:
                     yield
                 finally:
                     await upkeep.stop()
+                    await webhooks.stop()
         finally:
             await self.close()
+
+    def _webhooks(self) -> Webhooks:
+        from taskyard.notify.webhooks.service import Webhooks
+
+        return Webhooks(self.engine, lambda: self.outside, lambda: self.egress)
 
     @contextlib.asynccontextmanager
     async def _connected(self, connector: Connector | None) -> AsyncIterator[list[Service]]:

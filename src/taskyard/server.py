@@ -21,7 +21,7 @@ from taskyard.api.services import ApiServices
 from taskyard.app import VERSION, App
 from taskyard.errors import ConfigurationError
 from taskyard.security.caller import ADMIN, Caller
-from taskyard.security.keys import derive, load_or_create, load_or_create_admin_token
+from taskyard.security.keys import derive, load_or_create_admin_token
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
@@ -51,9 +51,11 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         )
     folder = Path(settings["TASKYARD_DATA_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
-    master = settings["TASKYARD_SECRET_KEY"] or load_or_create(folder)
+    master = app.master_key
     return ApiServices(
         engine=app.engine,
+        outside=app.outside,
+        egress=lambda: app.egress,
         watcher=app.watcher,
         authenticator=Authenticator(
             app.engine.store,

@@ -98,6 +98,8 @@ def make_services(yard: Taskyard, origins: frozenset[str] = loopback_origins(POR
     authenticator = Authenticator(yard.engine.store, admin_token=ADMIN_TOKEN, jwt_secret=SECRET)
     return ApiServices(
         engine=yard.engine,
+        outside=yard.app.outside,
+        egress=lambda: yard.app.egress,
         watcher=yard.app.watcher,
         authenticator=authenticator,
         leases=LeaseSigner(b"l" * 32),

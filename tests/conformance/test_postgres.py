@@ -18,10 +18,11 @@ DO $$ DECLARE one name; BEGIN
   FOR one IN SELECT relname FROM pg_class WHERE relkind = 'r' AND relispartition AND relname !~ '_default$'
   LOOP EXECUTE format('DROP TABLE taskyard.%I', one); END LOOP;
   FOR one IN SELECT tablename FROM pg_tables
-    WHERE schemaname = 'taskyard' AND tablename NOT IN ('migration', 'queue', 'sequencer')
+    WHERE schemaname = 'taskyard' AND tablename NOT IN ('migration', 'queue', 'sequencer', 'webhook_mark')
   LOOP EXECUTE format('DELETE FROM taskyard.%I', one); END LOOP;
   UPDATE taskyard.queue SET paused = false, asked = false;
   UPDATE taskyard.sequencer SET pos = 0;
+  UPDATE taskyard.webhook_mark SET pos = 0, callbacks_since = NULL;
 END $$
 """
 

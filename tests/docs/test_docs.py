@@ -76,6 +76,7 @@ def test_python_code_can_be_read(block: Block) -> None:
 
 def test_every_fence_is_closed_and_names_its_language() -> None:
     known = {"console", "mermaid", "python", "python run", "text", "text output", "json", "toml", "sql", "yaml"}
+    known |= {"javascript", "shell", "go", "java"}
     odd = [f"{block.where}: {block.info or 'no language'}" for block in BLOCKS if block.info not in known]
     open_ = [str(page) for page in PAGES if len(re.findall(r"^```", page.read_text(), re.MULTILINE)) % 2]
     assert not odd + open_

@@ -8,19 +8,21 @@ from taskyard.errors import Forbidden, Unauthorized
 from taskyard.security.caller import Caller
 
 READ, WRITE, EXECUTE, MANUAL = "tasks:read", "tasks:write", "tasks:execute", "tasks:manual"
-DEFINE, QUEUES, SERVICE = "definitions:write", "queues:manage", "service"
+DEFINE, QUEUES, SERVICE, HOOKS = "definitions:write", "queues:manage", "service", "webhooks:manage"
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a route asks of its caller: one of the scopes `any_of`, or nothing but to be known where it is empty.
 
-    `service` asks for that scope besides, and takes no cookie.
+    `service` asks for that scope besides, and takes no cookie. `own`: public, but the route asks for a credential of
+    its own kind.
     """
 
     any_of: tuple[str, ...] = ()
     service: bool = False
     public: bool = False
+    own: bool = False
 
     def check(self, caller: Caller) -> None:
         """Raise Forbidden naming the scope that is missing, or Unauthorized for a cookie where none is taken."""
@@ -45,6 +47,7 @@ def _internal(*any_of: str) -> Access:
 
 _PUBLIC = Access(public=True)
 _ANYBODY = Access()
+_OWN = Access(public=True, own=True)
 
 ACCESS: dict[str, Access] = {
     # service to service
@@ -108,6 +111,22 @@ ACCESS: dict[str, Access] = {
     "DELETE /api/v1/tasks/mapping/{mappingId}": _needs(DEFINE),
     "POST /api/v1/triggers/{name}": _needs(WRITE),
     "POST /api/v1/actions/{name}": _needs(WRITE),
+    "GET /api/v1/subscriptions": _needs(HOOKS),
+    "POST /api/v1/subscriptions": _needs(HOOKS),
+    "GET /api/v1/subscriptions/{subscriptionId}": _needs(HOOKS),
+    "PATCH /api/v1/subscriptions/{subscriptionId}": _needs(HOOKS),
+    "DELETE /api/v1/subscriptions/{subscriptionId}": _needs(HOOKS),
+    "POST /api/v1/subscriptions/{subscriptionId}/rotate": _needs(HOOKS),
+    "POST /api/v1/subscriptions/{subscriptionId}/test": _needs(HOOKS),
+    "GET /api/v1/deliveries": _needs(HOOKS),
+    "POST /api/v1/deliveries/redeliver": _needs(HOOKS),
+    "GET /api/v1/deliveries/{deliveryId}": _needs(HOOKS),
+    "POST /api/v1/deliveries/{deliveryId}/redeliver": _needs(HOOKS),
+    "GET /api/v1/callbacks/secret": _needs(HOOKS, WRITE),
+    "GET /api/v1/client-apps": _needs(HOOKS),
+    "POST /api/v1/client-apps": _needs(HOOKS),
+    "DELETE /api/v1/client-apps/{apiKey}": _needs(HOOKS),
+    "POST /api/v1/webhooks/subscribe": _OWN,
     "POST /api/v1/uploads": _needs(WRITE, MANUAL),
     "GET /api/v1/me": _ANYBODY,
     # people

@@ -76,6 +76,8 @@ def _operation_id(operation: Operation) -> str:
 
 
 def _who(access: Access) -> str:
+    if access.own:
+        return "Needs `x-api-key` and `x-api-secret` of a client app."
     if access.public:
         return "Open to everybody."
     scopes = " or ".join(f"`{scope}`" for scope in access.any_of) or "no scope"
@@ -122,7 +124,7 @@ def _responses(operation: Operation, components: JsonObject) -> JsonObject:
 
 def _error_statuses(operation: Operation) -> set[int]:
     found = set(STATUS.values()) - {401, 404, 409, 413, 422}
-    if not operation.access.public:
+    if not operation.access.public or operation.access.own:
         found.add(401)
     if "{" in operation.path or operation.body is not None:
         found.add(404)

@@ -7,8 +7,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskyard.api import (
     admin,
+    client_apps,
     dead_letters,
     definitions,
+    deliveries,
     docs,
     event_letters,
     events,
@@ -19,6 +21,7 @@ from taskyard.api import (
     operations,
     queues,
     schedules,
+    subscriptions,
     task_lists,
     task_story,
     tasks,
@@ -35,6 +38,7 @@ from taskyard.api.shapes import JsonObject
 _RESOURCES = (
     tasks.internal, leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
     tasks.routes, task_lists.routes, task_story.routes, definitions.routes, schedules.routes, queues.routes,
+    subscriptions.routes, deliveries.routes, client_apps.routes,
     triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,
     live.routes, operations.routes, docs.routes,
 )  # fmt: skip

@@ -11,9 +11,11 @@ from typing import Any, Literal, NamedTuple
 from taskyard.api.authenticate import Authenticator
 from taskyard.api.cursors import Cursors
 from taskyard.engine.engine import Engine
+from taskyard.engine.subscriptions import Outside
 from taskyard.errors import Unauthorized
 from taskyard.runtime.watcher import Watcher
 from taskyard.security.caller import Caller
+from taskyard.security.egress.client import Egress
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.session import LoginLinks, SessionSigner
 
@@ -36,6 +38,8 @@ class ApiServices:
     """
 
     engine: Engine
+    outside: Outside
+    egress: Callable[[], Egress]
     watcher: Watcher
     authenticator: Authenticator
     leases: LeaseSigner

@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from taskyard.client import leases, live, operations, scheduling, tasks
+from taskyard.client import leases, live, operations, scheduling, tasks, webhooks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
 from taskyard.client.server import Server, answer_of, socket_failure
@@ -235,6 +235,20 @@ class AsyncTaskyardClient(Exchange):
     resume_schedule = _verb(scheduling.resume_schedule)
     run_schedule = _verb(scheduling.run_schedule)
     backfill_schedule = _verb(scheduling.backfill_schedule)
+
+    # ---- webhooks
+    subscriptions = _stream(webhooks.subscriptions)
+    subscription = _verb(webhooks.subscription)
+    subscribe = _verb(webhooks.subscribe)
+    change_subscription = _verb(webhooks.change_subscription)
+    remove_subscription = _verb(webhooks.remove_subscription)
+    rotate_subscription = _verb(webhooks.rotate_subscription)
+    ping_subscription = _verb(webhooks.ping_subscription)
+    deliveries = _stream(webhooks.deliveries)
+    delivery = _verb(webhooks.delivery)
+    redeliver = _verb(webhooks.redeliver)
+    redeliver_all = _verb(webhooks.redeliver_all)
+    callback_secret = _verb(webhooks.callback_secret)
 
     # ---- working
     dequeue = _verb(leases.dequeue)

@@ -40,6 +40,7 @@ from taskyard.contracts.records import (
     WorkerInfo,
     WorkerRow,
 )
+from taskyard.contracts.webhooks import Webhooks
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place
 from taskyard.domain.gate import GatedLane, RateGate
@@ -382,5 +383,7 @@ class Vault(Protocol):
         """Whom an API token stands for; None when unknown or expired."""
 
 
-class Store(Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus, Protocol):
+class Store(
+    Lifetime, Names, Submission, Execution, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus, Webhooks, Protocol
+):
     """The contract. See the module's text for what holds for all verbs."""

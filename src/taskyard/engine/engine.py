@@ -11,6 +11,7 @@ from taskyard.domain.policy import ExecutionConfig, Maxima
 from taskyard.domain.priority import AGED, HeadStarts
 from taskyard.domain.queue import Queue
 from taskyard.engine.batcher import Batcher
+from taskyard.engine.callback import Callbacks, CheckUrl
 from taskyard.engine.catalog import Catalog
 from taskyard.engine.depth import DepthGuard
 from taskyard.engine.gates import Gatekeeper
@@ -37,8 +38,9 @@ class Limits(msgspec.Struct, frozen=True):
 class Engine:
     """The store, the catalogue of names, and the service's limits. Belongs to one event loop."""
 
-    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+    def __init__(self, store: Store, limits: Limits | None = None, check_url: CheckUrl | None = None) -> None:
         self.store = store
+        self.callbacks = Callbacks(store, check_url)
         self.limits = limits or Limits()
         self.catalog = Catalog(store)
         self.batcher = Batcher(store.enqueue)

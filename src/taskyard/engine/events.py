@@ -14,6 +14,8 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.query import Known, join, know
 from taskyard.errors import NotFound
 
+_AT_ONCE = 1000
+
 
 class Reference(NamedTuple):
     """An event before it is told: where it stands in the feed, and which fact it is."""
@@ -58,6 +60,13 @@ async def read_page(engine: Engine, after: int, limit: int) -> FeedPage:
         ]
     taken = references[:limit]
     return FeedPage(await _tell(engine, taken), taken[-1].pos if taken else after)
+
+
+async def latest_position(engine: Engine) -> int:
+    """The position in the feed of what happened last, and nothing after it."""
+    while await engine.store.sequence(_AT_ONCE):
+        pass
+    return await engine.store.feed_end()
 
 
 async def task_events(engine: Engine, task_id: int) -> list[TaskEvent]:

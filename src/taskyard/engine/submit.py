@@ -167,6 +167,8 @@ async def _draft(
     named = request.priority or (request.workflow_context.importance if request.workflow_context else None)
     plain = engine.catalog.routes.get((kind.id, named)) if request.execution_config is None else None
     route = plain or await _route(engine, kind, named, request.execution_config)
+    if request.callback_url is not None:
+        await engine.callbacks.admit(request.callback_url, f"{path}/callbackUrl")
     run_at = _run_at(request, now, path)
     expire = request.expire if request.expire is not None else definition.expire
     fairness_key = short(request.fairness_key) if request.fairness_key else None

@@ -17,7 +17,47 @@ class Started(NamedTuple):
     reused: bool
 
 
-class Access(Protocol):
+class WebhookAccess(Protocol):
+    """The verbs of webhooks."""
+
+    async def subscriptions(self, limit: int, cursor: str | None) -> Json:
+        """A page of the subscriptions, by id."""
+
+    async def subscription(self, subscription_id: str) -> Json:
+        """One subscription, and how its endpoint fares."""
+
+    async def subscribe(self, body: Json) -> Json:
+        """Make a subscription; with its `secret`."""
+
+    async def change_subscription(self, subscription_id: str, body: Json) -> Json:
+        """Change the fields that are given; the subscription."""
+
+    async def remove_subscription(self, subscription_id: str) -> None:
+        """Forget a subscription."""
+
+    async def rotate_subscription(self, subscription_id: str, overlap: float) -> Json:
+        """Give it a new secret; with its `secret`."""
+
+    async def ping_subscription(self, subscription_id: str) -> Json:
+        """Send it a ping, once; the delivery."""
+
+    async def deliveries(self, query: Mapping[str, Any]) -> Json:
+        """A page of deliveries; `query` as the parameters of `GET /api/v1/deliveries`."""
+
+    async def delivery(self, delivery_id: str) -> Json:
+        """One delivery, with its `payload`."""
+
+    async def redeliver(self, delivery_id: str) -> Json:
+        """Send one again, now; the delivery."""
+
+    async def redeliver_all(self, filter_: Json) -> Json:
+        """Send all again that fit and are over: `{count}`."""
+
+    async def callback_secret(self) -> Json:
+        """What signs callbacks: `{secret}`."""
+
+
+class Access(WebhookAccess, Protocol):
     """The verbs. All speak the JSON of the HTTP interface and raise the TaskyardErrors of the engine."""
 
     async def start(self, body: Json) -> Started:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taskyard.cli.access.contract import Access, Json, Message, Started
+from taskyard.cli.access.remote_webhooks import RemoteWebhooks
 from taskyard.client import AsyncTaskyardClient
 from taskyard.client.talk import API, INTERNAL, fetch, part
 
@@ -21,11 +22,8 @@ async def open_remote(url: str, token: str) -> AsyncIterator[Access]:
         yield RemoteAccess(client)
 
 
-class RemoteAccess:
+class RemoteAccess(RemoteWebhooks):
     """The verbs over HTTP, in the JSON of the answers as they are; see the contract."""
-
-    def __init__(self, client: AsyncTaskyardClient) -> None:
-        self._client = client
 
     # ---- tasks
     async def start(self, body: Json) -> Started:

@@ -25,6 +25,7 @@ from taskyard.cli.commands import (
     start,
     tasks,
     token,
+    webhooks,
     why,
     worker,
 )
@@ -50,6 +51,7 @@ def add_to(program: typer.Typer) -> None:
     program.add_typer(deadletters.group, name="deadletters")
     program.add_typer(definitions.group, name="definitions")
     program.add_typer(schedules.group, name="schedules")
+    program.add_typer(webhooks.group, name="webhooks")
     program.add_typer(token.group, name="token")
     program.command("migrate")(migrate.migrate)
     program.command("settings")(settings.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.store.postgres.bus import Bus
 from taskyard.store.postgres.clock import StoreClock
+from taskyard.store.postgres.deliveries import Deliveries
 from taskyard.store.postgres.gating import Gating
 from taskyard.store.postgres.lifetime import Lifetime
 from taskyard.store.postgres.moves import Moves
@@ -14,11 +15,26 @@ from taskyard.store.postgres.reading import Reading
 from taskyard.store.postgres.schedules import Schedules
 from taskyard.store.postgres.signals import Wakeups
 from taskyard.store.postgres.submission import Submission
+from taskyard.store.postgres.subscriptions import Subscriptions
 from taskyard.store.postgres.upkeep import Upkeep
 from taskyard.store.postgres.vault import Vault
 
 
-class PostgresStore(Lifetime, Names, Schedules, Bus, Submission, Gating, Moves, Upkeep, Queues, Reading, Vault):
+class PostgresStore(
+    Lifetime,
+    Names,
+    Schedules,
+    Bus,
+    Submission,
+    Gating,
+    Moves,
+    Upkeep,
+    Queues,
+    Reading,
+    Vault,
+    Subscriptions,
+    Deliveries,
+):
     """Tasks in the schema `taskyard` of a PostgreSQL database, which any number of processes share.
 
     `url` is `postgresql://user:password@host:port/database`, or leads to a connection pooler in front of it.

@@ -15,6 +15,7 @@ from taskyard.domain.ids import IdMaker
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.store.sqlite.bus import Bus
 from taskyard.store.sqlite.database import Database
+from taskyard.store.sqlite.deliveries import Deliveries
 from taskyard.store.sqlite.gating import Gating
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
@@ -22,6 +23,7 @@ from taskyard.store.sqlite.queues import Queues
 from taskyard.store.sqlite.reading import Reading
 from taskyard.store.sqlite.schedules import Schedules
 from taskyard.store.sqlite.submission import Submission
+from taskyard.store.sqlite.subscriptions import Subscriptions
 from taskyard.store.sqlite.upkeep import Upkeep
 from taskyard.store.sqlite.vault import Vault
 from taskyard.store.sqlite.watch import commits
@@ -29,7 +31,9 @@ from taskyard.store.sqlite.watch import commits
 _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
 
 
-class SqliteStore(Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus):
+class SqliteStore(
+    Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus, Subscriptions, Deliveries
+):
     """Tasks in one SQLite file, which several processes may share; `path` may be `:memory:`.
 
     Made by another process's commit, wake-ups come from watching the file's change counter.

@@ -27,6 +27,13 @@ from taskyard.testing.conformance.store.reading import TestCounts, TestFacts, Te
 from taskyard.testing.conformance.store.scheduling import TestSchedules
 from taskyard.testing.conformance.store.settling import TestSettle, TestStaleSettlements
 from taskyard.testing.conformance.store.submission import TestEnqueue, TestForeignConnections, TestUniqueKeys
+from taskyard.testing.conformance.store.telling import (
+    TestClientApps,
+    TestDelivering,
+    TestDeliveryLists,
+    TestPlanning,
+    TestSubscriptions,
+)
 from taskyard.testing.conformance.store.upkeep import TestFeed, TestLead, TestPromote, TestPrune
 from taskyard.testing.conformance.store.vault import TestTokens, TestUploads
 
@@ -35,10 +42,13 @@ __all__ = [
     "TestCeiling",
     "TestChangeOpen",
     "TestClaim",
+    "TestClientApps",
     "TestContention",
     "TestCounts",
     "TestCrashes",
     "TestDead",
+    "TestDelivering",
+    "TestDeliveryLists",
     "TestDiscard",
     "TestEnqueue",
     "TestExtend",
@@ -61,6 +71,7 @@ __all__ = [
     "TestNames",
     "TestOrder",
     "TestOutliving",
+    "TestPlanning",
     "TestPromote",
     "TestPrune",
     "TestQueues",
@@ -78,6 +89,7 @@ __all__ = [
     "TestSlots",
     "TestSlotsComeBack",
     "TestStaleSettlements",
+    "TestSubscriptions",
     "TestTokens",
     "TestTurn",
     "TestTurns",

@@ -1,0 +1,1 @@
+"""Webhooks: what is committed is planned for those who subscribed, and sent until they have taken it."""
