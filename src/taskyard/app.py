@@ -22,6 +22,7 @@ from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
 from taskyard.contracts.target import Target
+from taskyard.domain.breaker import SERVICE
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.resources import ResourcePatch, Resources
@@ -54,13 +55,17 @@ from taskyard.runtime.follow import wait_final
 from taskyard.runtime.intake import Intake, IntakeOptions
 from taskyard.runtime.relay import Relay
 from taskyard.runtime.triggers import Listeners, Triggers
-from taskyard.runtime.upkeep import Service, Upkeep
+from taskyard.runtime.upkeep import Service as Periodic
+from taskyard.runtime.upkeep import Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
 from taskyard.security.box import SecretBox
 from taskyard.security.caller import LOCAL, SYSTEM, Caller
 from taskyard.security.egress.rules import Rules
 from taskyard.security.keys import derive, load_or_create
+from taskyard.services.resource import ResourceService
+from taskyard.services.service import Service
+from taskyard.services.spans import Spans
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
 
@@ -244,13 +249,18 @@ class App:
         return Webhooks(self.engine, lambda: self.outside, lambda: self.egress)
 
     @contextlib.asynccontextmanager
-    async def _connected(self, connector: Connector | None) -> AsyncIterator[list[Service]]:
+    async def _connected(self, connector: Connector | None) -> AsyncIterator[list[Periodic]]:
         """Take events in, and what has to be done now and then so that they go out."""
         services = [
-            Service("events", 0.5, lambda: take_kept(self.engine, self.request_stop)),
-            Service("answers", 0.5, lambda: match_early(self.engine)),
-            Service("workflows", 0.5, Workflows(self.engine).turn, Topic.FEED),
+            Periodic("events", 0.5, lambda: take_kept(self.engine, self.request_stop)),
+            Periodic("answers", 0.5, lambda: match_early(self.engine)),
+            Periodic("workflows", 0.5, Workflows(self.engine).turn, Topic.FEED),
         ]
+        observed = self.service("observability")
+        if observed is not None:
+            spans = Spans(self.engine, observed)
+            await spans.begin()
+            services.append(Periodic("spans", 0.5, spans.turn, Topic.FEED))
         if connector is None:
             yield services
             return
@@ -259,7 +269,7 @@ class App:
             circuit = self.breakers.circuit(f"connector:{connector.name}", BREAKER)
             relay = Relay(self.engine, connector, circuit, cloud_events=self.settings["TASKYARD_CLOUD_EVENTS"])
             await relay.begin()
-            services += [Service("relay", 0.1, relay.turn, Topic.FEED), Service("resend", 1.0, relay.resend)]
+            services += [Periodic("relay", 0.1, relay.turn, Topic.FEED), Periodic("resend", 1.0, relay.resend)]
         if connector.receives:
             intake.start()
         try:
@@ -272,6 +282,11 @@ class App:
         caller = Caller(f"connector:{connector.name}", frozenset(self.settings["TASKYARD_CONNECTOR_SCOPES"]))
         return IntakeOptions(caller, self.settings["TASKYARD_MAX_BODY"])
 
+    def service(self, name: str) -> Service | None:
+        """The other service of this name, called behind its own breaker; None where none is set."""
+        url = self.settings[f"TASKYARD_{name.upper()}_SERVICE_URL"]
+        return Service(url, self.egress, self.breakers.circuit(f"service:{name}", SERVICE)) if url else None
+
     def request_stop(self, by: str) -> None:
         """Have this process stop gracefully, as whoever runs it does that."""
         log.warning("this process is asked to stop", by=by)
@@ -282,7 +297,9 @@ class App:
         url = self.settings["TASKYARD_DATABASE_URL"]
         shared = not isinstance(self.engine.store, SqliteStore) or self.engine.store.path != ":memory:"
         targets = [*make_targets(self.settings, size), *self._remote_targets()]
-        scripts = ScriptExecutor(targets, make_resources(self.settings), self._find_uploads)
+        resource = self.service("resource")
+        allocate = None if resource is None else ResourceService(resource).allocate
+        scripts = ScriptExecutor(targets, make_resources(self.settings), self._find_uploads, allocate)
         options = WorkerOptions(
             slots=size,
             queues=STANDARD if queues is None else queues,

@@ -25,8 +25,10 @@ from taskyard.security.keys import derive, load_or_create_admin_token
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
+from taskyard.services.auth import AuthService
 from taskyard.supervisor import Supervisor
 
+_ISSUERS = ("TASKYARD_JWT_SECRET", "TASKYARD_JWKS_URL", "TASKYARD_AUTH_SERVICE_URL")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = structlog.get_logger("taskyard.server")
@@ -43,15 +45,16 @@ class Address(NamedTuple):
 def make_services(app: App, host: str, port: int) -> ApiServices:
     """What the API works with. Raises ConfigurationError for an open address without authentication."""
     settings = app.settings
-    signed = bool(settings["TASKYARD_JWT_SECRET"] or settings["TASKYARD_JWKS_URL"])
+    signed = any(settings[name] for name in _ISSUERS)
     if not signed and host not in LOOPBACK:
         raise ConfigurationError(
             f"TASKYARD_HOST is {host}, which others can reach, but nobody could be told apart: "
-            "set TASKYARD_JWT_SECRET or TASKYARD_JWKS_URL, or bind to 127.0.0.1"
+            "set TASKYARD_JWT_SECRET, TASKYARD_JWKS_URL or TASKYARD_AUTH_SERVICE_URL, or bind to 127.0.0.1"
         )
     folder = Path(settings["TASKYARD_DATA_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
     master = app.master_key
+    auth = app.service("auth")
     return ApiServices(
         engine=app.engine,
         outside=app.outside,
@@ -64,6 +67,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
             jwks_url=settings["TASKYARD_JWKS_URL"],
             issuer=settings["TASKYARD_JWT_ISSUER"],
             audience=settings["TASKYARD_JWT_AUDIENCE"],
+            auth_service=None if auth is None else AuthService(auth),
         ),
         leases=LeaseSigner(derive(master, "lease")),
         sessions=SessionSigner(derive(master, "session")),

@@ -23,8 +23,11 @@ ADMIN_SUBJECT = "admin"
 _MOST_REMEMBERED = 1000
 
 
-class _Verifier(Protocol):
-    async def verify(self, token: str) -> Caller: ...
+class Verifier(Protocol):
+    """Says whom a token stands for."""
+
+    async def verify(self, token: str) -> Caller:
+        """The caller. Raises Unauthorized, Overloaded."""
 
 
 class Authenticator:
@@ -43,11 +46,16 @@ class Authenticator:
         jwks_url: str = "",
         issuer: str = "",
         audience: str = "",
+        auth_service: Verifier | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        if auth_service is not None and (jwt_secret or jwks_url):
+            raise ConfigurationError(
+                "TASKYARD_AUTH_SERVICE_URL is set beside TASKYARD_JWT_SECRET or TASKYARD_JWKS_URL; choose one of them"
+            )
         self._vault = vault
         self._admin_hash = hash_api_token(admin_token) if admin_token else ""
-        self._verifier = _verifier(jwt_secret, jwks_url, issuer or None, audience or None, now)
+        self._verifier = auth_service or _verifier(jwt_secret, jwks_url, issuer or None, audience or None, now)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller a token proves. Raises Unauthorized for any other, Overloaded when it cannot be checked."""
@@ -72,10 +80,14 @@ class _Expiry(msgspec.Struct):
 
 
 def expiry_of(token: str) -> float:
-    """When an accepted token ends by its own word, in unix seconds; API tokens do not say."""
-    if is_api_token(token):
+    """When an accepted token ends by its own word, in unix seconds; those that are no JSON Web Tokens do not say."""
+    parts = token.split(".")
+    if is_api_token(token) or len(parts) != 3:
         return math.inf
-    return msgspec.json.decode(encoding.decode(token.split(".")[1]), type=_Expiry).exp
+    try:
+        return msgspec.json.decode(encoding.decode(parts[1]), type=_Expiry).exp
+    except (ValueError, msgspec.MsgspecError):
+        return math.inf
 
 
 def record_of(caller: Caller) -> dict[str, Any]:
@@ -111,7 +123,7 @@ class _SharedSecret:
 
 def _verifier(
     secret: str, jwks_url: str, issuer: str | None, audience: str | None, now: Callable[[], float]
-) -> _Verifier | None:
+) -> Verifier | None:
     if secret and jwks_url:
         raise ConfigurationError("TASKYARD_JWT_SECRET and TASKYARD_JWKS_URL are both set; tokens have one issuer")
     if secret:

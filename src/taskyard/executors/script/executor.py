@@ -17,19 +17,28 @@ from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schema import compile_schema
 from taskyard.domain.upload import UploadedFile
 
+Allocate = Callable[[str], Awaitable[ResourcePatch | None]]
 FindUploads = Callable[[list[str]], Awaitable[dict[str, UploadedFile]]]
 
 
 class ScriptExecutor:
     """Runs attempts at `targets`; of those that know a kind the first is its default.
 
-    `resources`: the limits that hold where a definition names none. `find_uploads` gives the files behind upload ids.
+    `resources`: the limits that hold where a definition names none, nor `allocate` for it. `find_uploads` gives the
+    files behind upload ids.
     """
 
-    def __init__(self, targets: Sequence[Target], resources: Resources, find_uploads: FindUploads) -> None:
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        resources: Resources,
+        find_uploads: FindUploads,
+        allocate: Allocate | None = None,
+    ) -> None:
         self._targets = targets
         self._resources = resources
         self._find_uploads = find_uploads
+        self._allocate = allocate
         self._runs: dict[int, Run] = {}
         self._standings: dict[str, asyncio.Task[list[Standing]]] = {}
 
@@ -89,11 +98,12 @@ class ScriptExecutor:
     def _bind(self, kind: Kind, target: Target) -> Run:
         definition = kind.definition
         given = definition.implementation.get("resources")
-        resources = self._resources.patched(msgspec.convert(given or {}, ResourcePatch))
+        own = msgspec.convert(given or {}, ResourcePatch)
         validator = compile_schema(definition.input_schema) if definition.input_schema else None
 
         async def run(job: Job) -> Report:
             claimed = job.claimed
+            allocated = await self._allocate(definition.key) if self._allocate is not None else None
             takes_files = validator is not None and validator.takes_uploads
             ids = validator.upload_ids(loads(claimed.input)) if validator is not None and takes_files else []
             return await target.run(
@@ -106,7 +116,7 @@ class ScriptExecutor:
                     implementation=definition.implementation,
                     input=claimed.input,
                     timeout=job.policy.timeout,
-                    resources=resources,
+                    resources=self._resources.patched(allocated).patched(own),
                     security_level=str((job.policy.security_context or {}).get("securityLevel", "LOW")),
                     files=await self._find_uploads(list(ids)) if ids else {},
                 ),

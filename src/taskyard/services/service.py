@@ -1,0 +1,58 @@
+"""One other service: JSON over HTTP, repeated while it fails, cut off while it keeps failing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import msgspec
+
+from taskyard.calls.again import SERVICE_CALLS, Wait, call_again
+from taskyard.calls.breakers import Circuit
+from taskyard.domain.retry import RetryPolicy
+from taskyard.errors import CallFailed
+from taskyard.security.egress.client import Egress, Limits
+
+_LIMITS = Limits(connect=3.0, read=5.0, total=10.0, max_bytes=256 * 1024)
+_BUSY = frozenset({408, 425, 429})
+
+
+class Service:
+    """A service at an address of the operator's; its host must be one that may be reached."""
+
+    def __init__(
+        self,
+        url: str,
+        egress: Egress,
+        circuit: Circuit,
+        *,
+        policy: RetryPolicy = SERVICE_CALLS,
+        wait: Wait = asyncio.sleep,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._egress = egress
+        self._circuit = circuit
+        self._policy = policy
+        self._wait = wait
+
+    async def post(self, path: str, body: Any) -> httpx.Response:
+        """The service's answer, if it is not about its own troubles. Raises CallFailed, CircuitOpen, EgressRefused."""
+        content = msgspec.json.encode(body)
+        return await call_again(lambda: self._post(path, content), self._policy, wait=self._wait)
+
+    async def _post(self, path: str, content: bytes) -> httpx.Response:
+        with self._circuit.call():
+            headers = {"content-type": "application/json", "accept": "application/json"}
+            answer = await self._egress.send("POST", self._url + path, headers=headers, content=content, limits=_LIMITS)
+            if answer.status_code >= 500 or answer.status_code in _BUSY:
+                raise CallFailed(f"{self._circuit.name} answered {answer.status_code}", reason="status")
+            return answer
+
+
+def object_of(answer: httpx.Response) -> dict[str, Any]:
+    """The answer's JSON object. Raises CallFailed for anything else."""
+    try:
+        return msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        raise CallFailed("the answer is no JSON object", reason="body", retryable=False) from None
