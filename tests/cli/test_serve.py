@@ -121,14 +121,22 @@ def test_the_demo_takes_the_port_that_is_set(program: Command) -> None:
         assert demo.end(signal.SIGINT).code == 0
 
 
-def test_a_worker_says_that_it_brings_no_connector_and_works_all_the_same(program: Command) -> None:
-    program.settings["TASKYARD_CONNECTOR"] = "kafka"
+def test_a_worker_works_on_while_its_broker_is_away(program: Command) -> None:
+    program.settings |= {"TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": "127.0.0.1:1"}
     with program.begin("worker", "jobs:yard") as worker:
         program.done("follow", program.done("start", "count", "--app", "jobs:yard").out.strip())
         ended = worker.end(signal.SIGTERM)
     assert ended.code == 0
-    (told,) = [line for line in ended.err.splitlines() if "connector" in line]
-    assert json.loads(told)["level"] == "warning"
+    assert "events wait for the broker" in ended.err
+
+
+def test_a_connector_without_its_settings_stops_the_start(program: Command) -> None:
+    program.settings["TASKYARD_CONNECTOR"] = "kafka"
+    for command in (["worker", "jobs:yard"], ["serve", "jobs:yard", "--port", "0"]):
+        ended = program(*command)
+        assert ended.code == 2
+        assert "KAFKA_BROKERS" in ended.err
+        assert len([line for line in ended.err.splitlines() if "KAFKA_BROKERS" in line]) == 1
 
 
 def test_the_demo_stops_when_it_is_told_to(program: Command) -> None:
