@@ -15,9 +15,8 @@ import msgspec
 import structlog
 
 from taskyard.calls.breakers import Breakers
-from taskyard.connecting import make_connector
+from taskyard.connecting import Ways, connected, make_connector
 from taskyard.contracts.clock import Clock, SystemClock
-from taskyard.contracts.connector import Connector
 from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
@@ -28,8 +27,6 @@ from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
-from taskyard.domain.window import BREAKER
-from taskyard.engine.answers import match_early
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
 from taskyard.engine.query import get_task
@@ -37,10 +34,8 @@ from taskyard.engine.request import TaskRequest
 from taskyard.engine.schedules import put_schedule
 from taskyard.engine.submit import submit
 from taskyard.engine.subscriptions import Outside
-from taskyard.engine.take import take_kept
 from taskyard.engine.trigger import fire
 from taskyard.engine.upload import open_uploads
-from taskyard.engine.workflows import Workflows
 from taskyard.errors import ConfigurationError
 from taskyard.executors.function.context import OnProgress
 from taskyard.executors.function.executor import FunctionExecutor
@@ -52,20 +47,17 @@ from taskyard.executors.script.lite import Lite
 from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
-from taskyard.runtime.intake import Intake, IntakeOptions
-from taskyard.runtime.relay import Relay
 from taskyard.runtime.triggers import Listeners, Triggers
 from taskyard.runtime.upkeep import Service as Periodic
 from taskyard.runtime.upkeep import Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
 from taskyard.security.box import SecretBox
-from taskyard.security.caller import LOCAL, SYSTEM, Caller
+from taskyard.security.caller import LOCAL, SYSTEM
 from taskyard.security.egress.rules import Rules
 from taskyard.security.keys import derive, load_or_create
 from taskyard.services.resource import ResourceService
 from taskyard.services.service import Service
-from taskyard.services.spans import Spans
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
 
@@ -228,10 +220,11 @@ class App:
         await self.open()
         webhooks, days = self._webhooks(), self.settings["TASK_RETENTION_DAYS"]
         try:
-            async with self._connected(connector) as services:
+            ways = Ways(self.engine, self.breakers, self.settings, self.request_stop)
+            async with connected(ways, connector, self.service("observability")) as services:
                 services += [
-                    Service("webhooks", 0.5, webhooks.turn, Topic.FEED),
-                    Service("deliveries", 3600.0, lambda: webhooks.prune(days), insists=False),
+                    Periodic("webhooks", 0.5, webhooks.turn, Topic.FEED),
+                    Periodic("deliveries", 3600.0, lambda: webhooks.prune(days), insists=False),
                 ]
                 upkeep = Upkeep(self.engine, days, services)
                 upkeep.start()
@@ -247,40 +240,6 @@ class App:
         from taskyard.notify.webhooks.service import Webhooks
 
         return Webhooks(self.engine, lambda: self.outside, lambda: self.egress)
-
-    @contextlib.asynccontextmanager
-    async def _connected(self, connector: Connector | None) -> AsyncIterator[list[Periodic]]:
-        """Take events in, and what has to be done now and then so that they go out."""
-        services = [
-            Periodic("events", 0.5, lambda: take_kept(self.engine, self.request_stop)),
-            Periodic("answers", 0.5, lambda: match_early(self.engine)),
-            Periodic("workflows", 0.5, Workflows(self.engine).turn, Topic.FEED),
-        ]
-        observed = self.service("observability")
-        if observed is not None:
-            spans = Spans(self.engine, observed)
-            await spans.begin()
-            services.append(Periodic("spans", 0.5, spans.turn, Topic.FEED))
-        if connector is None:
-            yield services
-            return
-        intake = Intake(self.engine, connector, self.request_stop, self._intake_options(connector))
-        if connector.sends:
-            circuit = self.breakers.circuit(f"connector:{connector.name}", BREAKER)
-            relay = Relay(self.engine, connector, circuit, cloud_events=self.settings["TASKYARD_CLOUD_EVENTS"])
-            await relay.begin()
-            services += [Periodic("relay", 0.1, relay.turn, Topic.FEED), Periodic("resend", 1.0, relay.resend)]
-        if connector.receives:
-            intake.start()
-        try:
-            yield services
-        finally:
-            await intake.stop()
-            await connector.close()
-
-    def _intake_options(self, connector: Connector) -> IntakeOptions:
-        caller = Caller(f"connector:{connector.name}", frozenset(self.settings["TASKYARD_CONNECTOR_SCOPES"]))
-        return IntakeOptions(caller, self.settings["TASKYARD_MAX_BODY"])
 
     def service(self, name: str) -> Service | None:
         """The other service of this name, called behind its own breaker; None where none is set."""

@@ -1,19 +1,43 @@
-"""From settings to the one connector of a deployment."""
+"""From settings to the one connector of a deployment, and to what goes on so that events come and go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from taskyard.calls.breakers import Breakers
 from taskyard.contracts.connector import Connector
+from taskyard.contracts.records import Topic
+from taskyard.domain.window import BREAKER
+from taskyard.engine.answers import match_early
+from taskyard.engine.engine import Engine
+from taskyard.engine.take import take_kept
+from taskyard.engine.workflows import Workflows
 from taskyard.errors import ConfigurationError
+from taskyard.runtime.intake import Intake, IntakeOptions
+from taskyard.runtime.relay import Relay
+from taskyard.runtime.upkeep import Service as Periodic
+from taskyard.security.caller import Caller
+from taskyard.services.service import Service
+from taskyard.services.spans import Spans
 from taskyard.settings import Settings
 
 if TYPE_CHECKING:
     import ssl
 
     from taskyard.security.egress.client import Egress
+
+
+class Ways(NamedTuple):
+    """What events come and go by; `request_stop` has this process stop on behalf of somebody."""
+
+    engine: Engine
+    breakers: Breakers
+    settings: Settings
+    request_stop: Callable[[str], None]
+
 
 _OWN: Final = {
     "kafka": ("KAFKA_BROKERS", "TASKYARD_KAFKA_TOPICS_IN", "TASKYARD_KAFKA_TOPICS_OUT"),
@@ -39,6 +63,40 @@ def make_connector(settings: Settings, egress: Callable[[], Egress]) -> Connecto
         raise ConfigurationError(
             f"TASKYARD_CONNECTOR is {name}, but {error.name} is not installed; pip install 'taskyard[{name}]'"
         ) from None
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    ways: Ways, connector: Connector | None, observability: Service | None
+) -> AsyncIterator[list[Periodic]]:
+    """Take events in, and give what has to be done now and then so that they go out."""
+    engine, settings = ways.engine, ways.settings
+    services = [
+        Periodic("events", 0.5, lambda: take_kept(engine, ways.request_stop)),
+        Periodic("answers", 0.5, lambda: match_early(engine)),
+        Periodic("workflows", 0.5, Workflows(engine).turn, Topic.FEED),
+    ]
+    if observability is not None:
+        spans = Spans(engine, observability)
+        await spans.begin()
+        services.append(Periodic("spans", 0.5, spans.turn, Topic.FEED))
+    if connector is None:
+        yield services
+        return
+    caller = Caller(f"connector:{connector.name}", frozenset(settings["TASKYARD_CONNECTOR_SCOPES"]))
+    intake = Intake(engine, connector, ways.request_stop, IntakeOptions(caller, settings["TASKYARD_MAX_BODY"]))
+    if connector.sends:
+        circuit = ways.breakers.circuit(f"connector:{connector.name}", BREAKER)
+        relay = Relay(engine, connector, circuit, cloud_events=settings["TASKYARD_CLOUD_EVENTS"])
+        await relay.begin()
+        services += [Periodic("relay", 0.1, relay.turn, Topic.FEED), Periodic("resend", 1.0, relay.resend)]
+    if connector.receives:
+        intake.start()
+    try:
+        yield services
+    finally:
+        await intake.stop()
+        await connector.close()
 
 
 def _check(name: str, settings: Settings) -> None:
