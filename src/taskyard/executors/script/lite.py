@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import math
 import os
 import re
+import shlex
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,14 +139,14 @@ class Lite:
         }  # fmt: skip
         script = self._folders.root / "worker"
         script.write_text(
-            _SCRIPT.format(python=confining_python(), confine=INSIDE / "confine.py", spec=json.dumps(spec))
+            _SCRIPT.format(python=confining_python(), confine=INSIDE / "confine.py", spec=shlex.quote(repr(spec)))
         )
         script.chmod(stat.S_IRWXU)
         return script
 
 
 _SCRIPT = """#!/bin/sh
-exec env -i LANG=C.UTF-8 {python} -I -S {confine} '{spec}' "$@"
+exec env -i LANG=C.UTF-8 {python} -I -S {confine} {spec} "$@"
 """
 
 

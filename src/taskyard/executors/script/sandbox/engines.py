@@ -39,8 +39,8 @@ def find_engine(kind: str, folders: Folders | None) -> Found:
 
 
 def confining_python() -> str:
-    """The interpreter that confines: ours, or else the first that there is. It gives up its rights by itself."""
-    return next((path for path in _pythons() if os.access(path, os.X_OK)), sys.executable)
+    """The interpreter that confines and then becomes another program: the system's, which starts quickly, or ours."""
+    return next((path for path in reversed(_pythons()) if os.access(path, os.X_OK)), sys.executable)
 
 
 def _find_python(folders: Folders | None) -> Found:
@@ -120,7 +120,7 @@ def _readable(path: Path, folders: Folders | None) -> Path:
 
 def _pythons() -> list[str]:
     own = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    return list(dict.fromkeys((own, "/usr/bin/python3", "/usr/local/bin/python3")))
+    return list(dict.fromkeys((own, "/usr/local/bin/python3", "/usr/bin/python3")))
 
 
 def _ask(path: str) -> tuple[str, str] | None:

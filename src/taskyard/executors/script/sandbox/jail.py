@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -141,7 +140,7 @@ def landlock_command(
         "argv": [engine.argv[-1]] if engine.runner else [_outside(each, engine.binds) for each in argv],
     }
     python = engine.argv[0] if engine.runner else means.python
-    return [python, "-I", "-S", "-u", str(INSIDE / "confine.py"), json.dumps(spec)]
+    return [python, "-I", "-S", "-u", str(INSIDE / "confine.py"), repr(spec)]
 
 
 def landlock_environment(engine: Engine, folder: Path) -> dict[str, str]:

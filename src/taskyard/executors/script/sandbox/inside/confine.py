@@ -1,20 +1,19 @@
 """Give up every right but those of the jail, for good, and become the code's interpreter.
 
-Started as `python -I -S confine.py SPEC`; SPEC is JSON: `limits` {name: number}, `uid` (0: keep ours), `read` and
-`write` paths, `folder`, `seccomp` (a descriptor with the filter, or the filter in base64), `forks`, `lasts` (whether
-it may outlive the thread that starts it), and either `runner` (a Python file to run here) or `argv`, to which further
-arguments are added. Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
+Started as `python -I -S confine.py SPEC`; SPEC is a Python literal, a dict of `limits` {name: number}, `uid` (0: keep
+ours), `read` and `write` paths, `folder`, `seccomp` (a descriptor with the filter, or the filter in base64), `forks`,
+`lasts` (whether it may outlive the thread that starts it), and either `runner` (a Python file to run here) or `argv`,
+to which further arguments are added. Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
 """
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # the wrapper's imports would double what a jail costs
+import _stat as stat
 import binascii
 import ctypes
-import json
 import os
 import resource
-import signal
-import stat
 import struct
 import sys
 
@@ -152,7 +151,7 @@ def read_filter(given: int | str) -> bytes:
 
 def main() -> None:
     """Read the spec, confine, run."""
-    spec = json.loads(sys.argv[1])
+    spec = eval(sys.argv[1], {})
     parent = os.getppid()
     program = read_filter(spec["seccomp"])
     source = ""

@@ -1,18 +1,17 @@
 """Run one Python program: its `main(input, ctx)`. Started with the descriptor for frames as its argument.
 
-Says that it is ready, then reads one request from standard input: JSON with `source`, `input`, `env`, `task`,
-`path` (folders with its dependencies) and `files`.
+Says that it is ready, then reads one request from standard input: a Python literal, a dict of `source`, `input` (or
+`json`: a long one, as JSON), `env`, `task`, `path` (folders with its dependencies) and `files`.
+
+What it imports here costs each jail, so most is imported only where it is needed.
 """
 
 from __future__ import annotations
 
-import base64
+import _json
 import errno
-import json
-import linecache
 import os
 import sys
-import traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the real constant would cost an import in each jail
@@ -58,6 +57,8 @@ class Context:
 
     def save(self, path: str, name: str | None = None) -> str:
         """Hand over a file; it is kept with the task's output."""
+        import base64
+
         name = name or os.path.basename(path)
         with open(path, "rb") as stream:
             while True:
@@ -71,17 +72,52 @@ class Context:
 
 def sender(descriptor: int) -> Send:
     """A function that writes one frame."""
-    dumps = json.dumps
 
     def send(frame: dict[str, Any]) -> None:
-        data = (dumps(frame, allow_nan=False) + "\n").encode()
+        data = (encode(frame) + "\n").encode()
         while data:
             data = data[os.write(descriptor, data) :]
 
     return send
 
 
-def failure(error: BaseException) -> dict[str, Any]:
+def encode(value: Any) -> str:
+    """The value as JSON. Raises TypeError or ValueError for what has no JSON, RecursionError for what is too deep."""
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return _json.encode_basestring_ascii(str(value))
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError(f"{value} is not a JSON number")
+        return float.__repr__(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name(key)}:{encode(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(encode, value)) + "]"
+    raise TypeError(f"{type(value).__name__} has no JSON")
+
+
+def name(key: object) -> str:
+    """The name of an object's field."""
+    if not isinstance(key, str):
+        raise TypeError(f"a name of type {type(key).__name__} has no JSON")
+    return _json.encode_basestring_ascii(str(key))
+
+
+def trace(error: BaseException, source: str) -> str:
+    """Where in its source the program failed."""
+    import linecache
+    import traceback
+
+    linecache.cache["task.py"] = (len(source), None, source.splitlines(keepends=True), "task.py")
+    own = error.__traceback__ and error.__traceback__.tb_next
+    return "".join(traceback.format_exception(type(error), error, own))[-TRACE:]
+
+
+def failure(error: BaseException, source: str) -> dict[str, Any]:
     """What went wrong, as a frame; the code names the limit where one was reached."""
     code = str(getattr(error, "code", "") or "") if not isinstance(error, SystemExit) else ""
     number = getattr(error, "errno", None)
@@ -93,11 +129,10 @@ def failure(error: BaseException) -> dict[str, Any]:
         code = "LIMIT:processes"
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     try:
-        own = error.__traceback__ and error.__traceback__.tb_next
-        trace = "".join(traceback.format_exception(type(error), error, own))[-TRACE:]
+        stack = trace(error, source)
     except BaseException:
-        trace = ""
-    return {"type": "error", "error": {"code": code, "message": message[:8192], "stackTrace": trace}}
+        stack = ""
+    return {"type": "error", "error": {"code": code, "message": message[:8192], "stackTrace": stack}}
 
 
 def run(request: dict[str, Any], send: Send) -> dict[str, Any]:
@@ -106,19 +141,21 @@ def run(request: dict[str, Any], send: Send) -> dict[str, Any]:
     sys.path[:0] = request["path"]
     space: dict[str, Any] = {"__name__": "__task__", "__file__": "task.py"}
     source = request["source"]
-    lines = source.splitlines(keepends=True)
-    linecache.cache["task.py"] = (len(source), None, lines, "task.py")
     exec(compile(source, "task.py", "exec"), space)
     main = space.get("main")
     if not callable(main):
         return {"type": "error", "error": {"code": "NO_MAIN", "message": "the source defines no main(input, ctx)"}}
+    if request["json"]:
+        import json
+
+        request["input"] = json.loads(request["json"])
     value = main(request["input"], Context(send, request))
     if hasattr(value, "__await__"):
         import asyncio
 
         value = asyncio.run(value)
     try:
-        json.dumps(value, allow_nan=False).encode()
+        encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         return {"type": "error", "error": {"code": "NOT_JSON", "message": f"the result is not JSON: {error}"}}
     return {"type": "result", "output": value}
@@ -129,11 +166,11 @@ def main() -> None:
     descriptor = int(sys.argv[1])
     send = sender(descriptor)
     os.write(descriptor, b"ready\n")
-    request = json.loads(sys.stdin.buffer.read())
+    request = eval(sys.stdin.buffer.read(), {})
     try:
         frame = run(request, send)
     except BaseException as error:
-        frame = failure(error)
+        frame = failure(error, request["source"])
     try:
         sys.stdout.flush()
         sys.stderr.flush()
