@@ -22,6 +22,7 @@ from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
 from taskyard.contracts.target import Target
 from taskyard.domain.breaker import SERVICE
+from taskyard.domain.outcome import MadeFile
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.resources import ResourcePatch, Resources
@@ -35,7 +36,7 @@ from taskyard.engine.schedules import put_schedule
 from taskyard.engine.submit import submit
 from taskyard.engine.subscriptions import Outside
 from taskyard.engine.trigger import fire
-from taskyard.engine.upload import open_uploads
+from taskyard.engine.upload import open_uploads, save_upload
 from taskyard.errors import ConfigurationError
 from taskyard.executors.function.context import OnProgress
 from taskyard.executors.function.executor import FunctionExecutor
@@ -258,7 +259,7 @@ class App:
         targets = [*make_targets(self.settings, size), *self._remote_targets()]
         resource = self.service("resource")
         allocate = None if resource is None else ResourceService(resource).allocate
-        scripts = ScriptExecutor(targets, make_resources(self.settings), self._find_uploads, allocate)
+        scripts = ScriptExecutor(targets, make_resources(self.settings), self._find_uploads, self._save_file, allocate)
         options = WorkerOptions(
             slots=size,
             queues=STANDARD if queues is None else queues,
@@ -318,6 +319,9 @@ class App:
 
     async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")
+
+    async def _save_file(self, file: MadeFile, owner: str) -> str:
+        return (await save_upload(self.engine, file.name, file.content, Caller(owner))).id
 
 
 class HandlerServices:

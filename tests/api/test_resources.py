@@ -187,6 +187,19 @@ async def test_a_task_takes_the_files_of_its_own_caller(client: Client) -> None:
         assert (await client.post("/api/v1/tasks", json=create, headers=caller)).status_code == 201
 
 
+async def test_a_file_is_read_by_its_owner_and_by_services(client: Client) -> None:
+    ada, eve = bearer("tasks:write", "tasks:read", subject="ada"), bearer("tasks:read", subject="eve")
+    service = bearer("tasks:read", "service", subject="portal")
+    answer = await client.post("/api/v1/uploads", files={"file": ("r\u00e9.csv", b"1", "text/csv")}, headers=ada)
+    path = f"/api/v1/uploads/{answer.json()['uploadId']}"
+    for caller in (ada, service):
+        got = await client.get(path, headers=caller)
+        assert (got.status_code, got.content) == (200, b"1")
+        assert got.headers["content-disposition"] == "attachment; filename*=UTF-8''r%C3%A9.csv"
+    assert (await client.get(path, headers=eve)).status_code == 404
+    assert (await client.get("/api/v1/uploads/none", headers=ada)).status_code == 404
+
+
 async def test_what_a_task_declared_starts_it(working: Client) -> None:
     triggered = await working.post("/api/v1/triggers/added-up", json={"a": 1, "b": 2})
     assert (triggered.status_code, triggered.json()["causeType"], triggered.json()["cause"]) == (

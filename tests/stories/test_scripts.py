@@ -12,6 +12,8 @@ from taskyard.domain.task import detail_of
 from taskyard.engine.define import define, parse_definition
 from taskyard.engine.metrics import workers
 from taskyard.engine.query import list_attempts, list_lines
+from taskyard.engine.upload import save_upload
+from taskyard.security.caller import LOCAL
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -120,3 +122,20 @@ async def test_workers_tell_their_tiers(yard: Taskyard) -> None:
                 break
             await asyncio.sleep(0.1)
         assert {each.partition(":")[0] for each in worker["tiers"]} >= {"python", "shell", "javascript", "typescript"}
+
+
+async def test_files_go_in_and_come_out(yard: Taskyard) -> None:
+    schema = {"type": "object", "properties": {"file": {"type": "string", "format": "upload"}}, "required": ["file"]}
+    source = """
+def main(input, ctx):
+    with open("loud.txt", "w") as out:
+        out.write(open(ctx.files[input["file"]]["path"]).read().upper())
+    return {"loud": ctx.save("loud.txt")}
+"""
+    async with yard, yard.worker():
+        await put(yard, "shout", "python", source, inputSchema=schema)
+        upload = await save_upload(yard.engine, "quiet.txt", b"hello", LOCAL)
+        output = await (await yard.start("shout", {"file": upload.id})).result()
+        found = await yard.engine.store.upload(output["loud"])
+        assert found is not None
+        assert (found[0].name, found[0].owner, found[1]) == ("loud.txt", "local", b"HELLO")

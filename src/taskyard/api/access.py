@@ -128,6 +128,7 @@ ACCESS: dict[str, Access] = {
     "DELETE /api/v1/client-apps/{apiKey}": _needs(HOOKS),
     "POST /api/v1/webhooks/subscribe": _OWN,
     "POST /api/v1/uploads": _needs(WRITE, MANUAL),
+    "GET /api/v1/uploads/{uploadId}": _needs(READ, MANUAL),
     "GET /api/v1/me": _ANYBODY,
     # people
     "GET /": _ANYBODY,

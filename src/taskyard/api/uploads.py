@@ -1,6 +1,8 @@
-"""Files that tasks take as input."""
+"""Files that tasks take as input, or make."""
 
 from __future__ import annotations
+
+from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,11 +15,13 @@ from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.domain.json import detail, pointer, refusal
 from taskyard.engine.upload import save_upload
-from taskyard.errors import Malformed
+from taskyard.errors import Malformed, NotFound
 
 routes = Routes("Uploads")
 
 MULTIPART = "multipart/form-data"
+_BYTES = "application/octet-stream"
+_CONTENT = {"schema": {"type": "string", "format": "binary"}}
 _MOST_FIELDS = 10
 _LONGEST_FIELD = 4096
 
@@ -28,6 +32,24 @@ async def upload_file(call: Call) -> Response:
     name, content = await _read_file(call)
     upload = await save_upload(call.engine, name, content, call.caller)
     return answer({"uploadId": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256}, 201)
+
+
+@routes.add(
+    "GET /api/v1/uploads/{uploadId}", answers={200: {_BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+)
+async def read_upload(call: Call) -> Response:
+    """A file that the caller has handed over, or that one of their tasks has made. Services see all."""
+    upload_id = call.param("uploadId")
+    found = await call.engine.store.upload(upload_id)
+    if found is None or not (call.caller.allows("service") or found[0].owner == call.caller.subject):
+        raise NotFound(f"there is no upload {upload_id!r}")
+    upload, content = found
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(upload.name)}",
+        "x-content-type-options": "nosniff",
+        "etag": f'"{upload.sha256}"',
+    }
+    return Response(content, media_type=_BYTES, headers=headers)
 
 
 async def _read_file(call: Call) -> tuple[str, bytes]:

@@ -17,11 +17,19 @@ class TaskError(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     retryable: bool | None = None
 
 
+class MadeFile(msgspec.Struct, frozen=True):
+    """A file that an attempt has made; its value calls it `file:` and its name."""
+
+    name: str
+    content: bytes
+
+
 class Done(msgspec.Struct, frozen=True):
     """The handler has returned `value`, any JSON value, not yet checked against the output schema."""
 
     value: Any
     warnings: tuple[dict[str, Any], ...] = ()
+    files: tuple[MadeFile, ...] = ()
 
 
 class Completed(msgspec.Struct, frozen=True):

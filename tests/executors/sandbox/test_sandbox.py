@@ -229,3 +229,12 @@ async def test_jails_are_used_once_and_none_is_left(box: Sandbox) -> None:
     assert [value_of(report) for report in reports] == [1] * 6
     await box.stop()
     assert not [command for command in children() if b"jail" in command]
+
+
+@pytest.mark.parametrize(
+    "implementation", [{"network": {"allow": ["example.com:443"]}}, {"env": {"TOKEN": {"secret": "a"}}}]
+)
+async def test_what_cannot_be_given_is_refused(box: Sandbox, implementation: dict[str, Any]) -> None:
+    heard = Heard()
+    report = await box.run(call("python", "def main(i, c): return 1", implementation=implementation), heard)
+    assert (error_of(report).code, heard.tiers) == ("SANDBOX_UNAVAILABLE", [])

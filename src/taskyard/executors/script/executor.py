@@ -11,21 +11,25 @@ import msgspec
 from taskyard.contracts.executor import Fallback, Job, Run
 from taskyard.contracts.target import Call, Standing, Target
 from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.facts import EMPTY_EXTRA, Extra
 from taskyard.domain.json import loads
-from taskyard.domain.outcome import Report, TaskError
+from taskyard.domain.outcome import Done, MadeFile, Report, TaskError
 from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schema import compile_schema
 from taskyard.domain.upload import UploadedFile
+from taskyard.security.caller import LOCAL
 
 Allocate = Callable[[str], Awaitable[ResourcePatch | None]]
 FindUploads = Callable[[list[str]], Awaitable[dict[str, UploadedFile]]]
+SaveFile = Callable[[MadeFile, str], Awaitable[str]]
 
 
 class ScriptExecutor:
     """Runs attempts at `targets`; of those that know a kind the first is its default.
 
     `resources`: the limits that hold where a definition names none, nor `allocate` for it. `find_uploads` gives the
-    files behind upload ids.
+    files behind upload ids, `save_file` keeps one that was made, for the subject who asked for the task, and gives
+    its upload id.
     """
 
     def __init__(
@@ -33,11 +37,13 @@ class ScriptExecutor:
         targets: Sequence[Target],
         resources: Resources,
         find_uploads: FindUploads,
+        save_file: SaveFile,
         allocate: Allocate | None = None,
     ) -> None:
         self._targets = targets
         self._resources = resources
         self._find_uploads = find_uploads
+        self._save_file = save_file
         self._allocate = allocate
         self._runs: dict[int, Run] = {}
         self._standings: dict[str, asyncio.Task[list[Standing]]] = {}
@@ -106,7 +112,7 @@ class ScriptExecutor:
             allocated = await self._allocate(definition.key) if self._allocate is not None else None
             takes_files = validator is not None and validator.takes_uploads
             ids = validator.upload_ids(loads(claimed.input)) if validator is not None and takes_files else []
-            return await target.run(
+            report = await target.run(
                 Call(
                     task_id=str(claimed.task_id),
                     attempt=claimed.attempt,
@@ -122,5 +128,23 @@ class ScriptExecutor:
                 ),
                 job,
             )
+            return await self._kept(job, report) if isinstance(report, Done) and report.files else report
 
         return run
+
+    async def _kept(self, job: Job, done: Done) -> Report:
+        """The report with upload ids where its value calls files by name."""
+        stored = job.claimed.extra
+        extra = msgspec.json.decode(stored, type=Extra) if stored else EMPTY_EXTRA
+        ids = {f"file:{file.name}": await self._save_file(file, extra.caller or LOCAL.subject) for file in done.files}
+        return Done(_with_ids(done.value, ids), done.warnings)
+
+
+def _with_ids(value: Any, ids: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return ids.get(value, value)
+    if isinstance(value, list):
+        return [_with_ids(item, ids) for item in value]
+    if isinstance(value, dict):
+        return {name: _with_ids(item, ids) for name, item in value.items()}
+    return value

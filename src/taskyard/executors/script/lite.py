@@ -79,6 +79,9 @@ class Lite:
         if not is_enough(EMULATED, wanted):
             message = f"isolation {wanted} is asked for, and {KIND} gives only {LEVEL_OF[EMULATED]}; use kind python"
             return Failed(TaskError("SANDBOX_UNAVAILABLE", message))
+        if call.files or any(call.implementation.get(name) for name in ("env", "network")):
+            message = f"{KIND} has no files, no environment and no network; use kind python"
+            return Failed(TaskError("SANDBOX_UNAVAILABLE", message))
         try:
             pool = await self._pool()
         except (ImportError, OSError) as error:

@@ -93,6 +93,7 @@ def _find_deno(folders: Folders | None) -> Found:
         env=(("DENO_DIR", "{home}/.deno"), ("NO_COLOR", "1"), ("DENO_NO_UPDATE_CHECK", "1")),
         frames_on_stdout=True,
         aborts_when_full=True,
+        allows_reading="--allow-read=",
     )
 
 

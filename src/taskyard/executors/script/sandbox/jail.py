@@ -33,9 +33,10 @@ class Engine(NamedTuple):
     """What runs one kind of source.
 
     `argv`: the command in the jail, where `{frames}` becomes the descriptor for frames. `runner`: the Python file that
-    the Landlock tier runs in its own interpreter instead of a command. `read`: paths it needs to read.
-    `aborts_when_full`: whether it ends by a signal when it is out of memory.
-    `memory`: the limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes.
+    the Landlock tier runs in its own interpreter instead of a command. `read`: paths it needs to read. `memory`: the
+    limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes. `allows_reading`: its option
+    for files it may read, if it has permissions of its own. `aborts_when_full`: whether it ends by a signal when it is
+    out of memory.
     """
 
     name: str
@@ -48,6 +49,14 @@ class Engine(NamedTuple):
     env: tuple[tuple[str, str], ...] = ()
     frames_on_stdout: bool = False
     aborts_when_full: bool = False
+    allows_reading: str = ""
+
+    def reading(self, binds: Sequence[Bind]) -> Engine:
+        """This engine, itself allowing what the jail shows of these."""
+        if not self.allows_reading:
+            return self
+        allowed = self.allows_reading + ",".join(bind.inside for bind in binds)
+        return self._replace(argv=(*self.argv[:-1], allowed, self.argv[-1]))
 
 
 class Means(NamedTuple):

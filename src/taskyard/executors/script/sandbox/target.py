@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taskyard.contracts.target import Call, Observer, Standing
-from taskyard.domain.frame import Plain, Wrote
+from taskyard.domain.frame import Plain
 from taskyard.domain.isolation import LEVEL_OF, TIERS, is_enough, strictest
-from taskyard.domain.outcome import Failed, Report, TaskError
+from taskyard.domain.outcome import Done, Failed, Report, TaskError
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.engines import KINDS
 from taskyard.executors.script.sandbox.examine import Place, examine
+from taskyard.executors.script.sandbox.files import Given, Made, give
 from taskyard.executors.script.sandbox.folders import Folders, remove, sweep
 from taskyard.executors.script.sandbox.launch import Launcher, launch
 from taskyard.executors.script.sandbox.pool import Pool
@@ -25,8 +26,7 @@ from taskyard.executors.script.sandbox.watch import exceeded
 
 _LOOK_SECONDS = 0.1
 _KEPT_STDOUT = 65_536
-
-ResolveSecret = Callable[[str], Awaitable[str]]
+_NO_FILES: Mapping[str, dict[str, Any]] = {}
 
 
 class Sandbox:
@@ -38,10 +38,9 @@ class Sandbox:
     name = "sandbox"
     kinds = frozenset(KINDS)
 
-    def __init__(self, tiers: Sequence[str] = TIERS, warm: int = 4, secret: ResolveSecret | None = None) -> None:
+    def __init__(self, tiers: Sequence[str] = TIERS, warm: int = 4) -> None:
         self._tiers = tuple(tiers)
         self._warm = warm
-        self._secret = secret
         self._folders = Folders()
         self._planner = Planner(find_means(), self._folders)
         self._places: dict[str, asyncio.Task[Place]] = {}
@@ -56,14 +55,20 @@ class Sandbox:
             return refused
         assert place.engine is not None  # noqa: S101 - else it was refused
         observer.placed(place.standing.tier)
-        shape = Shape(place.standing.tier, place.engine, _launched_with(call.resources))
-        assert self._pool is not None  # noqa: S101 - made with the first place
+        tier, engine = place.standing.tier, place.engine
+        folders = self._folders if self._planner.means.is_root else None
+        given = await asyncio.to_thread(give, call.files, tier, folders) if call.files else Given()
+        if given.binds:
+            engine = engine.reading(given.binds)
+        shape = Shape(tier, engine, _launched_with(call.resources), given.binds)
+        wall = min(call.resources.wall_seconds or math.inf, call.timeout)
         try:
-            jail = (await self._pool.take(shape)).jail
+            jail = await self._taken(shape)
+            return await self._run(jail, shape, call, observer, wall, given.told)
         except OSError as error:
             return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
-        wall = min(call.resources.wall_seconds or math.inf, call.timeout)
-        return await self._run(jail, shape, call, observer, wall)
+        finally:
+            given.remove()
 
     async def standings(self) -> list[Standing]:
         """See the contract."""
@@ -106,20 +111,28 @@ class Sandbox:
             return Failed(TaskError("SANDBOX_ERROR", str(error)))
         return await self._run(jail, shape, call, _Nobody(), wall)
 
+    async def _taken(self, shape: Shape) -> Jail:
+        """A jail of this shape; those that show files of one call are made for it."""
+        assert self._pool is not None  # noqa: S101 - made with the first place
+        return (await (self._start(shape) if shape.binds else self._pool.take(shape))).jail
+
     async def _start(self, shape: Shape) -> _Waiting:
         assert self._launcher is not None  # noqa: S101 - opened before anything is started
         loop = asyncio.get_running_loop()
         plan = self._planner.plan(shape)
         return _Waiting(Jail(await loop.run_in_executor(self._launcher.thread, launch, plan)))
 
-    async def _run(self, jail: Jail, shape: Shape, call: Call, observer: Observer, wall: float) -> Report:
+    async def _run(
+        self, jail: Jail, shape: Shape, call: Call, observer: Observer, wall: float,
+        files: Mapping[str, dict[str, Any]] = _NO_FILES,
+    ) -> Report:  # fmt: skip
         shell = call.kind == "shell"
         heard = Heard(observer)
         env = dict(call.implementation.get("env") or {})
         try:
             ears = Ears(heard.log, observer.progress, heard.plain, heard.wrote)
             keep = min(_KEPT_STDOUT, call.resources.output_bytes) if shell else 0
-            jail.begin(request(call, env, {}, []), ears, call.resources.output_bytes, keep)
+            jail.begin(request(call, env, files, []), ears, call.resources.output_bytes, keep)
             watching = asyncio.create_task(_watched(jail, shape, call.resources))
             try:
                 await _ended(jail, wall)
@@ -130,7 +143,8 @@ class Sandbox:
         if not jail.ready.is_set():
             told = str(jail.tail) or f"it ended with exit code {jail.code}"
             return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
-        return judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)
+        report = judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)
+        return Done(report.value, report.warnings, heard.made.files) if isinstance(report, Done) else report
 
 
 class Heard:
@@ -139,6 +153,8 @@ class Heard:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self.log = observer.log
+        self.made = Made()
+        self.wrote = self.made.take
 
     def plain(self, line: Plain) -> None:
         """A line that is no frame: a shell's progress, or what somebody wrote beside the frames."""
@@ -151,9 +167,6 @@ class Heard:
             return
         if math.isfinite(current) and (total is None or math.isfinite(total)):
             self._observer.progress(current, total, words[2] if len(words) > 2 else None)
-
-    def wrote(self, piece: Wrote) -> None:
-        """A piece of a file."""
 
 
 class _Waiting:
@@ -194,6 +207,11 @@ def _refused(call: Call, place: Place) -> Failed | None:
             f" {LEVEL_OF[standing.tier]}; get bubblewrap to work here (`taskyard doctor`), or ask for less"
         )
         return _unavailable(message, {"tier": standing.tier})
+    asked = call.implementation
+    if asked.get("network") and asked["network"]["allow"]:
+        return _unavailable("this version gives code of definitions no network; leave out `network`", {})
+    if any(not isinstance(value, str) for value in (asked.get("env") or {}).values()):
+        return _unavailable("this version puts no secrets into `env`; give values", {})
     return None
 
 

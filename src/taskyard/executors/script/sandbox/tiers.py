@@ -27,9 +27,7 @@ from taskyard.executors.script.sandbox.seccomp import MACHINES, seccomp_filter
 
 _FIRST_UID, _UIDS, _SPREAD = 61_184, 4_336, 97
 _LANDLOCK_WITH_SCOPES = 6
-_BWRAP = (
-    "install the package bubblewrap, and let users make namespaces (in a container: docs/how-to/run-code-safely.md)"
-)
+_BWRAP = "install the package bubblewrap, and let users make namespaces (containers: docs/guide/sandbox.md)"
 
 
 class Shape(NamedTuple):

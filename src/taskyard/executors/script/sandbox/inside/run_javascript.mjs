@@ -47,7 +47,7 @@ function save(name, content) {
     const last = at + piece >= bytes.length;
     send({ type: "file", name: String(name), data: base64(bytes.subarray(at, at + piece)), last });
   }
-  return name;
+  return `file:${name}`;
 }
 
 function failure(error) {

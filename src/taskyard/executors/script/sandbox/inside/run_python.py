@@ -56,7 +56,7 @@ class Context:
         self._send({"type": "progress", "current": current, "total": total, "action": action})
 
     def save(self, path: str, name: str | None = None) -> str:
-        """Hand over a file; it is kept with the task's output."""
+        """Hand over a file, to be kept as an upload; what stands for it in the output."""
         import base64
 
         name = name or os.path.basename(path)
@@ -67,7 +67,7 @@ class Context:
                     {"type": "file", "name": name, "data": base64.b64encode(data).decode(), "last": len(data) < PIECE}
                 )
                 if len(data) < PIECE:
-                    return name
+                    return f"file:{name}"
 
 
 def sender(descriptor: int) -> Send:

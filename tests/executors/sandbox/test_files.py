@@ -1,0 +1,89 @@
+"""Files that programs are given, and files that they make."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from tests.executors.sandbox.calls import Heard, call, run, value_of
+
+from taskyard.domain.frame import Wrote
+from taskyard.domain.outcome import Done, MadeFile
+from taskyard.domain.upload import UploadedFile
+from taskyard.executors.script.sandbox.files import Made
+from taskyard.executors.script.sandbox.target import Sandbox
+
+CONTENT = "id;name\n1;Ada\n"
+READS = {
+    "python": "def main(input, ctx):\n    file = ctx.files[input['file']]\n"
+    "    return [open(file['path']).read(), file['name'], file['size']]",
+    "javascript": "export default async (input, ctx) => { const file = ctx.files[input.file];"
+    " return [await Deno.readTextFile(file.path), file.name, file.size]; }",
+    "shell": 'printf \'["%s", "%s", %s]\' "$(sed -z "s/\\n/\\\\\\\\n/g" "$INPUT_FILE")" '
+    '"$(basename "$INPUT_FILE")" "$(stat -c %s "$INPUT_FILE")" >"$TASK_OUTPUT"',
+}
+WRITES = {
+    "python": "import os\ndef main(input, ctx):\n    path = ctx.files[input['file']]['path']\n"
+    "    for attempt in (lambda: open(path, 'a').write('x'), lambda: os.chmod(path, 0o777), lambda: os.remove(path)):\n"
+    "        try:\n            attempt()\n            return 'changed'\n        except OSError:\n            pass",
+    "shell": 'echo x 2>/dev/null >>"$INPUT_FILE"; rm -f "$INPUT_FILE" 2>/dev/null; echo null >"$TASK_OUTPUT"',
+}
+MAKES = {
+    "python": "def main(input, ctx):\n    open('report.csv', 'wb').write(b'a' * 100_000)\n"
+    "    return {'report': ctx.save('report.csv'), 'other': 'file:none'}",
+    "javascript": "export default (input, ctx) => ({ report: ctx.save('report.csv', 'a'.repeat(100_000)),"
+    " other: 'file:none' })",
+    "shell": "head -c 100000 /dev/zero | tr '\\0' a >\"$TASK_FILES/report.csv\"\n"
+    'echo \'{"report": "file:report.csv", "other": "file:none"}\' >"$TASK_OUTPUT"',
+}
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, UploadedFile]:
+    """A file where only we can come to it."""
+    path = tmp_path / hashlib.sha256(CONTENT.encode()).hexdigest()
+    path.write_text(CONTENT)
+    path.chmod(0o600)
+    return {"upload-1": UploadedFile("upload-1", "people.csv", len(CONTENT), path.name, path)}
+
+
+@pytest.mark.parametrize("kind", sorted(READS))
+async def test_a_program_reads_the_files_it_is_given(box: Sandbox, kind: str, given: dict[str, UploadedFile]) -> None:
+    report = await box.run(call(kind, READS[kind], {"file": "upload-1"}, files=given), Heard())
+    text, name, size = value_of(report)
+    assert (text, size) == (CONTENT, len(CONTENT))
+    assert name == "people.csv" or kind == "shell"
+
+
+@pytest.mark.parametrize("kind", sorted(WRITES))
+async def test_it_cannot_change_them(box: Sandbox, kind: str, given: dict[str, UploadedFile]) -> None:
+    report = await box.run(call(kind, WRITES[kind], {"file": "upload-1"}, files=given), Heard())
+    assert value_of(report) is None
+    path = given["upload-1"].path
+    assert path is not None
+    assert path.read_text() == CONTENT
+
+
+@pytest.mark.parametrize("kind", sorted(MAKES))
+async def test_files_that_it_makes_are_handed_over(box: Sandbox, kind: str) -> None:
+    report = await run(box, kind, MAKES[kind])
+    assert isinstance(report, Done), report
+    assert report.value == {"report": "file:report.csv", "other": "file:none"}
+    assert report.files == (MadeFile("report.csv", b"a" * 100_000),)
+
+
+async def test_files_count_as_output(box: Sandbox) -> None:
+    report = await run(box, "python", MAKES["python"], output_bytes=50_000)
+    assert not isinstance(report, Done)
+
+
+def test_only_whole_files_with_plain_names_are_kept() -> None:
+    made = Made()
+    made.take(Wrote("../../etc/passwd", b"a", last=False))
+    made.take(Wrote("../../etc/passwd", b"b", last=True))
+    made.take(Wrote("half", b"a", last=False))
+    for number in range(200):
+        made.take(Wrote(str(number), b"", last=True))
+    assert made.files[0] == MadeFile("passwd", b"ab")
+    assert len(made.files) < 101
