@@ -54,7 +54,7 @@ from taskyard.runtime.upkeep import Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
 from taskyard.security.box import SecretBox
-from taskyard.security.caller import LOCAL, SYSTEM
+from taskyard.security.caller import LOCAL, SYSTEM, Caller
 from taskyard.security.egress.rules import Rules
 from taskyard.security.keys import derive, load_or_create
 from taskyard.services.resource import ResourceService
