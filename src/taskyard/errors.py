@@ -58,9 +58,15 @@ class CallFailed(TaskyardError):
 
 
 class CircuitOpen(TaskyardError):
-    """Calls to another system fail too often and are not made now; `retry_after` says when they may be again."""
+    """Calls to another system, named by `circuit`, fail too often and are not made now; `retry_after` says when they
+    may be again.
+    """
 
     code = "CIRCUIT_OPEN"
+
+    def __init__(self, message: str, *, circuit: str, retry_after: float) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.circuit = circuit
 
 
 class Malformed(TaskyardError):

@@ -44,7 +44,12 @@ async def test_the_last_failure_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [EgressRefused("no"), CircuitOpen("open", retry_after=9), CallFailed("no", reason="x", retryable=False)]
+    "error",
+    [
+        EgressRefused("no"),
+        CircuitOpen("open", circuit="x", retry_after=9),
+        CallFailed("no", reason="x", retryable=False),
+    ],
 )
 async def test_what_will_not_get_better_is_not_tried_again(error: Exception) -> None:
     calls = Calls(error)

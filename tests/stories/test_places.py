@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -15,6 +16,7 @@ from taskyard.engine.query import get_task
 from taskyard.engine.why import why
 from taskyard.errors import ConfigurationError, ValidationFailed
 from taskyard.settings import Settings
+from tests.promises.yard import client_of
 from tests.security.egress.receiver import answer, receiving
 from tests.support import eventually
 
@@ -57,12 +59,40 @@ async def test_an_endpoint_that_accepts_leaves_the_task_waiting(yard: Taskyard) 
     async with receiving(answer("202 Accepted")) as receiver, yard.worker():
         await put(yard, {"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"})
         run = await yard.start("there", {})
-        await eventually(lambda: is_waiting(yard, run.id))
+        await eventually(lambda: is_in(yard, run.id, State.WAITING))
         assert receiver.asked[0].headers["x-task-callback"].endswith(f"/api/internal/tasks/{run.id}/status")
 
 
-async def is_waiting(yard: Taskyard, task_id: str) -> bool:
-    return (await get_task(yard.engine, int(task_id))).status is State.WAITING
+async def is_in(yard: Taskyard, task_id: str, state: State) -> bool:
+    return (await get_task(yard.engine, int(task_id))).status is state
+
+
+async def test_while_an_endpoint_keeps_failing_its_tasks_wait_and_say_so(yard: Taskyard) -> None:
+    async with receiving(answer("500 Oh")) as receiver, yard.worker():
+        url = f"http://127.0.0.1:{receiver.port}/"
+        await put(yard, {"kind": "http", "url": url}, retryPolicy={"maxRetries": 0})
+        for run in await yard.start_many("there", [{}] * 10):
+            with pytest.raises(TaskFailed):
+                await run.result()
+        waiting = await yard.start("there", {})
+        await eventually(lambda: is_in(yard, waiting.id, State.RETRYING))
+        told = await why(yard.engine, int(waiting.id))
+        assert (told["openCircuit"], told["retryCount"]) == (f"http:127.0.0.1:{receiver.port}", 0)
+        assert "fail too often" in told["reason"]
+        assert yard.app.breakers.figures()[told["openCircuit"]]["state"] == "open"
+        assert receiver.accepted == 10
+
+
+async def test_who_has_accepted_reports_the_end(yard: Taskyard) -> None:
+    async with receiving(answer("202 Accepted")) as receiver, yard.worker():
+        await put(yard, {"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"})
+        run = await yard.start("there", {})
+        await eventually(lambda: is_in(yard, run.id, State.WAITING))
+        async with client_of(yard) as http:
+            path = urlsplit(receiver.asked[0].headers["x-task-callback"]).path
+            told = await http.put(path, json={"status": "COMPLETED", "output": {"late": True}})
+            assert told.status_code == 200, told.text
+        assert await run.result() == {"late": True}
 
 
 async def nobody_has_it(yard: Taskyard, task_id: str) -> bool:

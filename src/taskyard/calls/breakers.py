@@ -58,7 +58,9 @@ class Circuit:
         if permit is None:
             wait = self._breaker.opens_in(self.rules, self._clock.now()) / 1e6
             raise CircuitOpen(
-                f"Calls to {self.name} fail too often and are not made for a while.", retry_after=max(wait, 1.0)
+                f"calls to {self.name} fail too often and are not made for a while",
+                circuit=self.name,
+                retry_after=max(wait, 1.0),
             )
         before = self._breaker.opened_at
         try:

@@ -79,6 +79,7 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     retry_count: int | None = None
     by: str | None = None
     reason: str | None = None
+    circuit: str | None = None
     tier: str | None = None
     assignee_type: str | None = None
     assignee_id: str | None = None

@@ -47,9 +47,14 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class Postponed(msgspec.Struct, frozen=True):
-    """Come back later without burning the retry budget; `delay` in seconds, None for the policy's."""
+    """Come back later without burning the retry budget; `delay` in seconds, None for the policy's.
+
+    `circuit`: the open circuit that it waits for, if it waits for one.
+    """
 
     delay: float | None = None
+    reason: str | None = None
+    circuit: str | None = None
 
 
 class Released(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from taskyard.domain.definition import Kind
 from taskyard.domain.facts import AttemptDetail
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import Outcome
-from taskyard.domain.outcome import Completed, Handed, Result, TaskError
+from taskyard.domain.outcome import Completed, Handed, Postponed, Result, TaskError
 from taskyard.domain.policy import Policy
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.settlement import Budgets, Decision, settle
@@ -108,6 +108,7 @@ def _detail(result: Result, decision: Decision, tier: str | None) -> AttemptDeta
         delay=decision.delay,
         retry_count=decision.budgets.failures,
         reason=getattr(result, "reason", None),
+        circuit=result.circuit if isinstance(result, Postponed) else None,
         tier=tier,
     )
 

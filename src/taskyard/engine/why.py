@@ -10,7 +10,7 @@ from taskyard.domain.facts import Place, PlaceKind
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
-from taskyard.domain.task import Task, iso, tell
+from taskyard.domain.task import Task, detail_of, iso, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.limits import Subject
 from taskyard.engine.query import Known, know_one
@@ -35,7 +35,7 @@ async def why(engine: Engine, task_id: int) -> Answer:
         case PlaceKind.DELAYED:
             found = {"reason": f"it is to run at {iso(place.at)}", "availableAt": iso(place.at)}
         case PlaceKind.RETRYING:
-            found = _retrying(task, place)
+            found = _retrying(known, task, place)
         case PlaceKind.PARKED:
             found = await _parked(engine, task_id)
         case PlaceKind.ASSIGNED:
@@ -58,10 +58,15 @@ def _ended(task: Task) -> Answer:
     return {"reason": f"it is {task.status} and will not run again"}
 
 
-def _retrying(task: Task, place: Place) -> Answer:
-    error = task.error or {}
-    reason = f"attempt {place.attempt - 1} failed ({error.get('message')}); it is tried again at {iso(place.at)}"
-    return {"reason": reason, "nextRetryTime": iso(place.at), "retryCount": place.failures}
+def _retrying(known: Known, task: Task, place: Place) -> Answer:
+    detail = detail_of(known.facts.last)
+    fields: Answer = {"nextRetryTime": iso(place.at), "retryCount": place.failures}
+    if detail.circuit:
+        fields["openCircuit"] = detail.circuit
+    if detail.error is None:
+        return {"reason": f"{detail.reason or 'it was put off'}; it is tried again at {iso(place.at)}", **fields}
+    message = (task.error or {}).get("message")
+    return {"reason": f"attempt {place.attempt - 1} failed ({message}); it is tried again at {iso(place.at)}", **fields}
 
 
 def _assigned(place: Place) -> Answer:

@@ -174,7 +174,9 @@ async def test_an_endpoint_that_keeps_failing_is_left_alone_and_burns_no_retries
     async with receiving(answer("500 Oh")) as receiver:
         for _ in range(10):
             assert isinstance(await called(http_target, receiver), Failed)
-        assert await called(http_target, receiver) == Postponed(30.0)
+        report = await called(http_target, receiver)
+        assert isinstance(report, Postponed)
+        assert report.delay == 30.0
         assert receiver.accepted == 10
         clock.move(30)
         receiver.answer = answer(body=b"1")

@@ -59,7 +59,7 @@ PROGRAMS = {
     "many": "for n in range(2000): print(n)\nframe('result', output=n)",
     "twice": "time.sleep(0.2)\nframe('result', output='done')",
 }
-QUICK = Rules(look_soonest=0.02, look_latest=0.1, abandoned_after=2.0, tidy_every=0.05)
+QUICK = Rules(look_soonest=0.02, look_latest=0.1, abandoned_after=60.0, tidy_every=0.05)
 
 
 class Kube:

@@ -17,10 +17,10 @@ from taskyard.calls.breakers import Breakers, is_outage
 from taskyard.contracts.target import Call, Observer, Standing
 from taskyard.domain.implementation import Lambda
 from taskyard.domain.json import loads
-from taskyard.domain.outcome import Done, Failed, Handed, Postponed, Report, TaskError
+from taskyard.domain.outcome import Done, Failed, Handed, Report, TaskError
 from taskyard.domain.text import printable
 from taskyard.errors import CircuitOpen, TaskyardError
-from taskyard.executors.script.hearing import Hearing, too_much
+from taskyard.executors.script.hearing import Hearing, too_much, waits_for
 
 MOST_SYNC, MOST_ASYNC = 6 << 20, 1 << 20
 """Bytes that AWS takes and gives in one invocation."""
@@ -65,7 +65,7 @@ class LambdaTarget:
             with self._breakers.circuit(f"lambda:{asked.region}:{asked.function_name}").call(_is_unwell):
                 return await self._invoke(asked, call, payload, observer)
         except CircuitOpen as open_:
-            return Postponed(open_.retry_after)
+            return waits_for(open_)
         except ImportError:
             return _unavailable(f"AWS's library is not here; {_MEND}")
         except Exception as error:  # noqa: BLE001 - whatever AWS's library raises is told

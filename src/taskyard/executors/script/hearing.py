@@ -8,7 +8,8 @@ from typing import Any
 
 from taskyard.contracts.target import Observer
 from taskyard.domain.frame import Advanced, Broke, Frame, FrameReader, Gave, Plain, Said
-from taskyard.domain.outcome import Failed, TaskError
+from taskyard.domain.outcome import Failed, Postponed, TaskError
+from taskyard.errors import CircuitOpen
 
 _TAIL_LINES = 20
 
@@ -65,6 +66,11 @@ class Hearing:
     def details(self, **more: Any) -> dict[str, Any]:
         """What an error tells besides its message."""
         return {**more, **({"lastOutput": self.tail} if self.tail else {})}
+
+
+def waits_for(circuit: CircuitOpen) -> Postponed:
+    """The task comes back when the circuit may let it through."""
+    return Postponed(circuit.retry_after, circuit.message, circuit.circuit)
 
 
 def broke(error: Broke, hearing: Hearing, **more: Any) -> Failed:

@@ -14,10 +14,10 @@ from taskyard.contracts.target import Call, Observer, Standing
 from taskyard.domain.frame import LONGEST_TEXT, Broke, Gave
 from taskyard.domain.implementation import Http
 from taskyard.domain.json import loads
-from taskyard.domain.outcome import Done, Failed, Handed, Postponed, Report, TaskError
+from taskyard.domain.outcome import Done, Failed, Handed, Report, TaskError
 from taskyard.domain.text import printable
 from taskyard.errors import CallFailed, CircuitOpen, TaskyardError
-from taskyard.executors.script.hearing import Hearing, broke, too_much
+from taskyard.executors.script.hearing import Hearing, broke, too_much, waits_for
 from taskyard.security.egress.client import Answer, Egress, Limits
 from taskyard.security.egress.guard import parse_url
 
@@ -55,7 +55,7 @@ class HttpTarget:
         except _Unwell as unwell:
             return unwell.report
         except CircuitOpen as open_:
-            return Postponed(open_.retry_after)
+            return waits_for(open_)
         except CallFailed as failed:
             return _failed(failed, call)
         except TaskyardError as refused:

@@ -15,9 +15,9 @@ from taskyard.calls.breakers import Breakers
 from taskyard.contracts.clock import Clock
 from taskyard.contracts.target import Call, Observer, Standing
 from taskyard.domain.implementation import Kubernetes
-from taskyard.domain.outcome import Failed, Postponed, Report, TaskError
+from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.errors import CallFailed, CircuitOpen, TaskyardError
-from taskyard.executors.script.hearing import Hearing, too_much
+from taskyard.executors.script.hearing import Hearing, too_much, waits_for
 from taskyard.executors.script.kubernetes import manifest, verdict
 from taskyard.executors.script.kubernetes.client import KubeClient, Refused
 from taskyard.executors.script.kubernetes.log import LogLines
@@ -73,7 +73,7 @@ class KubernetesTarget:
             async with self._held(name):
                 return await self._follow(name, call, observer)
         except CircuitOpen as open_:
-            return Postponed(open_.retry_after)
+            return waits_for(open_)
         except Refused as error:
             return Failed(TaskError("SANDBOX_ERROR", error.message, {"reason": error.reason}, retryable=False))
         except CallFailed as error:
