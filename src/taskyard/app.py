@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,7 @@ from taskyard.security.box import SecretBox
 from taskyard.security.caller import LOCAL, SYSTEM, Caller
 from taskyard.security.egress.rules import Rules
 from taskyard.security.keys import derive, load_or_create
+from taskyard.security.webhooks import signed_headers
 from taskyard.services.resource import ResourceService
 from taskyard.services.service import Service
 from taskyard.settings import Settings
@@ -259,7 +260,10 @@ class App:
         targets = [*make_targets(self.settings, size), *self._remote_targets()]
         resource = self.service("resource")
         allocate = None if resource is None else ResourceService(resource).allocate
-        scripts = ScriptExecutor(targets, make_resources(self.settings), self._find_uploads, self._save_file, allocate)
+        scripts = ScriptExecutor(
+            targets, make_resources(self.settings), self._find_uploads, self._save_file, allocate,
+            self.settings["TASKYARD_PLACEMENT"],
+        )  # fmt: skip
         options = WorkerOptions(
             slots=size,
             queues=STANDARD if queues is None else queues,
@@ -300,15 +304,15 @@ class App:
 
     def _remote_targets(self) -> list[Target]:
         from taskyard.executors.script.remote import Remote, remote_targets
-        from taskyard.executors.script.signing import signer
 
         settings = self.settings
+        secret = settings["TASKYARD_TARGET_SECRET"]
         return remote_targets(
             Remote(
                 egress=lambda: self.egress,
                 breakers=self.breakers,
                 clock=self.clock,
-                sign=signer(settings["TASKYARD_TARGET_SECRET"]),
+                sign=partial(signed_headers, [secret], both=True) if secret else None,
                 url=settings["TASKYARD_URL"],
                 kubernetes=settings["TASKYARD_KUBERNETES"],
                 namespace=settings["TASKYARD_KUBERNETES_NAMESPACE"],

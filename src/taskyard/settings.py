@@ -228,6 +228,12 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "TASKYARD_PLACEMENT",
+        _addresses,
+        {},
+        'where code runs whose definition does not say so: target by definition or kind, as JSON: {"python": "gpu"}',
+    ),
+    Setting(
         "TASKYARD_TARGET_SECRET",
         _webhook_secret,
         "",

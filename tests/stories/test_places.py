@@ -162,6 +162,20 @@ async def test_an_installed_package_brings_a_target(yard: Taskyard, package: Pat
         assert await run.result() == {"twice": 42, "token": f"taskyard-{run.id}"}
 
 
+@pytest.mark.parametrize("rule", [{"python": "acme"}, {"there": "acme", "python": "none"}])
+async def test_the_operator_may_say_where_a_kind_or_a_definition_runs(
+    settings: Settings, package: Path, rule: dict[str, str]
+) -> None:
+    source = (package / "acme_gpu.py").read_text().replace("{'acme/gpu'}", "{'python'}")
+    (package / "acme_gpu.py").write_text(source)
+    yard = Taskyard(settings=settings.with_values(TASKYARD_PLACEMENT=rule))
+    async with yard.worker():
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
+        assert (await (await yard.start("there", {"n": 4})).result())["twice"] == 8
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0", "target": "sandbox"})
+        assert await (await yard.start("there", {"n": 4})).result() == 0
+
+
 async def test_a_package_that_is_broken_stops_the_start_and_is_named(yard: Taskyard, package: Path) -> None:
     (package / "acme_gpu.py").write_text("raise RuntimeError('no driver')")
     with pytest.raises(ConfigurationError, match=r"acme_gpu:Gpu.*no driver"):

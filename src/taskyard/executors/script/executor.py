@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ class ScriptExecutor:
 
     `resources`: the limits that hold where a definition names none, nor `allocate` for it. `find_uploads` gives the
     files behind upload ids, `save_file` keeps one that was made, for the subject who asked for the task, and gives
-    its upload id.
+    its upload id. `placement`: target by definition or kind, where a definition names none itself.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class ScriptExecutor:
         find_uploads: FindUploads,
         save_file: SaveFile,
         allocate: Allocate | None = None,
+        placement: Mapping[str, str] | None = None,
     ) -> None:
         self._targets = targets
         self._resources = resources
         self._find_uploads = find_uploads
         self._save_file = save_file
         self._allocate = allocate
+        self._placement = placement or {}
         self._runs: dict[int, Run] = {}
         self._standings: dict[str, asyncio.Task[list[Standing]]] = {}
 
@@ -95,9 +97,10 @@ class ScriptExecutor:
             await target.stop()
 
     def _target(self, definition: Definition) -> Target | None:
-        wanted = definition.implementation.get("target")
+        ruled = self._placement.get(definition.key) or self._placement.get(definition.kind)
+        wanted = definition.implementation.get("target") or ruled
         for target in self._targets:
-            if definition.kind in target.kinds and wanted in (None, "", target.name):
+            if definition.kind in target.kinds and wanted in (None, target.name):
                 return target
         return None
 
