@@ -126,10 +126,17 @@ async def let_loose(box: Sandbox, attacks: list[Attack], tier: str) -> list[str]
     return [found for found in await asyncio.gather(*map(one, attacks)) if found]
 
 
-async def run(tier: str, folder: Path) -> dict[str, Any]:
+def _cheap(attacks: list[Attack]) -> list[Attack]:
+    """Of those that only burn time one for each kind: the others differ in what runs them, not in who."""
+    burn = [attack for attack in attacks if attack.expected == ("cpu",)]
+    first = {attack.kind: attack for attack in reversed(burn)}
+    return [attack for attack in attacks if attack not in burn or attack is first[attack.kind]]
+
+
+async def run(tier: str, folder: Path, *, dropped: bool) -> dict[str, Any]:
     with baits(folder) as (bait, touched):
         escapes = [each._replace(source=each.source.format(**bait._asdict())) for each in ESCAPES]
-        attacks = [*escapes, *LIMITS, *ODD]
+        attacks = [*escapes, *LIMITS, *ODD] if not dropped else [*escapes, *_cheap(LIMITS), *ODD]
         async with sandbox([tier], warm=2) as box:
             faults = await let_loose(box, attacks, tier)
     return {"wrong": faults + touched, "count": len(attacks), "left": leftovers()}
@@ -172,7 +179,7 @@ def main() -> None:
         folder.chmod(0o755)
         if uid:
             become(uid, folder)
-        sys.stdout.write(json.dumps(asyncio.run(run(tier, folder))))
+        sys.stdout.write(json.dumps(asyncio.run(run(tier, folder, dropped=uid != 0))))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""What a worker leaves behind that is killed while code of definitions runs in it: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.executors.sandbox.calls import TIERS_HERE
+from tests.executors.sandbox.test_hostile import ROOT
+
+from taskyard.executors.script.sandbox import folders
+
+LONG_AGO = 3600.0
+
+
+@pytest.fixture
+def open_folder() -> Iterator[str]:
+    """A folder that users of jails may pass through."""
+    with tempfile.TemporaryDirectory(prefix="taskyard-test-") as name:
+        Path(name).chmod(0o755)
+        yield name
+
+
+@pytest.mark.parametrize("kind", ["python", "shell", "javascript"])
+@pytest.mark.parametrize("tier", TIERS_HERE)
+async def test_nothing_outlives_a_killed_worker(tier: str, kind: str, open_folder: str) -> None:
+    mark = str(5_000_000 + os.getpid())
+    command = [sys.executable, "-m", "tests.executors.sandbox.victim", tier, kind, mark]
+    worker = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={**os.environ, "TMPDIR": open_folder}
+    )
+    assert worker.stdout is not None
+    assert await worker.stdout.readline() == b"on\n"
+    jails = await asyncio.to_thread(descendants, worker.pid)
+    assert jails
+    worker.kill()
+    await worker.wait()
+    assert await worker.stdout.read() == b""
+    for _ in range(100):
+        left = await asyncio.to_thread(lambda: [pid for pid in jails if is_alive(pid)])
+        if not left:
+            break
+        await asyncio.sleep(0.05)
+    assert not left
+
+
+def test_folders_of_killed_workers_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mine, dead, young = folders.Folders(), folders.Folders(), folders.Folders()
+    for each in (mine, dead, young):
+        (each.make(0) / "deep").mkdir()
+    os.close(dead._lock)
+    os.close(young._lock)
+    for each in (mine, dead):
+        os.utime(each.root, (time.time() - LONG_AGO,) * 2)
+    folders.sweep()
+    assert (mine.root.exists(), dead._root.exists(), young._root.exists()) == (True, False, True)
+    mine.close()
+    assert not mine._root
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those of these."""
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        for task in Path(f"/proc/{todo.pop()}/task").iterdir():
+            children = [int(each) for each in (task / "children").read_text().split()]
+            found += children
+            todo += children
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
