@@ -114,8 +114,15 @@ def make_egress(settings: Settings) -> Egress:
 
 
 def make_targets(settings: Settings, slots: int) -> list[Target]:
-    """The places where code of definitions can run; at most `slots` calls at once."""
-    return [Sandbox(settings["TASKYARD_SANDBOX_TIERS"], warm=slots), Lite(slots)]
+    """The places where code of definitions can run; at most `slots` calls at once.
+
+    Its own proxy does not pass calls on to another, so where all has to go through one there is no network.
+    """
+    from taskyard.security.egress.guard import Guard
+
+    rules = Rules.parse(settings["TASKYARD_EGRESS_ALLOW"], settings["TASKYARD_EGRESS_DENY"])
+    guard = None if settings["TASKYARD_EGRESS_PROXY"] else Guard(rules)
+    return [Sandbox(settings["TASKYARD_SANDBOX_TIERS"], warm=slots, guard=guard), Lite(slots)]
 
 
 def make_resources(settings: Settings) -> Resources:

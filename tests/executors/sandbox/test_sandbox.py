@@ -232,7 +232,7 @@ async def test_jails_are_used_once_and_none_is_left(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "implementation", [{"network": {"allow": ["example.com:443"]}}, {"env": {"TOKEN": {"secret": "a"}}}]
+    "implementation", [{"network": {"allow": ["example.com:443"]}}, {"env": {"TOKEN": {"secret": "a"}}}], ids=str
 )
 async def test_what_cannot_be_given_is_refused(box: Sandbox, implementation: dict[str, Any]) -> None:
     heard = Heard()

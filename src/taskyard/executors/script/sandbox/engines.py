@@ -38,6 +38,14 @@ def find_engine(kind: str, folders: Folders | None) -> Found:
     return _FINDERS[kind](folders)
 
 
+def with_network(engine: Engine, folders: Folders | None) -> Found:
+    """The engine with a forwarder to a proxy before it."""
+    python = _find_python(folders)
+    if isinstance(python, Missing):
+        return python
+    return engine.reaching(python, _readable(INSIDE / "forward.py", folders))
+
+
 def confining_python() -> str:
     """The interpreter that confines and then becomes another program: the system's, which starts quickly, or ours."""
     return next((path for path in reversed(_pythons()) if os.access(path, os.X_OK)), sys.executable)
@@ -94,6 +102,7 @@ def _find_deno(folders: Folders | None) -> Found:
         frames_on_stdout=True,
         aborts_when_full=True,
         allows_reading="--allow-read=",
+        allows_network="--allow-net",
     )
 
 

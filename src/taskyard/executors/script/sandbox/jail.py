@@ -12,6 +12,9 @@ from taskyard.executors.script.sandbox.seccomp import Allowed
 
 INSIDE = Path(__file__).parent / "inside"
 WORK = "/task"
+PROXY_SOCKET = "/jail/proxy"
+_FORWARDER, _PROXY_PORT = "/jail/forward.py", "3128"
+_CERTIFICATES = ("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates")
 NOBODY = 65534
 _PRLIMIT = "/jail/prlimit"
 _MIB = 1 << 20
@@ -36,7 +39,7 @@ class Engine(NamedTuple):
     the Landlock tier runs in its own interpreter instead of a command. `read`: paths it needs to read. `memory`: the
     limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes. `allows_reading`: its option
     for files it may read, if it has permissions of its own. `aborts_when_full`: whether it ends by a signal when it is
-    out of memory.
+    out of memory. `allows_network`: its option likewise for a network. `has_network`: whether there is one.
     """
 
     name: str
@@ -50,13 +53,32 @@ class Engine(NamedTuple):
     frames_on_stdout: bool = False
     aborts_when_full: bool = False
     allows_reading: str = ""
+    allows_network: str = ""
+    has_network: bool = False
 
     def reading(self, binds: Sequence[Bind]) -> Engine:
         """This engine, itself allowing what the jail shows of these."""
         if not self.allows_reading:
             return self
-        allowed = self.allows_reading + ",".join(bind.inside for bind in binds)
-        return self._replace(argv=(*self.argv[:-1], allowed, self.argv[-1]))
+        return self._with_option(self.allows_reading + ",".join(bind.inside for bind in binds))
+
+    def reaching(self, python: Engine, forwarder: Path) -> Engine:
+        """This engine with a way out: by a proxy that is shown as a socket file. `python` runs the forwarder to it."""
+        allowed = self._with_option(self.allows_network) if self.allows_network else self
+        forward = (python.argv[0], "-I", "-S", _FORWARDER, PROXY_SOCKET, _PROXY_PORT)
+        address = f"http://127.0.0.1:{_PROXY_PORT}"
+        names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+        return allowed._replace(
+            argv=(*forward, *allowed.argv),
+            read=tuple(dict.fromkeys((*self.read, *python.read, *_CERTIFICATES))),
+            forks=True,
+            binds=(*self.binds, Bind(str(forwarder), _FORWARDER)),
+            env=(*self.env, *((name, address) for name in names)),
+            has_network=True,
+        )
+
+    def _with_option(self, option: str) -> Engine:
+        return self._replace(argv=(*self.argv[:-1], option, self.argv[-1]))
 
 
 class Means(NamedTuple):
@@ -162,7 +184,9 @@ def allowed_calls(engine: Engine, *, own_files: bool, own_user: bool, own_proces
     """What the filter lets pass. `own_files`: there are none but the jail's; `own_user`: none but the jail's belong
     to its user; `own_processes`: the jail's processes end with it wherever they go.
     """
-    return Allowed(forks=engine.forks, sessions=own_processes, times=own_files, modes=own_user)
+    return Allowed(
+        forks=engine.forks, sessions=own_processes, times=own_files, modes=own_user, sockets=engine.has_network
+    )
 
 
 def _environment(engine: Engine, home: str) -> list[str]:

@@ -16,7 +16,7 @@ _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _EAGAIN, _ENOSYS = 1, 11, 38
 _X32 = 0x40000000
 _NEW_NAMESPACES, _THREAD = 0x7E020000, 0x00010000
-_AF_UNIX = 1
+_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
 
 # By name: the numbers on x86_64 and on aarch64; None where there is no such call.
 _NEVER: dict[str, tuple[int | None, int | None]] = {
@@ -41,6 +41,7 @@ _NEVER: dict[str, tuple[int | None, int | None]] = {
 }  # fmt: skip
 _SOCKETS: dict[str, tuple[int | None, int | None]] = {
     "bind": (49, 200), "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242),
+    "connect": (42, 203),
 }  # fmt: skip
 _SESSIONS: dict[str, tuple[int | None, int | None]] = {"setsid": (112, 157), "setpgid": (109, 154)}
 _TIMES: dict[str, tuple[int | None, int | None]] = {
@@ -51,7 +52,7 @@ _MODES: dict[str, tuple[int | None, int | None]] = {
     "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54),
 }  # fmt: skip
 _FORKS: dict[str, tuple[int | None, int | None]] = {"fork": (57, None), "vfork": (58, None)}
-_SOCKET, _CONNECT, _CLONE, _CLONE3 = (41, 198), (42, 203), (56, 220), (435, 435)
+_SOCKET, _CLONE, _CLONE3 = (41, 198), (56, 220), (435, 435)
 
 
 class Machine(NamedTuple):
@@ -69,14 +70,14 @@ class Allowed(NamedTuple):
     """What a filter lets pass besides the harmless.
 
     `forks`: new processes; `sessions`: leaving the process group; `times` and `modes`: changing those of files, and
-    their owners; `unix_sockets`: sockets to paths within the jail.
+    their owners; `sockets`: those of files and of the Internet, where there is a network to use them in.
     """
 
     forks: bool = False
     sessions: bool = True
     times: bool = True
     modes: bool = True
-    unix_sockets: bool = False
+    sockets: bool = False
 
 
 class _Step(NamedTuple):
@@ -103,7 +104,7 @@ def seccomp_filter(allowed: Allowed, machine: str = "") -> bytes:
         _Step(_EQUAL, _CLONE3[how.column], then="absent"),  # its flags lie in memory, where no filter can look
         _Step(_EQUAL, _CLONE[how.column], then="clone"),
     ]
-    if allowed.unix_sockets:
+    if allowed.sockets:
         steps.append(_Step(_EQUAL, _SOCKET[how.column], then="socket"))
     steps += [
         _Step(_RETURN, _ALLOW, label="allow"),
@@ -111,7 +112,8 @@ def seccomp_filter(allowed: Allowed, machine: str = "") -> bytes:
         _Step(_ANY_BIT, _NEW_NAMESPACES, then="deny"),
         _Step(_ANY_BIT, _THREAD, then="allow2", otherwise="allow2" if allowed.forks else "again"),
         _Step(_LOAD, _FIRST_ARGUMENT, label="socket"),
-        _Step(_EQUAL, _AF_UNIX, then="allow2", otherwise="deny"),
+        *(_Step(_EQUAL, family, then="allow2") for family in _FAMILIES[:-1]),
+        _Step(_EQUAL, _FAMILIES[-1], then="allow2", otherwise="deny"),
         _Step(_RETURN, _ALLOW, label="allow2"),
         _Step(_RETURN, _ERRNO | _EPERM, label="deny"),
         _Step(_RETURN, _ERRNO | _EAGAIN, label="again"),
@@ -122,7 +124,9 @@ def seccomp_filter(allowed: Allowed, machine: str = "") -> bytes:
 
 
 def _denied(allowed: Allowed, column: int) -> list[int]:
-    tables = [_NEVER, _SOCKETS]
+    tables = [_NEVER]
+    if not allowed.sockets:
+        tables.append(_SOCKETS)
     if not allowed.sessions:
         tables.append(_SESSIONS)
     if not allowed.times:
@@ -130,7 +134,7 @@ def _denied(allowed: Allowed, column: int) -> list[int]:
     if not allowed.modes:
         tables.append(_MODES)
     numbers = [number for table in tables for number in _numbers(table, column)]
-    return numbers if allowed.unix_sockets else [*numbers, _SOCKET[column], _CONNECT[column]]
+    return numbers if allowed.sockets else [*numbers, _SOCKET[column]]
 
 
 def _numbers(table: dict[str, tuple[int | None, int | None]], column: int) -> list[int]:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taskyard.contracts.target import Call, Observer, Standing
 from taskyard.domain.frame import Plain
-from taskyard.domain.isolation import LEVEL_OF, TIERS, is_enough, strictest
+from taskyard.domain.isolation import BUBBLEWRAP, LEVEL_OF, TIERS, is_enough, strictest
 from taskyard.domain.outcome import Done, Failed, Report, TaskError
 from taskyard.domain.resources import Resources
-from taskyard.executors.script.sandbox.engines import KINDS
+from taskyard.executors.script.sandbox.engines import KINDS, Missing, with_network
 from taskyard.executors.script.sandbox.examine import Place, examine
-from taskyard.executors.script.sandbox.files import Given, Made, give
+from taskyard.executors.script.sandbox.files import Made, give
 from taskyard.executors.script.sandbox.folders import Folders, remove, sweep
+from taskyard.executors.script.sandbox.jail import PROXY_SOCKET, Bind, Engine
 from taskyard.executors.script.sandbox.launch import Launcher, launch
 from taskyard.executors.script.sandbox.pool import Pool
 from taskyard.executors.script.sandbox.process import Ears, Jail
+from taskyard.executors.script.sandbox.proxy import Proxy
 from taskyard.executors.script.sandbox.requests import request
 from taskyard.executors.script.sandbox.tiers import Planner, Shape, find_means
 from taskyard.executors.script.sandbox.verdict import Ending, judge
 from taskyard.executors.script.sandbox.watch import exceeded
+from taskyard.security.egress.guard import Guard
 
 _LOOK_SECONDS = 0.1
 _KEPT_STDOUT = 65_536
@@ -33,15 +38,18 @@ class Sandbox:
     """Runs source in fresh jails on this machine, at most in one tier for each kind: the strongest that holds.
 
     `tiers`: those that may be used. `warm`: how many jails of one shape are kept ready at most.
+    `guard`: what decides where calls may go; None where code of definitions is given no network.
     """
 
     name = "sandbox"
     kinds = frozenset(KINDS)
 
-    def __init__(self, tiers: Sequence[str] = TIERS, warm: int = 4) -> None:
+    def __init__(self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None) -> None:
         self._tiers = tuple(tiers)
         self._warm = warm
+        self._guard = guard
         self._folders = Folders()
+        self._proxies = itertools.count()
         self._planner = Planner(find_means(), self._folders)
         self._places: dict[str, asyncio.Task[Place]] = {}
         self._launcher: Launcher | None = None
@@ -54,21 +62,47 @@ class Sandbox:
         if refused is not None:
             return refused
         assert place.engine is not None  # noqa: S101 - else it was refused
-        observer.placed(place.standing.tier)
-        tier, engine = place.standing.tier, place.engine
-        folders = self._folders if self._planner.means.is_root else None
-        given = await asyncio.to_thread(give, call.files, tier, folders) if call.files else Given()
-        if given.binds:
-            engine = engine.reading(given.binds)
-        shape = Shape(tier, engine, _launched_with(call.resources), given.binds)
-        wall = min(call.resources.wall_seconds or math.inf, call.timeout)
-        try:
-            jail = await self._taken(shape)
-            return await self._run(jail, shape, call, observer, wall, given.told)
-        except OSError as error:
-            return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
-        finally:
-            given.remove()
+        allowed = (call.implementation.get("network") or {}).get("allow")
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                shape, told = await self._fitted(call, place.standing.tier, place.engine, stack)
+                if allowed:
+                    shape = await self._reaching(shape, allowed, stack)
+                observer.placed(place.standing.tier)
+                jail = await self._taken(shape)
+            except _Refused as refused:
+                return refused.report
+            except OSError as error:
+                return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
+            wall = min(call.resources.wall_seconds or math.inf, call.timeout)
+            return await self._run(jail, shape, call, observer, wall, told)
+
+    async def _fitted(
+        self, call: Call, tier: str, engine: Engine, stack: contextlib.AsyncExitStack
+    ) -> tuple[Shape, Mapping[str, dict[str, Any]]]:
+        """The shape of the jail, and what its program is told of its files; the stack lets go of them."""
+        if not call.files:
+            return Shape(tier, engine, _launched_with(call.resources)), _NO_FILES
+        given = await asyncio.to_thread(give, call.files, tier, self._shared_folders)
+        stack.callback(given.remove)
+        return Shape(tier, engine.reading(given.binds), _launched_with(call.resources), given.binds), given.told
+
+    async def _reaching(self, shape: Shape, allow: Sequence[str], stack: contextlib.AsyncExitStack) -> Shape:
+        """The shape with a way to these endpoints, as long as the stack is open. Raises _Refused."""
+        if self._guard is None or shape.tier != BUBBLEWRAP:
+            what = "no network can be given" if self._guard is None else f"the tier {shape.tier} cannot bound a network"
+            raise _Refused(_unavailable(f"{what}: `network.allow` needs bubblewrap, and no TASKYARD_EGRESS_PROXY", {}))
+        engine = with_network(shape.engine, self._shared_folders)
+        if isinstance(engine, Missing):
+            raise _Refused(_unavailable(f"{engine.what}. To mend it: {engine.mend}", {}))
+        path = self._folders.root / f"proxy-{next(self._proxies)}"
+        await stack.enter_async_context(Proxy(self._guard, allow, path))
+        return shape._replace(engine=engine, binds=(*shape.binds, Bind(str(path), PROXY_SOCKET)))
+
+    @property
+    def _shared_folders(self) -> Folders | None:
+        """Where copies go that the jails' users can read; None where these are ourselves."""
+        return self._folders if self._planner.means.is_root else None
 
     async def standings(self) -> list[Standing]:
         """See the contract."""
@@ -147,6 +181,14 @@ class Sandbox:
         return Done(report.value, report.warnings, heard.made.files) if isinstance(report, Done) else report
 
 
+class _Refused(Exception):
+    """The call cannot run here, as its report says."""
+
+    def __init__(self, report: Failed) -> None:
+        super().__init__(report.error.message)
+        self.report = report
+
+
 class Heard:
     """Passes on what a jail says."""
 
@@ -207,10 +249,7 @@ def _refused(call: Call, place: Place) -> Failed | None:
             f" {LEVEL_OF[standing.tier]}; get bubblewrap to work here (`taskyard doctor`), or ask for less"
         )
         return _unavailable(message, {"tier": standing.tier})
-    asked = call.implementation
-    if asked.get("network") and asked["network"]["allow"]:
-        return _unavailable("this version gives code of definitions no network; leave out `network`", {})
-    if any(not isinstance(value, str) for value in (asked.get("env") or {}).values()):
+    if any(not isinstance(value, str) for value in (call.implementation.get("env") or {}).values()):
         return _unavailable("this version puts no secrets into `env`; give values", {})
     return None
 
