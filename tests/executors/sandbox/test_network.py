@@ -24,7 +24,8 @@ FETCH = {
     "        return [answer.status, answer.read().decode()]\n"
     "    except urllib.error.HTTPError as error:\n        return [error.code, error.read().decode()]",
     "javascript": "export default async (input) => {"
-    " const answer = await fetch(input, { method: 'POST', body: 'ping' }); return [answer.status, await answer.text()]; }",
+    " const answer = await fetch(input, { method: 'POST', body: 'ping' });"
+    " return [answer.status, await answer.text()]; }",
 }
 DIRECT = """
 import socket

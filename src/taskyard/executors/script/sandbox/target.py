@@ -70,8 +70,8 @@ class Sandbox:
                     shape = await self._reaching(shape, allowed, stack)
                 observer.placed(place.standing.tier)
                 jail = await self._taken(shape)
-            except _Refused as refused:
-                return refused.report
+            except _Refused as refusal:
+                return refusal.report
             except OSError as error:
                 return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
             wall = min(call.resources.wall_seconds or math.inf, call.timeout)
