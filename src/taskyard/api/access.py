@@ -130,6 +130,16 @@ ACCESS: dict[str, Access] = {
     "POST /api/v1/uploads": _needs(WRITE, MANUAL),
     "GET /api/v1/uploads/{uploadId}": _needs(READ, MANUAL),
     "GET /api/v1/me": _ANYBODY,
+    # Camunda 7
+    "POST /engine-rest/external-task/fetchAndLock": _needs(EXECUTE),
+    "POST /engine-rest/external-task/{externalTaskId}/complete": _needs(EXECUTE),
+    "POST /engine-rest/external-task/{externalTaskId}/failure": _needs(EXECUTE),
+    "POST /engine-rest/external-task/{externalTaskId}/bpmnError": _needs(EXECUTE),
+    "POST /engine-rest/external-task/{externalTaskId}/extendLock": _needs(EXECUTE),
+    "POST /engine-rest/external-task/{externalTaskId}/unlock": _needs(EXECUTE),
+    "GET /engine-rest/external-task/{externalTaskId}": _needs(EXECUTE),
+    "GET /engine-rest/external-task": _needs(EXECUTE),
+    "GET /engine-rest/external-task/count": _needs(EXECUTE),
     # people
     "GET /": _ANYBODY,
     "GET /login": _PUBLIC,

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskyard.api import (
     admin,
+    camunda,
     client_apps,
     dead_letters,
     definitions,
@@ -39,6 +40,7 @@ _RESOURCES = (
     tasks.internal, leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
     tasks.routes, task_lists.routes, task_story.routes, definitions.routes, schedules.routes, queues.routes,
     subscriptions.routes, deliveries.routes, client_apps.routes,
+    camunda.routes,
     triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,
     live.routes, operations.routes, docs.routes,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from taskyard.domain.definition import Kind
 from taskyard.domain.facts import EMPTY_EXTRA, Extra, Line, PlaceKind
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import Outcome
-from taskyard.domain.outcome import Completed, Failed, Handed, Postponed, Result, TaskError
+from taskyard.domain.outcome import Completed, Failed, Handed, Postponed, Released, Result, TaskError
 from taskyard.domain.policy import Policy
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
@@ -79,25 +80,32 @@ async def dequeue(
     """
     if queue is Queue.DEADLETTER:
         return await _look_at_dead(engine, request)
-    worker_id = await _register(engine, request, queue)
+    worker_id = await register(engine, request.worker_id, request.max_messages, queue)
+    lease = await poll(engine, request.wait_time, lambda: _claim(engine, queue, request, worker_id))
+    return [] if lease is None else await messages_of(engine, signer, caller, lease, request.visibility_timeout)
+
+
+async def poll(
+    engine: Engine, wait_time: float, claim: Callable[[], Awaitable[StoredLease | None]]
+) -> StoredLease | None:
+    """What `claim` gives, asked again for so many seconds while there is nothing."""
     woken = asyncio.Event()
     stop_listening = engine.store.listen(Topic.READY, woken.set)
     loop = asyncio.get_running_loop()
-    until = loop.time() + request.wait_time
+    until = loop.time() + wait_time
     try:
         while True:
             woken.clear()
-            lease = await _claim(engine, queue, request, worker_id)
+            lease = await claim()
             left = until - loop.time()
             if lease is not None or left <= 0:
-                break
+                return lease
             opens_in = await engine.gates.opens_in()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, _POLL, _POLL if opens_in is None else opens_in)):
                     await woken.wait()
     finally:
         stop_listening()
-    return [] if lease is None else await _messages(engine, signer, caller, lease, request.visibility_timeout)
 
 
 async def heartbeat(
@@ -161,6 +169,21 @@ async def hand_over(engine: Engine, lease: Lease, result: Handed) -> Task:
     return await _settle(engine, lease, result)
 
 
+async def give_back(engine: Engine, lease: Lease, reason: str) -> Task:
+    """Leave the lease with nothing done: the task may be leased by another at once. Raises StaleLease."""
+    return await _settle(engine, lease, Released(reason))
+
+
+async def fail_with(engine: Engine, lease: Lease, error: TaskError, retries: int, delay: float) -> Task:
+    """Settle as failed where the worker says how often it is tried again, and after how many seconds.
+
+    Raises StaleLease.
+    """
+    if retries <= 0:
+        return await _settle(engine, lease, Failed(msgspec.structs.replace(error, retryable=False)))
+    return await _settle(engine, lease, Failed(error, delay), retries)
+
+
 def read_token(signer: LeaseSigner, caller: Caller, task_id: int, token: str) -> Lease:
     """The lease a token stands for, if it is this task's and this caller's. Raises StaleLease."""
     lease = signer.read(token, caller.subject)
@@ -183,8 +206,10 @@ class _Held(msgspec.Struct, frozen=True):
     claimed_at: int
 
 
-async def _settle(engine: Engine, lease: Lease, result: Result) -> Task:
+async def _settle(engine: Engine, lease: Lease, result: Result, retries: int | None = None) -> Task:
     held, policy = await _held(engine, lease)
+    if retries is not None:  # what is left after this failure is the worker's to say
+        held = msgspec.structs.replace(held, failures=max(-1, policy.retry.max_retries - retries - 1))
     run_ms = (await engine.store.now() - held.claimed_at) // 1000
     if isinstance(result, Completed):
         way_out = completed(lease.claim_id, held, run_ms, result)
@@ -208,21 +233,28 @@ async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Policy]:
     return _Held(lease.task_id, lease.attempt, lane_id, place.failures, place.losses, place.at), known.policy
 
 
-async def _register(engine: Engine, request: DequeueRequest, queue: Queue) -> int:
-    info = WorkerInfo(request.worker_id, "", 0, "", (queue.title,), request.max_messages, supervised=False)
-    return await engine.store.register(info)
+async def register(engine: Engine, name: str, slots: int, queue: Queue) -> int:
+    """Enter an HTTP worker for what it is about to lease; its id."""
+    return await engine.store.register(WorkerInfo(name, "", 0, "", (queue.title,), slots, supervised=False))
 
 
 async def _claim(engine: Engine, queue: Queue, request: DequeueRequest, worker_id: int) -> StoredLease | None:
-    lanes = await engine.catalog.all_lanes()
     keys = None if request.task_definition_ids is None else set(request.task_definition_ids)
+    return await claim(engine, queue, keys, worker_id, request.max_messages, request.visibility_timeout)
+
+
+async def claim(
+    engine: Engine, queue: Queue, keys: Collection[str] | None, worker_id: int, limit: int, visibility: float
+) -> StoredLease | None:
+    """Lease up to `limit` tasks of these definitions, or of all, for so many seconds; one that lost a worker alone."""
+    lanes = await engine.catalog.all_lanes()
     mine = {id_: key for id_, key in lanes.items() if _yields(queue, key) and (keys is None or key.definition in keys)}
-    visibility = int(request.visibility_timeout * 1_000_000)
-    lease = await engine.gates.claim_solo(worker_id, await engine.gates.sort_solo(mine), visibility)
+    until = int(visibility * 1_000_000)
+    lease = await engine.gates.claim_solo(worker_id, await engine.gates.sort_solo(mine), until)
     if lease is not None:
         return lease
     others = await engine.gates.sort({id_: key for id_, key in mine.items() if not key.solo})
-    return await engine.gates.claim(worker_id, others, request.max_messages, visibility)
+    return await engine.gates.claim(worker_id, others, limit, until)
 
 
 def _yields(queue: Queue, lane: LaneKey) -> bool:
@@ -230,9 +262,10 @@ def _yields(queue: Queue, lane: LaneKey) -> bool:
     return lane.queue == queue or (lane.queue == Queue.RETRY and lane.home == queue)
 
 
-async def _messages(
+async def messages_of(
     engine: Engine, signer: LeaseSigner, caller: Caller, lease: StoredLease, visibility: float
 ) -> list[dict[str, Any]]:
+    """The leased tasks as TaskQueueMessages."""
     kinds = await engine.catalog.versions(task.kind_id for task in lease.tasks)
     policies = await engine.catalog.policies(task.policy_id for task in lease.tasks)
     messages = []
