@@ -70,8 +70,8 @@ class KubeClient:
         await self._ask("PATCH", f"{self._jobs}/{name}", {"metadata": {"annotations": dict(annotations)}})
 
     async def delete_job(self, name: str) -> None:
-        """Delete a job with its pods and secrets; one that is gone already is as good."""
-        options = {"propagationPolicy": "Background", "gracePeriodSeconds": 0}
+        """Delete a job with its pods and secrets; it stays until these are gone. One that is gone is as good."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
         try:
             await self._ask("DELETE", f"{self._jobs}/{name}", options)
         except Refused as refused:

@@ -27,6 +27,7 @@ MOST_INPUT: Final = 1 << 20
 _INPUT_FOLDER, _INPUT_FILE = "/taskyard", "input.json"
 _MORE_SECONDS = 10
 _KEPT_SECONDS = 3600
+_GRACE_SECONDS = 5
 
 
 def name_of(call: Call) -> str:
@@ -102,6 +103,7 @@ def _pod(call: Call, asked: Kubernetes) -> JsonObject:
         "restartPolicy": "Never",
         "automountServiceAccountToken": asked.service_account is not None,
         "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "containers": [container],
         "volumes": [{"name": "input", "secret": {"secretName": name_of(call)}}],
     }
