@@ -67,6 +67,7 @@ VERSION = version("taskyard")
 
 if TYPE_CHECKING:  # commands that call nobody start without it
     from taskyard.notify.webhooks.service import Webhooks
+    from taskyard.orchestrators.camunda7 import Camunda7
     from taskyard.security.egress.client import Egress
 
 log = structlog.get_logger("taskyard.app")
@@ -237,13 +238,28 @@ class App:
                 ]
                 upkeep = Upkeep(self.engine, days, services)
                 upkeep.start()
+                camunda = self._camunda()
                 try:
                     yield
                 finally:
+                    if camunda is not None:
+                        await camunda.stop()
                     await upkeep.stop()
                     await webhooks.stop()
         finally:
             await self.close()
+
+    def _camunda(self) -> Camunda7 | None:
+        """The engine whose external tasks are done here, being asked for them."""
+        url = self.settings["CAMUNDA_URL"]
+        if not url:
+            return None
+        from taskyard.orchestrators.camunda7 import Camunda, Camunda7
+
+        authorization = self.settings["TASKYARD_CAMUNDA_AUTHORIZATION"]
+        camunda = Camunda7(self.engine, Camunda(url, self.egress.trusting(url), authorization))
+        camunda.start()
+        return camunda
 
     def _webhooks(self) -> Webhooks:
         from taskyard.notify.webhooks.service import Webhooks

@@ -309,6 +309,16 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "a service that says at /api/resources/allocations what code may use up; without it TASK_RESOURCES holds",
     ),
+    Setting(
+        "CAMUNDA_URL",
+        str,
+        "",
+        "the REST API of a Camunda 7, Operaton or CIB seven whose external tasks are done here, such as"
+        " http://camunda:8080/engine-rest",
+    ),
+    Setting(
+        "TASKYARD_CAMUNDA_AUTHORIZATION", str, "", "the Authorization header that engine wants to see", secret=True
+    ),
     Setting("TASKYARD_URL", str, "", "the server that the command line and client speak to"),
     Setting("TASKYARD_TOKEN", str, "", "their token", secret=True),
     Setting("TASKYARD_JWT_SECRET", _jwt_secret, "", "the key of HS256 tokens, 32 bytes at least", secret=True),

@@ -1,0 +1,1 @@
+"""Engines that decide what is next, and have it done here."""
