@@ -1,7 +1,8 @@
 """`python -m bench.scripts [--rounds N] [--seconds S]`: code of definitions, in each kind and tier.
 
 What a tiny program takes alone with a jail that is ready, and with one that has to be made; how many run a second, four
-at once; and how much later than asked for the worker's own loop wakes while CPU-bound programs run, beside an idle one.
+at once, and the processor's time that each takes in all, which depends less on what else runs; and how much later than
+asked for the worker's own loop wakes while CPU-bound programs run, beside an idle one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import os
 import platform
+import resource
 import statistics
 import time
 from datetime import UTC, datetime
@@ -59,10 +61,16 @@ async def cold(tier: str, kind: str) -> float:
         return statistics.median([await one(box, kind) for _ in range(SINGLES // 2)])
 
 
-async def rate(target: Target, kind: str, seconds: float) -> float:
-    """Programs a second."""
+def cpu_used() -> float:
+    """Processor's time of this process and of all that it has waited for, in milliseconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used) * 1000
+
+
+async def rate(target: Target, kind: str, seconds: float) -> tuple[float, float]:
+    """Programs a second, and the processor's milliseconds that each took."""
     await one(target, kind)
-    began, count = time.perf_counter(), 0
+    began, count, used = time.perf_counter(), 0, cpu_used()
 
     async def go_on() -> None:
         nonlocal count
@@ -71,7 +79,12 @@ async def rate(target: Target, kind: str, seconds: float) -> float:
             count += 1
 
     await asyncio.gather(*(go_on() for _ in range(AT_ONCE)))
-    return count / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began), (cpu_used() - used) / count
+
+
+def medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    """The median of the first ones and of the second ones."""
+    return statistics.median([first for first, _ in pairs]), statistics.median([second for _, second in pairs])
 
 
 async def lateness(seconds: float) -> float:
@@ -104,19 +117,18 @@ async def measure(rounds: int, seconds: float) -> list[str]:
         async with sandbox([tier], warm=AT_ONCE) as box:
             for kind in sorted(box.kinds):
                 ready = statistics.median([await alone(box, kind) for _ in range(rounds)])
-                many = statistics.median([await rate(box, kind, seconds) for _ in range(rounds)])
-                rows.append(f"| {kind} | {tier} | {ready:.1f} | {await cold(tier, kind):.0f} | {many:,.0f} |")
+                many, each = medians([await rate(box, kind, seconds) for _ in range(rounds)])
+                made = await cold(tier, kind)
+                rows.append(f"| {kind} | {tier} | {ready:.1f} | {made:.0f} | {many:,.0f} | {each:.1f} |")
                 print(rows[-1], flush=True)
             idle, beside = await beside_busy(box, seconds)
-            rows.append(f"| the loop's lateness, idle → beside busy ones | {tier} | {idle:.1f} → {beside:.1f} | | |")
+            rows.append(f"| the loop's lateness, idle → beside busy ones | {tier} | {idle:.1f} → {beside:.1f} | | | |")
             print(rows[-1], flush=True)
     lite = Lite(os.cpu_count() or 1)
     try:
-        ready, many = (
-            await alone(lite, KIND),
-            statistics.median([await rate(lite, KIND, seconds) for _ in range(rounds)]),
-        )
-        rows.append(f"| {KIND} | emulated | {ready:.1f} | | {many:,.0f} |")
+        ready = await alone(lite, KIND)
+        many, each = medians([await rate(lite, KIND, seconds) for _ in range(rounds)])
+        rows.append(f"| {KIND} | emulated | {ready:.1f} | | {many:,.0f} | {each:.2f} of ours |")
         print(rows[-1], flush=True)
     finally:
         await lite.stop()
@@ -138,7 +150,8 @@ def main() -> None:
         f" {os.cpu_count()} cores, as {who}, load before it {load}; medians. A tiny program gives its input back;"
         f" `/s` is {AT_ONCE} at once, each in a jail of its own."
     )
-    head = "| kind | tier | jail ready, ms | jail made, ms | /s |\n| --- | --- | ---: | ---: | ---: |"
+    names = "| kind | tier | jail ready, ms | jail made, ms | /s | processor each, ms |"
+    head = f"{names}\n| --- | --- | ---: | ---: | ---: | ---: |"
     (RESULTS / "scripts.md").write_text("\n".join([f"# Code of definitions\n\n{said}\n", head, *rows, ""]))
 
 

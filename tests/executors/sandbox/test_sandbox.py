@@ -80,6 +80,8 @@ async def test_values_of_any_size_pass(box: Sandbox) -> None:
     assert value_of(await run(box, "python", source, long)) == long
     source = 'cat >"$TASK_OUTPUT"'
     assert value_of(await run(box, "shell", source, {"long": long})) == {"long": long}
+    lines = "yes '\"line\",' | head -n 40000 | { echo '['; cat; echo '0]'; } >$TASK_OUTPUT"
+    assert len(value_of(await run(box, "shell", lines))) == 40_001
 
 
 @pytest.mark.parametrize(

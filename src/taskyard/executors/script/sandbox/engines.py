@@ -19,7 +19,7 @@ _RUNNER = "/jail/run_python.py"
 _MODULE = "/jail/run_javascript.mjs"
 _ASK = "import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path('stdlib'), sys.version]))"
 _ASK_SECONDS = 10.0
-_BOOT = 'printf "ready\\n" >&$1; eval "$(cat)"'
+_BOOT = 'mkdir "$HOME/.task" "$HOME/files" && printf "ready\\n" >&$1 && eval "$(cat)"'
 _DENO_FLAGS = ("--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-code-cache", "--allow-env")
 
 

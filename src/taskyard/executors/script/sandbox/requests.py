@@ -17,7 +17,7 @@ _LONGEST_VARIABLE = 65_536
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 _SHELL = """\
 own="$HOME/.task"
-mkdir "$own" "$HOME/files" && printf %s {source} >"$own/task.sh" && printf %s {input} >"$own/input.json" || exit 1
+printf %s {source} >"$own/task.sh" && printf %s {input} >"$own/input.json" || exit 1
 export TASK_OUTPUT="$own/output" TASK_PROGRESS="/dev/fd/$1" TASK_FILES="$HOME/files"
 {exports}
 "$BASH" --noprofile --norc "$own/task.sh" <"$own/input.json"

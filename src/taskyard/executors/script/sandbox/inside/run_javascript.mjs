@@ -57,6 +57,17 @@ function failure(error) {
   return { type: "error", error: { code, message: message.slice(0, LONGEST), stackTrace: String(error?.stack ?? "") } };
 }
 
+// Read at once and not as a stream, whose machinery would cost each jail a third more.
+function readAll() {
+  const decoder = new TextDecoder();
+  const piece = new Uint8Array(65536);
+  let read = "";
+  for (let count = Deno.stdin.readSync(piece); count !== null; count = Deno.stdin.readSync(piece)) {
+    read += decoder.decode(piece.subarray(0, count), { stream: true });
+  }
+  return read;
+}
+
 async function run(request) {
   for (const [name, value] of Object.entries(request.env)) Deno.env.set(name, value);
   const media = request.typescript ? "application/typescript" : "text/javascript";
@@ -88,7 +99,7 @@ for (const [name, level] of [["log", "info"], ["info", "info"], ["debug", "debug
   console[name] = (...parts) => say(level, parts);
 }
 out.writeSync(encoder.encode("ready\n"));
-const request = parse(await new Response(Deno.stdin.readable).text());
+const request = parse(readAll());
 let frame;
 try {
   frame = await run(request);
