@@ -9,12 +9,15 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import httpx
 import pytest
 
 from taskyard import Taskyard
+from taskyard.api.server import create_api
 from taskyard.connecting import make_connector
 from taskyard.contracts.bus import LetterFilter, LetterStatus
 from taskyard.contracts.records import Filter
@@ -22,8 +25,10 @@ from taskyard.domain.lifecycle import State
 from taskyard.engine.events import task_events
 from taskyard.engine.query import list_tasks
 from taskyard.errors import ConfigurationError
-from taskyard.server import serve
+from taskyard.security.origin import loopback_origins
+from taskyard.server import make_services, serve
 from taskyard.settings import load
+from tests.api.yard import Client, listening
 from tests.connectors.far_kafka import FarKafka
 from tests.connectors.far_sqs import REGION, FarSqs
 from tests.promises.yard import client_of, make_yard
@@ -422,3 +427,70 @@ async def test_a_requested_shutdown_stops_the_server_gracefully(
 
 async def list_all(yard: Taskyard) -> list[Any]:
     return list((await list_tasks(yard.engine, Filter(), 10, None)).items)
+
+
+async def test_events_are_published_streamed_and_sent_as_webhooks(tmp_path: Path) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Published Events: published events leave through the chosen
+    connector in order per task and at least once, and are also streamed as server-sent events and sent to webhooks.
+    """
+    async with receiving() as receiver:
+        settings = {"TASKYARD_CONNECTOR": "http", "TASKYARD_HTTP_URL": receiver.url}
+        yard = make_yard(tmp_path, **settings, TASKYARD_EGRESS_ALLOW=("127.0.0.1",))
+        async with yard.worker(concurrency=1), client_of_app(yard) as http:
+            hook = receiver.url.replace("/events", "/hook")
+            made = await http.post("/api/v1/subscriptions", json={"url": hook, "events": ["task.*"]})
+            assert made.status_code == 201, made.text
+            task_id = await http.create("add", {"a": 1, "b": 2})
+            await http.until(task_id, "COMPLETED")
+
+            def told(path: str) -> list[str]:
+                taken = [one.json for one in receiver.taken if one.path == path]
+                return [each["type"] for each in taken if each["data"]["taskId"] == task_id]
+
+            await eventually(lambda: len(told("/events")) >= 3 and len(told("/hook")) >= 3, within=30)
+            assert told("/events") == told("/hook") == ADDED
+            assert await streamed(yard, task_id) == ADDED
+
+
+async def test_with_the_http_connector_events_come_in_and_go_as_webhooks(tmp_path: Path) -> None:
+    """sourceloop-task-service.md § Installation: with `taskyard[http]` and TASKYARD_CONNECTOR=http, a deployment takes
+    `POST /api/v1/events/trigger` and sends events as webhooks.
+    """
+    async with receiving("/hook") as receiver:
+        yard = make_yard(tmp_path, TASKYARD_CONNECTOR="http", TASKYARD_EGRESS_ALLOW=("127.0.0.1",))
+        async with yard.worker(concurrency=1), client_of_app(yard) as http:
+            made = await http.post("/api/v1/subscriptions", json={"url": receiver.url, "events": ["task.completed"]})
+            assert made.status_code == 201, made.text
+            headers = {"content-type": "application/json"}
+            body = request_of("add", {"a": 1, "b": 2})
+            taken = await http.post("/api/v1/events/trigger", content=body, headers=headers)
+            (task_id,) = taken.json()["taskIds"]
+            await eventually(lambda: receiver.events_of(task_id), within=30)
+            assert receiver.events_of(task_id) == ADDED[2:]
+
+
+def client_of_app(yard: Taskyard) -> Client:
+    """An administrator of the server as it is put together."""
+    services = make_services(yard.app, "127.0.0.1", 8420)
+    token = (Path(yard.app.settings["TASKYARD_DATA_DIR"]) / "admin.token").read_text().strip()
+    return Client(create_api(services), services, headers={"Authorization": f"Bearer {token}"})
+
+
+async def streamed(yard: Taskyard, task_id: str) -> list[str]:
+    """The types of a task's events, as the stream of all tells them."""
+    services = make_services(yard.app, "127.0.0.1", 8420)
+    token = (Path(yard.app.settings["TASKYARD_DATA_DIR"]) / "admin.token").read_text().strip()
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    types: list[str] = []
+    async with listening(lambda port: create_api(replace(services, allowed_origins=loopback_origins(port)))) as port:
+        async with (
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client,
+            client.stream("GET", "/api/v1/events?after=0") as answer,
+        ):
+            async for line in answer.aiter_lines():
+                if line.startswith("data:") and task_id in line:
+                    types.append(json.loads(line.removeprefix("data:"))["type"])
+                if len(types) == 3:
+                    services.closing.set()
+                    return types
+    return types

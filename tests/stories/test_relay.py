@@ -171,6 +171,7 @@ async def test_requests_are_signed_and_carry_cloud_events(plant: Plant) -> None:
     event = posted.json
     assert posted.headers["authorization"] == "Bearer token"
     assert posted.headers["taskyard-event"] == "task.created"
+    assert posted.headers["taskyard-triggers"] == "taskCreated,taskJobCreated"
     wanted = {
         "ce-specversion": "1.0", "ce-type": "task.instance.created", "ce-source": "task-execution-layer",
         "ce-id": event["id"], "ce-time": event["timestamp"], "ce-subject": task_id,

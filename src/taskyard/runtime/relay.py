@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -118,8 +119,8 @@ class Relay:
         if limit <= 0:
             return
         page = await read_page(self._engine, window.end, limit)
-        for pos, event, _ in page.events:
-            window.add(pos, event.data["taskId"], (self._message(event), event.key))
+        for pos, event, triggers in page.events:
+            window.add(pos, event.data["taskId"], (self._message(event, triggers), event.key))
         window.skip_to(page.end)
 
     async def _hand_over(self, messages: Sequence[Message]) -> list[Refusal | None] | None:
@@ -180,12 +181,13 @@ class Relay:
         self._saved = position
         return True
 
-    def _message(self, event: TaskEvent) -> Message:
-        return Message(event.data["taskId"], event.id, msgspec.json.encode(event.envelope()), self._headers(event))
-
-    def _headers(self, event: TaskEvent) -> tuple[tuple[str, str], ...]:
-        key = ("taskyard_event", event.key)
-        return (key, *cloud_event_headers(event)) if self._cloud_events else (key,)
+    def _message(self, event: TaskEvent, triggers: Sequence[str]) -> Message:
+        headers = [("taskyard_event", event.key)]
+        if triggers:
+            headers.append(("taskyard_triggers", ",".join(quote(name, safe="") for name in triggers)))
+        if self._cloud_events:
+            headers += cloud_event_headers(event)
+        return Message(event.data["taskId"], event.id, msgspec.json.encode(event.envelope()), tuple(headers))
 
 
 def _check_health(answers: Sequence[Refusal | None]) -> None:
