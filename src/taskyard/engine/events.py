@@ -52,14 +52,15 @@ async def read_page(engine: Engine, after: int, limit: int) -> FeedPage:
     references: list[Reference] = []
     for row in await engine.store.feed(after, limit):
         first = row.pos - len(row.task_ids) + 1
-        pairs = zip(row.task_ids, row.sequences, strict=True)
+        start = max(0, after - first + 1)
+        end = start + limit - len(references)
+        pairs = zip(row.task_ids[start:end], row.sequences[start:end], strict=True)
         references += [
-            Reference(first + k, row.at, row.type, task_id, number)
-            for k, (task_id, number) in enumerate(pairs)
-            if first + k > after
+            Reference(first + k, row.at, row.type, task_id, number) for k, (task_id, number) in enumerate(pairs, start)
         ]
-    taken = references[:limit]
-    return FeedPage(await _tell(engine, taken), taken[-1].pos if taken else after)
+        if len(references) == limit:
+            break
+    return FeedPage(await _tell(engine, references), references[-1].pos if references else after)
 
 
 async def latest_position(engine: Engine) -> int:

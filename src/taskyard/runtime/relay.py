@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -70,7 +71,7 @@ class Relay:
 
     async def turn(self) -> None:
         """Send all that can be sent now."""
-        if await self._engine.mode.is_on():
+        if self._now() < self._again_at or await self._engine.mode.is_on():
             return
         stored = await self._engine.store.reader_position(READER) or 0
         if stored != self._saved:
@@ -80,7 +81,7 @@ class Relay:
 
     async def resend(self) -> None:
         """Send again the dead letters for which somebody asked that."""
-        if await self._engine.mode.is_on() or self._now() < self._again_at:
+        if self._now() < self._again_at or await self._engine.mode.is_on():
             return
         letters = await all_letters(self._engine, LetterStatus.REPLAY, Direction.OUT)
         for letter in letters:
@@ -98,8 +99,7 @@ class Relay:
     async def _step(self) -> bool:
         """Send one batch; False when there is nothing to send now."""
         await self._refill()
-        now = self._now()
-        items = self._window.take(now, _AT_ONCE) if now >= self._again_at else []
+        items = self._window.take(self._now(), _AT_ONCE)
         if not items:
             await self._save()
             return False
@@ -184,10 +184,16 @@ class Relay:
     def _message(self, event: TaskEvent, triggers: Sequence[str]) -> Message:
         headers = [("taskyard_event", event.key)]
         if triggers:
-            headers.append(("taskyard_triggers", ",".join(quote(name, safe="") for name in triggers)))
+            headers.append(("taskyard_triggers", ",".join(map(_quoted, triggers))))
         if self._cloud_events:
             headers += cloud_event_headers(event)
         return Message(event.data["taskId"], event.id, msgspec.json.encode(event.envelope()), tuple(headers))
+
+
+@lru_cache(4096)
+def _quoted(name: str) -> str:
+    """The name as it can stand in any header, between commas."""
+    return quote(name, safe="")
 
 
 def _check_health(answers: Sequence[Refusal | None]) -> None:

@@ -1,0 +1,116 @@
+"""Servers from Maven Central: Apache Kafka and ElasticMQ. They need Java 17 and Maven; `make real` alone uses them."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.servers.program import free_port
+
+LOG4J = ["log4j-slf4j-impl", "log4j-core", "log4j-1.2-api"]
+KAFKA = ["org.apache.kafka:kafka_2.13:4.1.1", *(f"org.apache.logging.log4j:{name}:2.24.3" for name in LOG4J)]
+ELASTICMQ = ["org.elasticmq:elasticmq-server_2.13:1.6.14"]
+CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
+
+_PROJECT = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>taskyard</groupId><artifactId>servers</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies>{}</dependencies></project>"""
+_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+
+
+def jars(name: str, artifacts: Sequence[str]) -> Path:
+    """The folder with these artifacts and what they need, kept from run to run. Fails in one line without Maven."""
+    if not (shutil.which("mvn") and shutil.which("java")):
+        raise RuntimeError(f"{name} needs Java and Maven: apt-get install openjdk-17-jre-headless maven")
+    base = Path(tempfile.gettempdir(), "taskyard-maven")
+    folder = base / name
+    base.mkdir(exist_ok=True)
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            folder.mkdir(exist_ok=True)
+            dependencies = "".join(_DEPENDENCY.format(*artifact.split(":")) for artifact in artifacts)
+            (folder / "pom.xml").write_text(_PROJECT.format(dependencies))
+            command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                raise RuntimeError(f"{name} could not be fetched from Maven Central: {ended.stdout[-500:]}")
+            (folder / "complete").touch()
+    return folder
+
+
+def kafka(certificates: Path | None = None) -> tuple[Callable[[int, Path], Sequence[str]], int]:
+    """Apache Kafka, one node; and the port of its TLS listener, where certificates are given."""
+    libs, controller, tls = jars("kafka", KAFKA), free_port(), free_port()
+
+    def command(port: int, folder: Path) -> Sequence[str]:
+        listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
+        lines = [
+            "process.roles=broker,controller", "node.id=1",
+            f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
+            "controller.listener.names=CONTROLLER", "offsets.topic.replication.factor=1",
+            "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
+            "group.initial.rebalance.delay.ms=0", "num.partitions=3", f"log.dirs={folder}/data",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL",
+        ]  # fmt: skip
+        if certificates is not None:
+            listeners += f",SSL://127.0.0.1:{tls}"
+            lines += ["ssl.keystore.type=PEM", f"ssl.keystore.location={certificates}/server.pem"]
+        (folder / "server.properties").write_text("\n".join([f"listeners={listeners}", *lines]))
+        java = f"java -Xmx384m -XX:+UseSerialGC -cp '{libs}/*'"
+        prepare = f"{java} kafka.tools.StorageTool format --standalone --ignore-formatted -t {CLUSTER}"
+        run = f"exec {java} kafka.Kafka {folder}/server.properties"
+        return ["sh", "-c", f"{prepare} -c {folder}/server.properties && {run}"]
+
+    return command, tls
+
+
+def elasticmq(port: int, folder: Path) -> Sequence[str]:
+    """ElasticMQ: SQS again, by other hands."""
+    libs = jars("elasticmq", ELASTICMQ)
+    (folder / "elasticmq.conf").write_text(
+        'include classpath("application.conf")\n'
+        f'node-address {{ protocol = http, host = "127.0.0.1", port = {port}, context-path = "" }}\n'
+        f'rest-sqs {{ enabled = true, bind-port = {port}, bind-hostname = "127.0.0.1", sqs-limits = relaxed }}\n'
+        "rest-stats { enabled = false }\n"
+    )
+    config = f"-Dconfig.file={folder}/elasticmq.conf"
+    return ["java", "-Xmx256m", config, "-cp", f"{libs}/*", "org.elasticmq.server.Main"]
+
+
+def write_certificates(folder: Path) -> None:
+    """A certificate for 127.0.0.1 that vouches for itself: `server.pem` with its key, `authority.pem` without."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    from ipaddress import ip_address
+
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(alternative, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "server.pem").write_bytes(private + certificate)
+    (folder / "authority.pem").write_bytes(certificate)
