@@ -57,6 +57,11 @@ class Window(Generic[T]):
         return self._size - len(self._order)
 
     @property
+    def under_way(self) -> bool:
+        """Whether there is anything to send."""
+        return bool(self._order)
+
+    @property
     def position(self) -> int:
         """The position behind which nothing is under way."""
         return self._order[0] - 1 if self._order else self.end

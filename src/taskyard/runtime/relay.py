@@ -116,7 +116,7 @@ class Relay:
     async def _refill(self) -> None:
         window = self._window
         limit = min(window.room, _AT_ONCE)
-        if limit <= 0:
+        if limit <= 0 or (self._failures and window.under_way):  # enough to see whether the broker is back
             return
         page = await read_page(self._engine, window.end, limit)
         for pos, event, triggers in page.events:
