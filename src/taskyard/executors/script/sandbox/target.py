@@ -31,6 +31,7 @@ from taskyard.security.egress.guard import Guard
 
 _LOOK_SECONDS = 0.1
 _KEPT_STDOUT = 65_536
+_ALIKE = {"typescript": "javascript"}  # what holds for one holds for the other: they run in the same engine
 _NO_FILES: Mapping[str, dict[str, Any]] = {}
 
 
@@ -126,11 +127,15 @@ class Sandbox:
         await asyncio.to_thread(self._folders.close)
 
     async def _place(self, kind: str) -> Place:
-        if kind not in self._places:
+        tried = _ALIKE.get(kind, kind)
+        if tried not in self._places:
             await self._open()
+        if tried not in self._places:  # another call may have been quicker
             means = self._planner.means
-            self._places[kind] = asyncio.create_task(examine(kind, means, self._tiers, self._folders, self._tried))
-        return await asyncio.shield(self._places[kind])
+            examining = examine(tried, means, self._tiers, self._folders, self._tried)
+            self._places[tried] = asyncio.create_task(examining)
+        place = await asyncio.shield(self._places[tried])
+        return place._replace(standing=place.standing._replace(kind=kind))
 
     async def _open(self) -> None:
         if self._launcher is None:
