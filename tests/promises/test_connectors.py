@@ -449,6 +449,10 @@ async def test_events_are_published_streamed_and_sent_as_webhooks(tmp_path: Path
 
             await eventually(lambda: len(told("/events")) >= 3 and len(told("/hook")) >= 3, within=30)
             assert told("/events") == told("/hook") == ADDED
+            assert (await http.get("/readyz")).json()["dependencies"]["connector:http"] == "closed"
+            metrics = (await http.get("/api/internal/tasks/metrics")).json()
+            assert metrics["dependencies"]["connector:http"]["state"] == "closed"
+            assert 'taskyard_circuit_open{circuit="connector:http"} 0.0' in (await http.get("/metrics")).text
             assert await streamed(yard, task_id) == ADDED
 
 
