@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from taskyard.domain.people.spec import Manual
 from taskyard.domain.resources import ResourcePatch
 
 _Endpoint = Annotated[str, Meta(pattern=r"^[^\s:/@]+:[0-9]{1,5}$", description="host:port")]
@@ -89,6 +90,6 @@ class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 SHAPES: dict[str, type[msgspec.Struct]] = {
     **dict.fromkeys(SCRIPT_KINDS, Script), "system": System, "http": Http, "lambda": Lambda,
-    "kubernetes": Kubernetes,
+    "kubernetes": Kubernetes, "manual": Manual,
 }  # fmt: skip
 """The shape of each kind's implementation; a kind that is not here takes what it is given."""

@@ -12,6 +12,7 @@ from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, Definitio
 from taskyard.domain.expression import check_expression
 from taskyard.domain.implementation import SHAPES
 from taskyard.domain.json import Detail, refusal
+from taskyard.domain.people.spec import manual_faults, read_manual
 from taskyard.domain.permission import parse_permission
 from taskyard.domain.policy import invalid, parse_retry
 from taskyard.domain.priority import Priority
@@ -85,6 +86,8 @@ def _check_kind(definition: Definition) -> None:
         raise invalid("/implementation/kind", f"must be one of {known}, or a package's such as acme/gpu", "enum")
     if definition.kind in _SHAPES:
         _SHAPES[definition.kind].check(definition.implementation, "/implementation")
+    if definition.kind == "manual":
+        _check_manual(definition)
 
 
 def _check_system(definition: Definition) -> None:
@@ -94,6 +97,16 @@ def _check_system(definition: Definition) -> None:
         raise invalid("/implementation/name", f"must be one of {', '.join(SYSTEM_FUNCTIONS)}", "enum")
     for index, text in enumerate(definition.implementation.get("permissions") or ()):
         _check_text(f"/implementation/permissions/{index}", str(text), parse_permission)
+
+
+def _check_manual(definition: Definition) -> None:
+    manual = read_manual(definition.implementation)
+    wrong = [{**each, "path": f"/implementation{each['path']}"} for each in manual_faults(manual)]
+    if manual.on_timeout is not None and manual.on_timeout.outcome == "COMPLETED" and definition.output_schema:
+        validator = compile_schema(definition.output_schema, "/outputSchema")
+        wrong += validator.errors(manual.on_timeout.output, "/implementation/onTimeout/output")
+    if wrong:
+        raise refusal(wrong)
 
 
 def _check_retry(definition: Definition) -> None:

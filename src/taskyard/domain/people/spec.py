@@ -1,0 +1,177 @@
+"""What a definition says of its manual tasks: the implementation of kind `manual`, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from taskyard.domain.expression import check_expression
+from taskyard.domain.json import Detail, detail
+from taskyard.domain.people.calendar import Calendar, faults
+
+_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+_Part = Annotated[float, Meta(gt=0, lt=1)]
+_Seconds = Annotated[float, Meta(ge=0, le=315_360_000)]
+
+Rule = Literal["fixed", "expression", "roundRobin", "leastLoaded", "skill", "sameAs"]
+PICKING: frozenset[Rule] = frozenset({"roundRobin", "leastLoaded", "skill"})
+"""The rules that choose among the members of a group."""
+
+
+class _Strict(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """Nothing that is not known."""
+
+
+class Assignee(_Strict, frozen=True):
+    """A person or a group."""
+
+    type: Literal["USER", "GROUP"]
+    id: _Name
+
+
+class Assignment(_Strict, frozen=True):
+    """Whose a task is.
+
+    `fixed`: `type` and `id`. `expression`: what it finds in `{input, workflow, task}`, a name (of the `type`, by
+    default USER) or `{type, id}`. `roundRobin`, `leastLoaded`, `skill`: somebody of `group` who has all `skills`;
+    `skill` takes the one with the fewest skills besides. `sameAs`: who did the `step` before in the same workflow.
+    Nobody is chosen who has `maxOpen` open tasks already, nor the asker with `excludeAsker`, nor whom the expression
+    `exclude` names; they may not claim it either. Where nobody fits it goes to `fallback`, else to `group`.
+    """
+
+    rule: Rule = "fixed"
+    type: Literal["USER", "GROUP"] | None = None
+    id: _Name | None = None
+    expression: str | None = None
+    group: _Name | None = None
+    skills: list[_Name] = []
+    step: _Name | None = None
+    exclude: str | None = None
+    exclude_asker: bool = False
+    max_open: Annotated[int, Meta(ge=1)] | None = None
+    fallback: Assignee | None = None
+
+
+class Due(_Strict, frozen=True):
+    """Until when: `after` seconds, `at` a time or an expression that finds one, or so many `businessHours`."""
+
+    after: _Seconds | None = None
+    at: str | None = None
+    business_hours: Annotated[float, Meta(gt=0, le=20_000)] | None = None
+    calendar: Calendar | None = None
+
+
+class Before(_Strict, frozen=True):
+    """So many seconds before the task is due."""
+
+    before: Annotated[float, Meta(gt=0, le=315_360_000)]
+
+
+class Escalation(_Strict, frozen=True):
+    """What happens `after` so many seconds beyond the due date."""
+
+    action: Literal["notify", "reassign", "raisePriority"]
+    after: _Seconds = 0
+    to: Assignee | None = None
+    priority: Literal["MEDIUM", "HIGH", "CRITICAL"] | None = None
+
+
+class Approvals(_Strict, frozen=True):
+    """How many people have to agree. With `veto` one rejection ends it, else as many as had to agree."""
+
+    required: Annotated[int, Meta(ge=1, le=100)] = 1
+    veto: bool = False
+    self_approval: bool = False
+
+
+class OnTimeout(_Strict, frozen=True):
+    """How the system ends a task that nobody has ended `after` so many seconds beyond its due date."""
+
+    outcome: Literal["COMPLETED", "FAILED"]
+    output: Any = None
+    after: _Seconds = 0
+
+
+class Manual(_Strict, frozen=True):
+    """The implementation of a manual task."""
+
+    kind: Literal["manual"]
+    assignment: Assignment | None = None
+    form: dict[str, Any] | None = None
+    due: Due | None = None
+    reminders: Annotated[list[_Part | Before], Meta(max_length=20)] = []
+    escalation: Annotated[list[Escalation], Meta(max_length=20)] = []
+    approvals: Approvals | None = None
+    on_timeout: OnTimeout | None = None
+    ui: dict[str, Any] | None = None
+
+
+def read_manual(implementation: dict[str, Any]) -> Manual:
+    """The implementation of a stored definition."""
+    return msgspec.convert(implementation, Manual)
+
+
+def manual_faults(manual: Manual) -> list[Detail]:
+    """What no schema can say is wrong with it, with JSON Pointers from the implementation on."""
+    found = [
+        *_assignment_faults(manual.assignment or Assignment(type="USER", id="-")),
+        *_due_faults(manual.due or Due(after=0)),
+        *_escalation_faults(manual),
+    ]
+    return [detail(path, message, "manual") for path, message in found]
+
+
+def _assignment_faults(assignment: Assignment) -> Iterator[tuple[str, str]]:
+    wanted = {
+        "fixed": ("type", "id"), "expression": ("expression",), "sameAs": ("step",), "skill": ("group", "skills"),
+        "roundRobin": ("group",), "leastLoaded": ("group",),
+    }[assignment.rule]  # fmt: skip
+    for name in wanted:
+        if not getattr(assignment, name):
+            yield f"/assignment/{name}", f"is required by the rule {assignment.rule}"
+    unused = {"id", "expression", "step"} - set(wanted)
+    for name in sorted(unused):
+        if getattr(assignment, name) is not None:
+            yield f"/assignment/{name}", f"says nothing to the rule {assignment.rule}"
+    for name in ("expression", "exclude"):
+        if (text := getattr(assignment, name)) is not None:
+            try:
+                check_expression(text)
+            except ValueError as error:
+                yield f"/assignment/{name}", str(error)
+
+
+def _due_faults(due: Due) -> Iterator[tuple[str, str]]:
+    given = [each for each in (due.after, due.at, due.business_hours) if each is not None]
+    if len(given) != 1:
+        yield "/due", "must have exactly one of after, at and businessHours"
+    if due.calendar is not None:
+        if due.business_hours is None:
+            yield "/due/calendar", "is only for businessHours"
+        yield from ((f"/due/calendar{path}", message) for path, message in faults(due.calendar))
+    if due.at is not None and parse_time(due.at) is None:
+        try:
+            check_expression(due.at)
+        except ValueError as error:
+            yield "/due/at", f"is neither a time with its offset nor an expression: {error}"
+
+
+def _escalation_faults(manual: Manual) -> Iterator[tuple[str, str]]:
+    for index, step in enumerate(manual.escalation):
+        if step.action == "reassign" and step.to is None:
+            yield f"/escalation/{index}/to", "is required to reassign"
+        if step.action == "raisePriority" and step.priority is None:
+            yield f"/escalation/{index}/priority", "is required to raise the priority"
+
+
+def parse_time(text: str) -> int | None:
+    """An ISO-8601 time with its offset in microseconds; None where it is none."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if when.tzinfo is None else round(when.timestamp() * 1_000_000)
