@@ -58,7 +58,7 @@ def settle(outcome: Outcome, *tasks: int, close: bool = False, claim_id: int = B
         n, closing = len(tasks), [claim_id] if close else []
         none = [None] * n
         rows = ([claim_id] * n, tasks, [1] * n, [outcome] * n, none, none, none, [0] * n, [0] * n, [0] * n, none)
-        return await c.fetch(statement("settle"), None, by, [claim_id], closing, *rows, *[none] * 6, *EVENTS)
+        return await c.fetch(statement("settle"), None, by, [claim_id], closing, *rows, *[none] * 8, *EVENTS)
 
     return move
 
@@ -98,14 +98,14 @@ async def sweep(c: asyncpg.Connection) -> Any:
 def settle_open(outcome: Outcome, changes: int = 0) -> Mover:
     async def move(c: asyncpg.Connection) -> Any:
         types, steps = zip(*events_of(outcome), strict=True)
-        end = (outcome, None, b"{}", b"{}", 0, 0, 0, None, types, steps)
+        end = (outcome, None, b"{}", b"{}", 0, 0, 0, None, types, steps, None, "ann")
         return await c.fetch(statement("settle_open"), None, ONE, 2 * SPAN + 2 + changes, *end)
 
     return move
 
 
 async def change_open(c: asyncpg.Connection) -> Any:
-    who = ("USER", "ann", "ann", None, None, None)
+    who = ("USER", "ann", "ann", None, None, None, None, None)
     return await c.fetch(statement("change_open"), None, ONE, 2 * SPAN + 2, EventType.CLAIMED, b"{}", *who)
 
 

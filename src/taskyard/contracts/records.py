@@ -164,7 +164,10 @@ class GatedLease(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """Where a task waits for a person or an external system; times in microseconds."""
+    """Where a task waits for a person or an external system; times in microseconds.
+
+    `wake_at`: when something is to be done about it. `sheet`: what is kept of a person's task, `urgency` its priority.
+    """
 
     assignee_type: str | None = None
     assignee_id: str | None = None
@@ -172,12 +175,15 @@ class Opened(NamedTuple):
     correlation_id: str | None = None
     due_at: int | None = None
     wake_at: int | None = None
+    sheet: bytes | None = None
+    urgency: int | None = None
 
 
 class Settlement(NamedTuple):
     """One way out of a claim. `lane_id`: where it queues next (RETRY, LOST, RELEASED).
 
-    `delay_us` delays a RETRY. `opened` tells where a handed over task (ASSIGNED, WAITING) waits.
+    `delay_us` delays a RETRY. `opened` tells where a handed over task (ASSIGNED, WAITING) waits. `by`: the person who
+    has ended an open one, who finds it among what they have done.
     """
 
     claim_id: int
@@ -192,6 +198,7 @@ class Settlement(NamedTuple):
     losses: int = 0
     lane_id: int | None = None
     opened: Opened | None = None
+    by: str | None = None
 
 
 class LostTask(NamedTuple):
@@ -270,6 +277,32 @@ class Filter(NamedTuple):
     created_before: int | None = None
     started_after: int | None = None
     started_before: int | None = None
+
+
+class InboxFilter(NamedTuple):
+    """Which tasks of a person: those that are theirs (`mine`), claimed by them (`claimed`), of their groups (`groups`),
+    of these the ones that nobody has claimed (`unclaimed`), or what they can do now: `mine` and `unclaimed` (`open`).
+
+    Sorted by due date (those without one last), by priority (highest first) or by age (oldest first). `text` is part
+    of the input, or the kind is among `text_kind_ids`.
+    """
+
+    person: str
+    groups: tuple[str, ...] = ()
+    view: str = "open"
+    sort: str = "due"
+    due_before: int | None = None
+    kind_ids: tuple[int, ...] | None = None
+    workflow_id: str | None = None
+    text: str | None = None
+    text_kind_ids: tuple[int, ...] = ()
+
+
+class InboxRow(NamedTuple):
+    """A task's place in an inbox: by `key`, then by id."""
+
+    key: int
+    task_id: int
 
 
 class Page(NamedTuple):

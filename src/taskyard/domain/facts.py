@@ -103,7 +103,10 @@ class PlaceKind(IntEnum):
 
 
 class Place(NamedTuple):
-    """The one place a task is in. `at`: due (delayed, retrying), claimed (running), entered (the others)."""
+    """The one place a task is in. `at`: due (delayed, retrying), claimed (running), entered (the others).
+
+    `sheet` and `urgency` (a priority) belong to a person's task.
+    """
 
     kind: PlaceKind
     at: int
@@ -118,6 +121,8 @@ class Place(NamedTuple):
     due_at: int | None = None
     correlation_id: str | None = None
     changes: int = 0
+    sheet: bytes | None = None
+    urgency: int | None = None
 
 
 class Progress(NamedTuple):

@@ -50,9 +50,10 @@ def assign(rule: Assignment, ground: Ground) -> Assigned:
     """Decide. Raises ValueError for an expression that cannot be evaluated."""
     excluded = _excluded(rule, ground)
     found, why = _found(rule, ground, excluded)
-    if found is not None and found[0] == "USER" and found[1] in excluded:
-        found, why = None, f"{found[1]} may not do it"
     type_, id_ = found or _fallback(rule)
+    if found is not None and type_ == "USER" and id_ in excluded:
+        why = f"{id_} may not do it"
+        type_, id_ = _fallback(rule)
     fit = [person for person in ground.members if _is_fit(rule, person, excluded)]
     restricted = type_ == "GROUP" and id_ == rule.group and bool(rule.skills)
     candidates = tuple(sorted(person.id for person in fit)) if restricted else ()

@@ -95,6 +95,7 @@ class Moves(Base):
                 s.lane_id,
                 *columns(events_of(s.outcome), 2),
                 seen,
+                s.by,
             )
             if row is not None:
                 return True

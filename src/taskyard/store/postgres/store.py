@@ -10,6 +10,7 @@ from taskyard.store.postgres.gating import Gating
 from taskyard.store.postgres.lifetime import Lifetime
 from taskyard.store.postgres.moves import Moves
 from taskyard.store.postgres.names import Names
+from taskyard.store.postgres.people import People
 from taskyard.store.postgres.queues import Queues
 from taskyard.store.postgres.reading import Reading
 from taskyard.store.postgres.schedules import Schedules
@@ -30,6 +31,7 @@ class PostgresStore(
     Moves,
     Upkeep,
     Queues,
+    People,
     Reading,
     Vault,
     Subscriptions,

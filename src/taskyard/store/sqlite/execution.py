@@ -298,7 +298,8 @@ def place(connection: Connection, s: Settlement, lane_id: int, order: int, now: 
             kind = PlaceKind.ASSIGNED if s.outcome is Outcome.ASSIGNED else PlaceKind.WAITING
             connection.execute(
                 "INSERT INTO open (task_id, place, at, attempt, lane_id, failures, losses, assignee_type, assignee_id, "
-                "claimed_by, correlation_id, due_at, wake_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "claimed_by, correlation_id, due_at, wake_at, sheet, urgency) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (s.task_id, int(kind), now, s.attempt, lane_id, s.failures, s.losses, *s.opened),
             )
 

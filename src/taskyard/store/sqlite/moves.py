@@ -251,6 +251,8 @@ def _settle_open(
             ended.detail,
         ),
     )
+    if ended.by is not None:
+        connection.execute("INSERT OR IGNORE INTO worked VALUES (?, ?, ?)", (ended.by, now, task_id))
     place(connection, ended, lane_id, now, now)
     tell(connection, [ended], now)
     slots.admit(connection, slots.release(connection, [task_id]))
@@ -269,7 +271,7 @@ def _change_open(
     check_version(connection, task_id, version)
     row = connection.execute(
         "UPDATE open SET assignee_type = ?, assignee_id = ?, claimed_by = ?, correlation_id = ?, due_at = ?, "
-        "wake_at = ?, changes = changes + 1 WHERE task_id = ? RETURNING attempt, changes",
+        "wake_at = ?, sheet = ?, urgency = ?, changes = changes + 1 WHERE task_id = ? RETURNING attempt, changes",
         (*opened, task_id),
     ).fetchone()
     if row is None:

@@ -32,20 +32,25 @@ SELECT id, kind_id, policy_id, priority, workflow_id, correlation_id, cause_type
 """
 
 # kind, at, attempt, failures, losses, worker, expires_at, assignee_type, assignee_id, claimed_by, due_at,
-# correlation_id, changes: one row for each task that is anywhere
+# correlation_id, changes, sheet, urgency: one row for each task that is anywhere
 _PLACES = """
 WITH wanted AS (SELECT value AS id FROM json_each(?))
-SELECT task_id, 1, ord, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+SELECT task_id, 1, ord, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,
+  NULL, NULL
 FROM wanted JOIN ready ON task_id = id
-UNION ALL SELECT task_id, 2 + retry, run_at, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+UNION ALL SELECT task_id, 2 + retry, run_at, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,
+  NULL, NULL
 FROM wanted JOIN sched ON task_id = id
-UNION ALL SELECT task_id, 4, ord, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+UNION ALL SELECT task_id, 4, ord, attempt, failures, losses, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,
+  NULL, NULL
 FROM wanted JOIN parked ON task_id = id
-UNION ALL SELECT task_id, 5, claimed_at, attempt, failures, losses, w.name, expires_at, NULL, NULL, NULL, NULL, NULL, 0
+UNION ALL SELECT task_id, 5, claimed_at, attempt, failures, losses, w.name, expires_at, NULL, NULL, NULL, NULL, NULL, 0,
+  NULL, NULL
 FROM wanted CROSS JOIN claim ON task_id = wanted.id AND revoked = 0 LEFT JOIN worker w ON w.id = worker_id
 UNION ALL SELECT task_id, place, at, attempt, failures, losses, NULL, NULL, assignee_type, assignee_id, claimed_by,
-  due_at, correlation_id, changes FROM wanted JOIN open ON task_id = id
-UNION ALL SELECT task_id, 8, at, attempt, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0
+  due_at, correlation_id, changes, sheet, urgency FROM wanted JOIN open ON task_id = id
+UNION ALL SELECT task_id, 8, at, attempt, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0,
+  NULL, NULL
 FROM wanted JOIN dead ON task_id = id
 """
 

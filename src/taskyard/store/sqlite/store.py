@@ -19,6 +19,7 @@ from taskyard.store.sqlite.deliveries import Deliveries
 from taskyard.store.sqlite.gating import Gating
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
+from taskyard.store.sqlite.people import People
 from taskyard.store.sqlite.queues import Queues
 from taskyard.store.sqlite.reading import Reading
 from taskyard.store.sqlite.schedules import Schedules
@@ -32,7 +33,7 @@ _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
 
 
 class SqliteStore(
-    Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, Reading, Vault, Bus, Subscriptions, Deliveries
+    Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, People, Reading, Vault, Bus, Subscriptions, Deliveries
 ):
     """Tasks in one SQLite file, which several processes may share; `path` may be `:memory:`.
 

@@ -5,6 +5,7 @@ WITH feed AS (
     SELECT pos FROM taskyard.feed WHERE at < $1::bigint ORDER BY at LIMIT $3::int))
   RETURNING 1
 ),
+worked AS (DELETE FROM taskyard.worked WHERE ended_at < $1),
 token AS (DELETE FROM taskyard.token WHERE expires_at < $1),
 seen AS (DELETE FROM taskyard.seen WHERE at < $1),
 slot_limit AS (

@@ -1,5 +1,5 @@
 -- Every way out of a claim. $2 worker (null: recovery, for anybody's claims), $3 claims spoken of, $4 claims of which
--- nothing should be left; $5 to $21 a row a task; $22 to $24 which events an outcome emits, and at which step.
+-- nothing should be left; $5 to $23 a row a task; $24 to $26 which events an outcome emits, and at which step.
 -- A claim in which anything is left stays, whatever the caller believes.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 shut AS MATERIALIZED (
@@ -24,9 +24,10 @@ told AS MATERIALIZED (
     coalesce(u.to_lane_id, m.lane_id) AS lane_id
   FROM unnest(
     $5::bigint[], $6, $7::int[], $8::smallint[], $9::bigint[], $10::bytea[], $11::bytea[], $12::bigint[], $13::int[],
-    $14::smallint[], $15::int[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::bigint[])
+    $14::smallint[], $15::int[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::bigint[],
+    $22::bytea[], $23::smallint[])
   AS u (claim_id, task_id, attempt, outcome, run_ms, result, detail, delay, failures, losses, to_lane_id,
-    assignee_type, assignee_id, claimed_by, correlation_id, due_at, wake_at)
+    assignee_type, assignee_id, claimed_by, correlation_id, due_at, wake_at, sheet, urgency)
   JOIN member m USING (claim_id, task_id, attempt)
   ORDER BY u.task_id
 ),
@@ -55,9 +56,10 @@ lowered AS (
 ),
 opened AS (
   INSERT INTO taskyard.open (task_id, at, place, lane_id, attempt, failures, losses, assignee_type, assignee_id,
-    claimed_by, correlation_id, due_at, wake_at)
+    claimed_by, correlation_id, due_at, wake_at, sheet, urgency)
   SELECT task_id, us, CASE outcome WHEN @outcome_assigned THEN @place_assigned ELSE @place_waiting END, old_lane_id,
-    attempt, failures, losses, assignee_type, assignee_id, claimed_by, correlation_id, due_at, wake_at
+    attempt, failures, losses, assignee_type, assignee_id, claimed_by, correlation_id, due_at, wake_at,
+    sheet, urgency
   FROM moved, clock WHERE outcome IN (@outcome_assigned, @outcome_waiting)
 ),
 buried AS (
@@ -86,7 +88,7 @@ closed AS (
 event AS (
   INSERT INTO taskyard.outbox (at, type, task_ids, sequences)
   SELECT (SELECT us FROM clock), e.type, array_agg(task_id), array_agg(attempt * @span + e.step)
-  FROM moved JOIN unnest($22::smallint[], $23::smallint[], $24::int[]) AS e (outcome, type, step) USING (outcome)
+  FROM moved JOIN unnest($24::smallint[], $25::smallint[], $26::int[]) AS e (outcome, type, step) USING (outcome)
   GROUP BY e.type ORDER BY e.type
 )
 SELECT array_agg(task_id) AS task_ids, array_agg(attempt) AS attempts,

@@ -1,5 +1,6 @@
 -- The task $2, open at the version $3, ends or retries with the outcome $4: an attempt of its own, which began when
--- it was opened. $12 and $13 are the types and steps of its events, $14 is the key of the event that brought the answer.
+-- it was opened. $12 and $13 are the types and steps of its events, $14 is the key of the event that brought the
+-- answer, $15 who ended it.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 gone AS (
   DELETE FROM taskyard.open WHERE task_id = $2::bigint AND (attempt + 1) * @span + @line + changes = $3::bigint
@@ -23,6 +24,9 @@ buried AS (
 ),
 noted AS (
   INSERT INTO taskyard.seen (key, at) SELECT $14::bytea, us FROM gone, clock WHERE $14 IS NOT NULL ON CONFLICT DO NOTHING
+),
+worked AS (
+  INSERT INTO taskyard.worked (person, ended_at, task_id) SELECT $15::text, us, task_id FROM gone, clock WHERE $15 IS NOT NULL
 ),
 event AS (
   INSERT INTO taskyard.outbox (at, type, task_ids, sequences)

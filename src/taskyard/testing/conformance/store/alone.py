@@ -22,6 +22,7 @@ from taskyard.testing.conformance.store.liveness import TestLost, TestRecover, T
 from taskyard.testing.conformance.store.moves import TestCancel, TestDiscard, TestHurry, TestRequeue
 from taskyard.testing.conformance.store.opened import TestChangeOpen, TestSettleOpen
 from taskyard.testing.conformance.store.outliving import TestOutliving
+from taskyard.testing.conformance.store.people import TestDirectory, TestInbox, TestPeoplesTasks
 from taskyard.testing.conformance.store.queueing import TestQueues, TestTurn
 from taskyard.testing.conformance.store.reading import TestCounts, TestFacts, TestLatest
 from taskyard.testing.conformance.store.scheduling import TestSchedules
@@ -49,6 +50,7 @@ __all__ = [
     "TestDead",
     "TestDelivering",
     "TestDeliveryLists",
+    "TestDirectory",
     "TestDiscard",
     "TestEnqueue",
     "TestExtend",
@@ -61,6 +63,7 @@ __all__ = [
     "TestGates",
     "TestHistories",
     "TestHurry",
+    "TestInbox",
     "TestLatest",
     "TestLead",
     "TestLetters",
@@ -71,6 +74,7 @@ __all__ = [
     "TestNames",
     "TestOrder",
     "TestOutliving",
+    "TestPeoplesTasks",
     "TestPlanning",
     "TestPromote",
     "TestPrune",

@@ -1,0 +1,158 @@
+"""Who does manual tasks, and what they have to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from taskyard.contracts.records import InboxFilter, InboxRow
+from taskyard.domain.people.assignment import Person
+from taskyard.store.postgres.base import Base
+from taskyard.store.postgres.shapes import encode
+from taskyard.store.postgres.statements import statement
+
+_KEYS: Final = {
+    "due": "coalesce(due_at, 9223372036854775807)",
+    "priority": "-coalesce(urgency, 2)",
+    "age": "task_id",
+}
+_OWN = "assignee_type = 'USER' AND assignee_id = $1::text AND claimed_by IS NULL"
+_CLAIMED = "claimed_by = $1::text"
+_FREE = "assignee_type = 'GROUP' AND assignee_id = g.name AND claimed_by IS NULL"
+_TAKEN = "assignee_type = 'GROUP' AND assignee_id = g.name AND claimed_by IS NOT NULL"
+_VIEWS: Final = {
+    "open": ((_OWN, _CLAIMED), (_FREE,)),
+    "mine": ((_OWN, _CLAIMED), ()),
+    "claimed": ((_CLAIMED,), ()),
+    "groups": ((), (_FREE, _TAKEN)),
+    "unclaimed": ((), (_FREE,)),
+}
+_COUNTS = statement("inbox_counts")
+_LOADS = statement("loads")
+_WORKED = (
+    "SELECT ended_at, task_id FROM taskyard.worked WHERE person = $1 "
+    "AND ($3::bigint IS NULL OR (ended_at, task_id) < ($3, $4::bigint)) ORDER BY ended_at DESC, task_id DESC LIMIT $2"
+)
+_DUE = (
+    "SELECT wake_at, task_id FROM taskyard.open WHERE wake_at <= $1 AND (wake_at, task_id) > ($3::bigint, $4::bigint) "
+    "ORDER BY wake_at, task_id LIMIT $2"
+)
+_ROTA = (
+    "INSERT INTO taskyard.rota (key, turn) VALUES ($1, 0) ON CONFLICT (key) DO UPDATE SET turn = rota.turn + 1 "
+    "RETURNING turn"
+)
+_SAVE = statement("save_person")
+_PERSON = "SELECT spec FROM taskyard.person WHERE id = $1"
+_PERSONS = "SELECT spec FROM taskyard.person WHERE id > $2 ORDER BY id LIMIT $1"
+_REMOVE = (
+    "WITH gone AS (DELETE FROM taskyard.membership WHERE person_id = $1) "
+    "DELETE FROM taskyard.person WHERE id = $1 RETURNING true"
+)
+_MEMBERS = (
+    "SELECT p.spec FROM taskyard.membership m JOIN taskyard.person p ON p.id = m.person_id WHERE m.group_id = $1 "
+    "ORDER BY p.id"
+)
+
+
+class People(Base):
+    """The facet of the same name."""
+
+    async def inbox(self, wanted: InboxFilter, limit: int, after: InboxRow | None) -> list[InboxRow]:
+        """See the contract."""
+        query, values = _inbox(wanted, after)
+        rows: list[Any] = await self.db.relaxed.fetch(query, wanted.person, list(wanted.groups), limit, *values)
+        return [InboxRow(*row) for row in rows]
+
+    async def inbox_counts(self, person: str, groups: Sequence[str], now: int) -> dict[str, int]:
+        """See the contract."""
+        return dict((await self.db.relaxed.only(_COUNTS, person, list(groups), now)).items())
+
+    async def worked(self, person: str, limit: int, after: InboxRow | None) -> list[InboxRow]:
+        """See the contract."""
+        rows: list[Any] = await self.db.relaxed.fetch(_WORKED, person, limit, *(after or (None, None)))
+        return [InboxRow(*row) for row in rows]
+
+    async def loads(self, persons: Sequence[str]) -> dict[str, int]:
+        """See the contract."""
+        rows: list[Any] = await self.db.relaxed.fetch(_LOADS, list(persons))
+        return {name: count for name, count in rows}  # noqa: C416 - rows are no pairs
+
+    async def due_open(self, until: int, limit: int, after: InboxRow) -> list[InboxRow]:
+        """See the contract."""
+        rows: list[Any] = await self.db.relaxed.fetch(_DUE, until, limit, *after)
+        return [InboxRow(*row) for row in rows]
+
+    async def rota(self, key: str) -> int:
+        """See the contract."""
+        return int(await self.db.durable.value(_ROTA, key))
+
+    async def save_person(self, person: Person) -> None:
+        """See the contract."""
+        async with self.db.durable.transaction() as connection:
+            await connection.fetch(_REMOVE, person.id)
+            await connection.fetch(_SAVE, person.id, encode(person), list(set(person.groups)))
+
+    async def person(self, person_id: str) -> Person | None:
+        """See the contract."""
+        row = await self.db.relaxed.row(_PERSON, person_id)
+        return None if row is None else _person(row)
+
+    async def persons(self, limit: int, after: str) -> list[Person]:
+        """See the contract."""
+        return [_person(row) for row in await self.db.relaxed.fetch(_PERSONS, limit, after)]
+
+    async def remove_person(self, person_id: str) -> bool:
+        """See the contract."""
+        return bool(await self.db.durable.value(_REMOVE, person_id))
+
+    async def members(self, group: str) -> list[Person]:
+        """See the contract."""
+        return [_person(row) for row in await self.db.relaxed.fetch(_MEMBERS, group)]
+
+
+def _inbox(wanted: InboxFilter, after: InboxRow | None) -> tuple[str, list[Any]]:
+    """The query, and the values of its parameters after person, groups and limit."""
+    key = _KEYS[wanted.sort]
+    values: list[Any] = []
+
+    def bind(value: Any, type_: str) -> str:
+        values.append(value)
+        return f"${len(values) + 3}::{type_}"
+
+    conditions = []
+    if after is not None:
+        conditions.append(f"({key}, task_id) > ({bind(after.key, 'bigint')}, {bind(after.task_id, 'bigint')})")
+    if wanted.due_before is not None:
+        conditions.append(f"due_at < {bind(wanted.due_before, 'bigint')}")
+    about = []
+    if wanted.kind_ids is not None:
+        about.append(f"t.kind_id = ANY ({bind(list(wanted.kind_ids), 'int[]')})")
+    if wanted.workflow_id is not None:
+        about.append(f"t.workflow_id = {bind(wanted.workflow_id, 'text')}")
+    if wanted.text is not None:
+        titled = f"t.kind_id = ANY ({bind(list(wanted.text_kind_ids), 'int[]')})"
+        text = bind(wanted.text.lower(), "text")
+        about.append(f"({titled} OR position({text} IN lower(convert_from(t.input, 'UTF8'))) > 0)")
+    if about:
+        body = f"SELECT FROM taskyard.task t WHERE t.id = task_id AND {' AND '.join(about)} OFFSET 0"
+        conditions.append(f"EXISTS ({body})")
+    more = "".join(f" AND {condition}" for condition in conditions)
+
+    def page(source: str) -> str:
+        rows = f"SELECT {key} AS key, task_id FROM taskyard.open WHERE {source}{more}"  # noqa: S608
+        return f"{rows} ORDER BY {key}, task_id LIMIT $3::int"
+
+    alone, shared = _VIEWS[wanted.view]
+    parts = [f"(SELECT * FROM ({page(source)}) o)" for source in alone]  # noqa: S608
+    groups = "SELECT o.* FROM unnest($2::text[]) AS g (name) CROSS JOIN LATERAL"
+    parts += [f"({groups} ({page(source)}) o)" for source in shared]
+    # All parameters have to be named, whichever view it is.
+    named = "$1::text IS NOT NULL AND $2::text[] IS NOT NULL"
+    union = " UNION ALL ".join(parts)
+    return f"SELECT key, task_id FROM ({union}) i WHERE {named} ORDER BY key, task_id LIMIT $3", values  # noqa: S608
+
+
+def _person(row: Any) -> Person:
+    return msgspec.json.decode(row["spec"], type=Person)

@@ -1,0 +1,156 @@
+# ruff: noqa: D102, S101 - the tests' names are the promises
+"""Who does manual tasks, and what they have to do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from taskyard.contracts.records import InboxFilter, InboxRow, Opened, Settlement
+from taskyard.contracts.store import Store
+from taskyard.domain.facts import PlaceKind
+from taskyard.domain.lifecycle import EventType, Outcome
+from taskyard.domain.people.assignment import Person
+from taskyard.testing.conformance.store.bench import SECOND, Bench
+from taskyard.testing.conformance.store.fixtures import Suite
+
+ANN = Person("ann", "Ann", "ann@example.org", ("ops", "hr"), ("sql",), 3)
+_BEGIN = InboxRow(-1, -1)
+
+
+async def held(bench: Bench, opened: Opened) -> int:
+    """A task that is held like this."""
+    id_ = await bench.opened(Outcome.ASSIGNED)
+    assert await bench.store.change_open(id_, opened, EventType.ASSIGNED, {}, None)
+    return id_
+
+
+async def seen(bench: Bench, limit: int = 50, **wanted: object) -> list[int]:
+    """The ids in ann's inbox, read page by page."""
+    ids: list[int] = []
+    after = None
+    while rows := await bench.store.inbox(InboxFilter("ann", ("ops", "hr"), **wanted), limit, after):  # type: ignore[arg-type]
+        assert len(rows) <= limit
+        ids += [row.task_id for row in rows]
+        after = rows[-1]
+    return ids
+
+
+class TestInbox(Suite):
+    """`inbox`, `inbox_counts` and `worked`."""
+
+    async def test_each_view_has_what_belongs_there(self, bench: Bench) -> None:
+        own = await held(bench, Opened("USER", "ann"))
+        claimed = await held(bench, Opened("GROUP", "ops", "ann"))
+        free = await held(bench, Opened("GROUP", "hr", due_at=5))
+        taken = await held(bench, Opened("GROUP", "ops", "bob"))
+        for foreign in (Opened("USER", "ops"), Opened("GROUP", "ann"), Opened("GROUP", "it"), Opened()):
+            await held(bench, foreign)
+        await bench.opened(Outcome.WAITING)
+        views = {
+            "mine": {own, claimed}, "claimed": {claimed}, "groups": {claimed, free, taken}, "unclaimed": {free},
+            "open": {own, claimed, free},
+        }  # fmt: skip
+        for view, expected in views.items():
+            found = await seen(bench, view=view)
+            assert (set(found), len(found)) == (expected, len(expected)), view
+        counts = await bench.store.inbox_counts("ann", ["ops", "hr"], 6)
+        assert counts == {view: len(expected) for view, expected in views.items()} | {"overdue": 1}
+
+    @pytest.mark.parametrize("limit", [1, 2, 50])
+    async def test_sorted_and_paged(self, bench: Bench, limit: int) -> None:
+        first = await held(bench, Opened("USER", "ann", due_at=9 * SECOND, urgency=1))
+        second = await held(bench, Opened("GROUP", "ops", urgency=4))
+        third = await held(bench, Opened("GROUP", "hr", due_at=3 * SECOND))
+        fourth = await held(bench, Opened("GROUP", "ops", "ann", due_at=9 * SECOND))
+        assert await seen(bench, limit, sort="age") == [first, second, third, fourth]
+        assert await seen(bench, limit, sort="due") == [third, first, fourth, second]
+        assert await seen(bench, limit, sort="priority") == [second, third, fourth, first]
+
+    async def test_filtered(self, bench: Bench) -> None:
+        late = await held(bench, Opened("USER", "ann", due_at=3))
+        free = await held(bench, Opened("GROUP", "ops", due_at=7))
+        assert await seen(bench, due_before=5) == [late]
+        assert await seen(bench, kind_ids=(bench.kind.id,)) == [late, free]
+        assert await seen(bench, kind_ids=()) == []
+        assert await seen(bench, workflow_id="none") == []
+        assert await seen(bench, text="no such text") == []
+        assert await seen(bench, text="no such text", text_kind_ids=(bench.kind.id,)) == [late, free]
+
+    async def test_who_is_in_no_group_has_only_their_own(self, bench: Bench) -> None:
+        own = await held(bench, Opened("USER", "bob"))
+        await held(bench, Opened("GROUP", "ops"))
+        assert [row.task_id for row in await bench.store.inbox(InboxFilter("bob"), 9, None)] == [own]
+        assert await bench.store.inbox(InboxFilter("bob", view="unclaimed"), 9, None) == []
+
+    async def test_what_has_ended_is_told_of_who_ended_it(self, bench: Bench) -> None:
+        ended = []
+        for person in ("ann", "bob", "ann"):
+            id_ = await bench.opened(Outcome.ASSIGNED)
+            bench.clock.move(1)
+            await bench.store.settle_open(id_, Settlement(0, 0, 0, Outcome.COMPLETED, by=person), None)
+            ended += [id_] if person == "ann" else []
+        rows = await bench.store.worked("ann", 1, None)
+        rows += await bench.store.worked("ann", 5, rows[-1])
+        assert [row.task_id for row in rows] == ended[::-1]
+        assert rows[0].key == bench.clock.now()
+        await bench.store.prune(bench.clock.now() + SECOND)
+        assert await bench.store.worked("ann", 5, None) == []
+
+
+class TestPeoplesTasks(Suite):
+    """What is kept of a person's task, `loads`, `due_open` and `rota`."""
+
+    async def test_sheet_and_urgency_are_kept(self, bench: Bench) -> None:
+        id_ = await held(bench, Opened("USER", "ann", sheet=b'{"since":1}', urgency=3))
+        place = await bench.place(id_)
+        assert place is not None
+        assert (place.kind, place.sheet, place.urgency) == (PlaceKind.ASSIGNED, b'{"since":1}', 3)
+
+    async def test_what_is_handed_over_keeps_them_too(self, bench: Bench) -> None:
+        id_ = await bench.opened(Outcome.ASSIGNED, Opened("USER", "ann", None, None, 5, 6, b"{}", 4))
+        place = await bench.place(id_)
+        assert place is not None
+        assert (place.assignee_id, place.due_at, place.sheet, place.urgency) == ("ann", 5, b"{}", 4)
+        assert await bench.store.due_open(6, 5, _BEGIN) == [InboxRow(6, id_)]
+
+    async def test_how_much_everybody_has(self, bench: Bench) -> None:
+        for opened in (
+            Opened("USER", "ann"), Opened("GROUP", "ops", "ann"), Opened("USER", "ann", "ann"), Opened("USER", "bob"),
+            Opened("GROUP", "bob"), Opened("USER", "cyd"),
+        ):  # fmt: skip
+            await held(bench, opened)
+        assert await bench.store.loads(["ann", "bob", "dan"]) == {"ann": 3, "bob": 1}
+
+    async def test_what_is_due_comes_in_order_and_once(self, bench: Bench) -> None:
+        late, early = [await held(bench, Opened("USER", "ann", wake_at=at)) for at in (20, 10)]
+        await held(bench, Opened("USER", "ann", wake_at=30))
+        await held(bench, Opened("USER", "ann"))
+        first = await bench.store.due_open(20, 1, _BEGIN)
+        assert first == [InboxRow(10, early)]
+        assert await bench.store.due_open(20, 5, first[0]) == [InboxRow(20, late)]
+
+    async def test_everybody_has_another_turn(self, store: Store) -> None:
+        turns = await asyncio.gather(*(store.rota("ops") for _ in range(20)))
+        assert sorted(turns) == list(range(20))
+        assert await store.rota("hr") == 0
+
+
+class TestDirectory(Suite):
+    """People and their groups."""
+
+    async def test_people_are_kept_changed_and_forgotten(self, store: Store) -> None:
+        await store.save_person(ANN)
+        await store.save_person(Person("bob", groups=("ops",)))
+        assert await store.person("ann") == ANN
+        assert [each.id for each in await store.persons(1, "")] == ["ann"]
+        assert [each.id for each in await store.persons(9, "ann")] == ["bob"]
+        assert [each.id for each in await store.members("ops")] == ["ann", "bob"]
+        await store.save_person(Person("ann", groups=("it", "it")))
+        assert await store.members("hr") == []
+        assert [each.id for each in await store.members("it")] == ["ann"]
+        assert await store.remove_person("ann")
+        assert not await store.remove_person("ann")
+        assert await store.person("ann") is None
+        assert await store.members("it") == []
