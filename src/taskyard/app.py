@@ -17,10 +17,12 @@ import structlog
 from taskyard.calls.breakers import Breakers
 from taskyard.connecting import Ways, connected, make_connector
 from taskyard.contracts.clock import Clock, SystemClock
+from taskyard.contracts.directory import Directory
 from taskyard.contracts.executor import Executor, Job
 from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
 from taskyard.contracts.target import Target
+from taskyard.directory.stored import StoredDirectory
 from taskyard.domain.breaker import SERVICE
 from taskyard.domain.outcome import MadeFile
 from taskyard.domain.priority import HEAD_STARTS
@@ -155,6 +157,7 @@ class App:
         )
         self.engine = Engine(store, make_limits(settings), self._check_url)
         self.watcher = Watcher(self.engine.store)
+        self.directory: Directory = StoredDirectory(self.engine.store)
         self.breakers = Breakers(self.clock)
         self._egress: Egress | None = None
         self.stopping = asyncio.Event()
@@ -303,7 +306,7 @@ class App:
     def _executors(self, slots: int) -> list[Executor]:
         return [
             FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads),
-            ManualExecutor(),
+            ManualExecutor(self.engine, self.directory),
             self._system_executor(),
         ]
 

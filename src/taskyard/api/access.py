@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from taskyard.errors import Forbidden, Unauthorized
-from taskyard.security.caller import Caller
+from taskyard.security.caller import ADMIN, Caller
 
 READ, WRITE, EXECUTE, MANUAL = "tasks:read", "tasks:write", "tasks:execute", "tasks:manual"
 DEFINE, QUEUES, SERVICE, HOOKS = "definitions:write", "queues:manage", "service", "webhooks:manage"
@@ -84,8 +84,35 @@ ACCESS: dict[str, Access] = {
     "GET /api/v1/tasks/{taskId}/why": _needs(READ, MANUAL),
     "POST /api/v1/tasks/{taskId}/cancel": _needs(WRITE),
     "POST /api/v1/tasks/{taskId}/retry": _needs(WRITE),
-    "POST /api/v1/tasks/{taskId}/complete": _needs(MANUAL),
-    "POST /api/v1/tasks/{taskId}/reassign": _needs(MANUAL),
+    "POST /api/v1/tasks/{taskId}/assign": _needs(WRITE),
+    **{
+        f"POST /api/v1/tasks/{{taskId}}/{verb}": _needs(MANUAL)
+        for verb in (
+            "claim",
+            "release",
+            "reassign",
+            "delegate",
+            "resolve",
+            "draft",
+            "complete",
+            "reject",
+            "follow-up",
+            "due-date",
+            "comments",
+            "attachments",
+        )
+    },
+    "GET /api/v1/inbox": _needs(MANUAL),
+    "GET /api/v1/inbox/counts": _needs(MANUAL),
+    "GET /api/v1/inbox/{taskId}": _needs(MANUAL),
+    "POST /api/v1/inbox/claim": _needs(MANUAL),
+    "POST /api/v1/inbox/reassign": _needs(MANUAL),
+    "POST /api/v1/inbox/due-date": _needs(MANUAL),
+    "GET /api/v1/users": _needs(READ, MANUAL),
+    "GET /api/v1/users/{userId}": _needs(READ, MANUAL),
+    "PUT /api/v1/users/{userId}": _needs(ADMIN),
+    "DELETE /api/v1/users/{userId}": _needs(ADMIN),
+    "GET /api/v1/groups/{groupId}": _needs(READ, MANUAL),
     "GET /api/v1/schedules": _needs(READ, WRITE),
     "GET /api/v1/schedules/{scheduleId}": _needs(READ, WRITE),
     "PUT /api/v1/schedules/{scheduleId}": _needs(WRITE),

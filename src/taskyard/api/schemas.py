@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -13,7 +14,6 @@ from taskyard.domain.event import Metadata
 from taskyard.domain.lifecycle import State
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.task import Task, Time
-from taskyard.engine.assign import Reassignment
 from taskyard.engine.lease import DequeueRequest, HeartbeatRequest
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.status import StatusChange
@@ -33,6 +33,11 @@ _MOST_TASKS = 1000
 
 class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """What a client sends: nothing that is not known."""
+
+
+def us(when: datetime | None) -> int | None:
+    """A time in microseconds since the epoch."""
+    return None if when is None else int(when.timestamp() * 1_000_000)
 
 
 # ---- bodies
@@ -77,13 +82,6 @@ class FileForm(Strict):
     file: bytes
 
 
-class Output(Strict):
-    """The result a person gives."""
-
-    output: Any = None
-    version: int | None = None
-
-
 class PageQuery(Strict):
     """Which page of a list."""
 
@@ -103,7 +101,6 @@ CREATE = Shape[TaskRequest](TaskRequest)
 BULK = Shape[Bulk](Bulk)
 STATUS_CHANGE = Shape[StatusChange](StatusChange, {"status": {"enum": list(get_args(Status))}})
 REASON = Shape[Reason](Reason)
-REASSIGNMENT = Shape[Reassignment](Reassignment)
 DEQUEUE = Shape[DequeueRequest](
     DequeueRequest,
     {
@@ -121,7 +118,6 @@ SETTLED = Shape[Settled](Settled)
 FAILURE = Shape[Failure](Failure)
 POSTPONEMENT = Shape[Postponement](Postponement)
 FILE = Shape[FileForm](FileForm)
-OUTPUT = Shape[Output](Output)
 PAGE_QUERY = Shape[PageQuery](PageQuery)
 DEFINITION_QUERY = Shape[DefinitionQuery](DefinitionQuery)
 

@@ -15,11 +15,14 @@ from taskyard.api import (
     docs,
     event_letters,
     events,
+    inbox,
     leases,
     live,
     login,
     mappings,
     operations,
+    people,
+    people_directory,
     queues,
     schedules,
     subscriptions,
@@ -37,8 +40,10 @@ from taskyard.api.services import ApiServices
 from taskyard.api.shapes import JsonObject
 
 _RESOURCES = (
-    tasks.internal, leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
-    tasks.routes, task_lists.routes, task_story.routes, definitions.routes, schedules.routes, queues.routes,
+    tasks.internal, people.internal,
+    leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
+    tasks.routes, task_lists.routes, task_story.routes, people.routes, inbox.routes, people_directory.routes,
+    definitions.routes, schedules.routes, queues.routes,
     subscriptions.routes, deliveries.routes, client_apps.routes,
     camunda.routes,
     triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,

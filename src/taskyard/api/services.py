@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+from taskyard.api.access import MANUAL
 from taskyard.api.authenticate import Authenticator
 from taskyard.api.cursors import Cursors
 from taskyard.engine.engine import Engine
@@ -65,7 +66,17 @@ class ApiServices:
         return self.max_body * LARGE_FACTOR
 
     async def identify(self, credential: Credential) -> Caller:
-        """Who a credential stands for. Raises Unauthorized, Overloaded."""
+        """Who a credential stands for, with the groups of the credential and those they have here.
+
+        Raises Unauthorized, Overloaded.
+        """
+        caller = await self._proven(credential)
+        if MANUAL not in caller.scopes:
+            return caller
+        person = await self.engine.store.person(caller.subject)
+        return caller if person is None else replace(caller, groups=caller.groups | frozenset(person.groups))
+
+    async def _proven(self, credential: Credential) -> Caller:
         if credential.kind == "bearer":
             return await self.authenticator.authenticate(credential.value)
         session = self.sessions.read(credential.value, self.now())

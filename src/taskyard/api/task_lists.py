@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -109,10 +108,10 @@ async def filter_of(engine: Engine, wanted: TaskFilter) -> Filter:
         correlation_id=wanted.correlation_id,
         assignee=wanted.assignee,
         tag=wanted.tag,
-        created_after=_us(wanted.created_after),
-        created_before=_us(wanted.created_before),
-        started_after=_us(wanted.started_after),
-        started_before=_us(wanted.started_before),
+        created_after=schemas.us(wanted.created_after),
+        created_before=schemas.us(wanted.created_before),
+        started_after=schemas.us(wanted.started_after),
+        started_before=schemas.us(wanted.started_before),
         **await _search(engine, wanted.q),
     )
 
@@ -145,25 +144,25 @@ async def kind_ids(engine: Engine, keys: list[str]) -> tuple[int, ...]:
     return tuple([kind.id for key in keys for kind in await engine.store.versions(key)])
 
 
-async def _search(engine: Engine, text: str | None) -> dict[str, Any]:
-    """`q` as the beginning of an id, a title (without regard to case) or a correlation id."""
-    if not text:
-        return {}
-    titled = [
+async def titled(engine: Engine, text: str) -> list[str]:
+    """The definitions whose title begins with a text, without regard to case."""
+    return [
         kind.definition.key
         for kind in await engine.catalog.all_current()
         if (kind.definition.title or kind.definition.key).lower().startswith(text.lower())
     ]
+
+
+async def _search(engine: Engine, text: str | None) -> dict[str, Any]:
+    """`q` as the beginning of an id, a title (without regard to case) or a correlation id."""
+    if not text:
+        return {}
     return {
         "id_prefix": text if parse_id(text) is not None else None,
-        "title_kind_ids": await kind_ids(engine, titled),
+        "title_kind_ids": await kind_ids(engine, await titled(engine, text)),
         "correlation_prefix": text,
     }
 
 
 def _states(names: list[schemas.Status] | None) -> frozenset[State] | None:
     return None if names is None else frozenset(State.parse(name) for name in names)
-
-
-def _us(when: datetime | None) -> int | None:
-    return None if when is None else int(when.timestamp() * 1_000_000)

@@ -13,7 +13,6 @@ from taskyard.api.routing import Routes
 from taskyard.api.visibility import see
 from taskyard.domain.json import MAX_DETAILS, refusal
 from taskyard.domain.task import Task, tell, to_json
-from taskyard.engine import assign
 from taskyard.engine.cancel import cancel
 from taskyard.engine.requeue import retry
 from taskyard.engine.status import set_status
@@ -86,25 +85,6 @@ async def retry_task(call: Call) -> Response:
     body = await call.body_about(task_id, schemas.REASON, optional=True)
     reason = body.reason or "retried by hand"
     return answer_task(await retry(call.engine, task_id, call.caller.subject, reason, body.version))
-
-
-@routes.add("POST /api/v1/tasks/{taskId}/complete", body=schemas.OUTPUT, answers={200: Task})
-async def complete_task(call: Call) -> Response:
-    """Complete a manual task with its result."""
-    task_id = call.task_id()
-    await see(call.engine, call.caller, task_id)
-    body = await call.body(schemas.OUTPUT)
-    return answer_task(await assign.complete_open(call.engine, call.caller, task_id, body.output, body.version))
-
-
-@internal.add("POST /api/internal/tasks/{taskId}/reassign", body=schemas.REASSIGNMENT, answers={200: Task})
-@routes.add("POST /api/v1/tasks/{taskId}/reassign", body=schemas.REASSIGNMENT, answers={200: Task})
-async def reassign_task(call: Call) -> Response:
-    """Give a manual task to another person or group."""
-    task_id = call.task_id()
-    assign.check_mine(call.caller, await see(call.engine, call.caller, task_id))
-    to = await call.body(schemas.REASSIGNMENT)
-    return answer_task(await assign.reassign(call.engine, call.caller, task_id, to))
 
 
 async def _everything_wrong(call: Call, values: dict[str, Any], error: ValidationFailed) -> ValidationFailed:

@@ -29,7 +29,7 @@ _LONGEST_FIELD = 4096
 @routes.add("POST /api/v1/uploads", media=MULTIPART, body=schemas.FILE, answers={201: schemas.UploadAnswer})
 async def upload_file(call: Call) -> Response:
     """Take one file."""
-    name, content = await _read_file(call)
+    name, content = await read_file(call)
     upload = await save_upload(call.engine, name, content, call.caller)
     return answer({"uploadId": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256}, 201)
 
@@ -52,7 +52,7 @@ async def read_upload(call: Call) -> Response:
     return Response(content, media_type=_BYTES, headers=headers)
 
 
-async def _read_file(call: Call) -> tuple[str, bytes]:
+async def read_file(call: Call) -> tuple[str, bytes]:
     """The one file's name and content. Raises Malformed, ValidationFailed, PayloadTooLarge."""
     check_media_type(call.headers, MULTIPART)
     stream = stream_body(call.headers, call.receive, call.services.max_large_body)

@@ -124,7 +124,8 @@ def complete(task_id: str, output: Any = None, *, version: int | None = None) ->
     Raises ValidationFailed, IllegalTransition, Forbidden, Conflict.
     """
     body = {"output": output, **given(version=version)}
-    return read_task((yield from fetch("POST", f"{_path(task_id)}/complete", body=body)))
+    answer = yield from fetch("POST", f"{_path(task_id)}/complete", body=body)
+    return read_task(answer["task"])
 
 
 def why(task_id: str) -> Talk[JsonObject]:

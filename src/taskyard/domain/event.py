@@ -57,6 +57,11 @@ NAMES: dict[EventType, EventName] = {
     EventType.REMINDER: EventName("task.reminder", "task.manual.reminder"),
     EventType.ESCALATED: EventName("task.escalated", "task.manual.escalated"),
     EventType.EMITTED: EventName("task.emitted", "task.instance.emitted"),
+    EventType.RESOLVED: EventName("task.resolved", "task.manual.resolved"),
+    EventType.DRAFTED: EventName("task.drafted", "task.manual.drafted"),
+    EventType.FOLLOW_UP: EventName("task.follow-up", "task.manual.follow-up"),
+    EventType.RESCHEDULED: EventName("task.rescheduled", "task.manual.rescheduled"),
+    EventType.DECIDED: EventName("task.decided", "task.manual.decided"),
 }
 
 

@@ -84,6 +84,7 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     assignee_type: str | None = None
     assignee_id: str | None = None
     due_at: int | None = None
+    decision: str | None = None
 
 
 NO_DETAIL = AttemptDetail()

@@ -69,6 +69,11 @@ class EventType(IntEnum):
     ESCALATED = 17
     PROGRESS = 18
     EMITTED = 19
+    RESOLVED = 40
+    DRAFTED = 41
+    FOLLOW_UP = 42
+    RESCHEDULED = 43
+    DECIDED = 44
 
 
 class Move(NamedTuple):
@@ -104,7 +109,16 @@ MOVES: dict[str, Move] = {
         _move("claim", {_S.ASSIGNED}, _S.ASSIGNED, _E.CLAIMED),
         _move("unclaim", {_S.ASSIGNED}, _S.ASSIGNED, _E.RELEASED),
         _move("delegate", {_S.ASSIGNED}, _S.ASSIGNED, _E.DELEGATED),
+        _move("resolve", {_S.ASSIGNED}, _S.ASSIGNED, _E.RESOLVED),
         _move("reassign", {_S.ASSIGNED}, _S.ASSIGNED, _E.ASSIGNED),
+        _move("draft", {_S.ASSIGNED}, _S.ASSIGNED, _E.DRAFTED),
+        _move("follow-up", {_S.ASSIGNED}, _S.ASSIGNED, _E.FOLLOW_UP),
+        _move("reschedule", {_S.ASSIGNED}, _S.ASSIGNED, _E.RESCHEDULED),
+        _move("comment", {_S.ASSIGNED}, _S.ASSIGNED, _E.COMMENTED),
+        _move("decide", {_S.ASSIGNED}, _S.ASSIGNED, _E.DECIDED),
+        _move("remind", {_S.ASSIGNED}, _S.ASSIGNED, _E.REMINDER),
+        _move("overdue", {_S.ASSIGNED}, _S.ASSIGNED, _E.OVERDUE),
+        _move("escalate", {_S.ASSIGNED}, _S.ASSIGNED, _E.ESCALATED),
         _move("cancel", {_S.PENDING, _S.RUNNING, _S.RETRYING, *_OPEN}, _S.CANCELED, _E.CANCELED),
         _move("requeue", {_S.FAILED}, _S.PENDING, _E.REQUEUED),
         _move("repair", {_S.FAILED}, _S.ASSIGNED, _E.ASSIGNED),

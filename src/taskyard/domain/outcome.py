@@ -79,6 +79,9 @@ class Handed(msgspec.Struct, frozen=True):
     correlation_id: str | None = None
     due_at: int | None = None
     wake_at: int | None = None
+    sheet: bytes | None = None
+    urgency: int | None = None
+    reason: str | None = None
 
 
 Report = Done | Failed | Postponed | Released | Handed

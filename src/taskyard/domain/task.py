@@ -126,6 +126,7 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
     status = state_of(place, last)
     final = last if place is None or place.kind is PlaceKind.DEAD else None
     detail = detail_of(last)
+    person = detail if place is None or place.kind is PlaceKind.DEAD else place
     model = WorkflowTask if body.workflow_id else UserTask if definition.task_type == "MANUAL" else Task
     return model(
         task_id=str(body.id),
@@ -134,7 +135,7 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
         title=definition.title or definition.key,
         task_type=definition.task_type.value,
         status=status,
-        priority=Priority(body.priority).name,
+        priority=Priority((place.urgency if place else None) or body.priority).name,
         severity=extra.severity,
         service=definition.service or None,
         workflow_id=body.workflow_id,
@@ -157,10 +158,10 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
         next_retry_time=moment(place.at) if place and place.kind is PlaceKind.RETRYING else None,
         created_at=time_of(made_at(body.id)),
         available_at=moment(_delayed_until(place) or extra.available_at),
-        assignee_type=(place.assignee_type if place else None) or extra.assignee_type,
-        assignee_id=(place.assignee_id if place else None) or extra.assignee_id,
+        assignee_type=person.assignee_type or extra.assignee_type,
+        assignee_id=person.assignee_id or extra.assignee_id,
         claimed_by=place.claimed_by if place else None,
-        due_date=moment((place.due_at if place else None) or extra.due_at),
+        due_date=moment(person.due_at or extra.due_at),
         dead_lettered_at=moment(place.at) if place and place.kind is PlaceKind.DEAD else None,
         fallback=bool(final and final.outcome is Outcome.FALLBACK),
         tags=extra.tags,

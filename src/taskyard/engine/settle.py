@@ -101,7 +101,11 @@ def _detail(result: Result, decision: Decision, tier: str | None) -> AttemptDeta
         return AttemptDetail(warnings=list(result.warnings), tier=tier)
     if isinstance(result, Handed):
         return AttemptDetail(
-            assignee_type=result.assignee_type, assignee_id=result.assignee_id, due_at=result.due_at, tier=tier
+            assignee_type=result.assignee_type,
+            assignee_id=result.assignee_id,
+            due_at=result.due_at,
+            reason=result.reason,
+            tier=tier,
         )
     return AttemptDetail(
         error=error_json(decision.error),
@@ -121,4 +125,6 @@ def error_json(error: TaskError | None) -> dict[str, Any] | None:
 def _opened(result: Result) -> Opened | None:
     if not isinstance(result, Handed):
         return None
-    return Opened(result.assignee_type, result.assignee_id, None, result.correlation_id, result.due_at, result.wake_at)
+    r = result
+    who = (r.assignee_type, r.assignee_id, None)
+    return Opened(*who, r.correlation_id, r.due_at, r.wake_at, r.sheet, r.urgency)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import msgspec
-
+from taskyard.contracts.directory import Directory
 from taskyard.contracts.executor import Fallback, Job, Run
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.facts import EMPTY_EXTRA, Extra
-from taskyard.domain.outcome import Handed, Report
+from taskyard.domain.outcome import Report
+from taskyard.engine.engine import Engine
+from taskyard.engine.people.handing import hand_over
 
 
 class ManualExecutor:
     """Drains the manual queue into ASSIGNED."""
+
+    def __init__(self, engine: Engine, directory: Directory) -> None:
+        self._engine = engine
+        self._directory = directory
 
     def can_run(self, definition: Definition) -> bool:
         """See the contract."""
@@ -19,17 +23,9 @@ class ManualExecutor:
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
-        fixed = kind.definition.implementation.get("assignment") or {}
 
         async def run(job: Job) -> Report:
-            stored = job.claimed.extra
-            extra = msgspec.json.decode(stored, type=Extra) if stored else EMPTY_EXTRA
-            return Handed(
-                to_person=True,
-                assignee_type=extra.assignee_type or fixed.get("type"),
-                assignee_id=extra.assignee_id or fixed.get("id"),
-                due_at=extra.due_at,
-            )
+            return await hand_over(self._engine, self._directory, kind, job.claimed)
 
         return run
 

@@ -14,6 +14,7 @@ import structlog
 from taskyard.contracts.records import Topic
 from taskyard.engine.engine import Engine
 from taskyard.engine.firing import fire_due
+from taskyard.engine.people.timekeeping import keep_time
 from taskyard.engine.recover import recover
 from taskyard.errors import TaskyardError
 from taskyard.runtime.insistence import insist, until_back
@@ -54,6 +55,7 @@ class Upkeep:
         store = engine.store
         self._services = (
             Service("promote", 0.1, lambda: store.promote(_AT_ONCE)),
+            Service("people", 1.0, lambda: keep_time(engine)),
             Service("schedules", 1.0, lambda: fire_due(engine)),
             Service("sequence", 1.0, self._sequence, Topic.FEED),
             Service("recover", 1.0, lambda: recover(engine)),

@@ -15,6 +15,7 @@ from taskyard.domain.lifecycle import FINAL
 from taskyard.engine.engine import Engine
 from taskyard.engine.firing import fire_due
 from taskyard.engine.options import StartOptions
+from taskyard.engine.people.timekeeping import keep_time
 from taskyard.engine.query import Known
 from taskyard.engine.recover import recover
 from taskyard.engine.why import why
@@ -135,6 +136,7 @@ class World:
         while await store.promote(_AT_ONCE):
             pass
         await fire_due(self._engine)
+        await keep_time(self._engine)
         await recover(self._engine)
         await store.tidy()
         self._worker.look_again()

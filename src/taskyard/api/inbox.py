@@ -1,0 +1,215 @@
+"""The inbox: what a person has to do, one by one and many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+from starlette.responses import Response
+
+from taskyard.api import schemas
+from taskyard.api.answers import answer, answer_page
+from taskyard.api.call import Call, parse_task_id
+from taskyard.api.routing import Routes
+from taskyard.api.shapes import Shape
+from taskyard.api.task_lists import kind_ids, titled
+from taskyard.api.visibility import see
+from taskyard.contracts.records import InboxFilter, InboxRow
+from taskyard.domain.people.rights import Verb
+from taskyard.domain.task import Task, Time
+from taskyard.engine.people import verbs
+from taskyard.engine.people.holding import hold, permit
+from taskyard.engine.people.inbox import groups_of, item_json, read_done, read_inbox
+from taskyard.errors import TaskyardError
+from taskyard.security.caller import Caller
+
+routes = Routes("Inbox")
+
+View = Literal["open", "mine", "claimed", "groups", "unclaimed", "overdue", "done"]
+
+
+class InboxQuery(schemas.PageQuery, rename="camel"):
+    """A page of an inbox. `open`: what the caller can do now, theirs and what nobody of their groups has claimed.
+
+    `q` is part of a title or of the input. `done` is sorted by its end, the latest first.
+    """
+
+    view: View = "open"
+    sort: Literal["due", "priority", "age"] = "due"
+    definition: str | None = None
+    workflow_id: str | None = None
+    q: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class InboxItem(Task, frozen=True, rename="camel", kw_only=True):
+    """A manual task as its person sees it: the verbs they may use now, the form of its version, what they drafted."""
+
+    actions: list[str]
+    form: dict[str, Any]
+    draft: Any = None
+    owner: str | None = None
+    follow_up: Time | None = None
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+
+
+class InboxPage(schemas.Answer):
+    """Some items."""
+
+    items: list[InboxItem]
+    next_cursor: str | None
+
+
+class InboxCounts(schemas.Answer):
+    """How many tasks each view has, but `done`."""
+
+    open: int
+    mine: int
+    claimed: int
+    groups: int
+    unclaimed: int
+    overdue: int
+
+
+class Many(schemas.Strict):
+    """Several tasks; with `dryRun` nothing is changed, only told what would be."""
+
+    task_ids: Annotated[list[schemas.TaskId], Meta(min_length=1, max_length=200)]
+    dry_run: bool = False
+
+
+class ManyGiven(Many, kw_only=True):
+    """To whom they go."""
+
+    assignee_type: Literal["USER", "GROUP"]
+    assignee_id: verbs.Name
+    reason: verbs.Reason | None = None
+
+
+class ManyDue(Many, kw_only=True):
+    """Until when; null for any time."""
+
+    due_date: Time | None
+    reason: verbs.Reason | None = None
+
+
+class Told(schemas.Answer):
+    """What came of one task; `error` is null where it went well."""
+
+    task_id: str
+    error: dict[str, Any] | None
+
+
+class ToldAll(schemas.Answer):
+    """What came of each task, in their order."""
+
+    items: list[Told]
+    dry_run: bool
+
+
+INBOX_QUERY = Shape[InboxQuery](InboxQuery)
+MANY = Shape[Many](Many)
+MANY_GIVEN = Shape[ManyGiven](ManyGiven)
+MANY_DUE = Shape[ManyDue](ManyDue)
+
+
+@routes.add("GET /api/v1/inbox", query=INBOX_QUERY, answers={200: InboxPage})
+async def read(call: Call) -> Response:
+    """What the caller has to do."""
+    query = call.query(INBOX_QUERY)
+    name = f"inbox {query.view} {query.sort} {call.caller.subject}"
+    after = _row(call.services.cursors.read_name(name, query.cursor))
+    if query.view == "done":
+        page = await read_done(call.engine, call.caller.subject, query.limit, after)
+    else:
+        page = await read_inbox(call.engine, await _filter(call, query), query.limit, after)
+    position = None if page.next is None else f"{page.next.key} {page.next.task_id}"
+    items = [item_json(known, call.caller) for known in page.items]
+    return answer_page(items, call.services.cursors.make(name, position))
+
+
+@routes.add("GET /api/v1/inbox/counts", answers={200: InboxCounts})
+async def count(call: Call) -> Response:
+    """How much the caller has to do."""
+    now = await call.engine.store.now()
+    return answer(await call.engine.store.inbox_counts(call.caller.subject, groups_of(call.caller), now))
+
+
+@routes.add("GET /api/v1/inbox/{taskId}", answers={200: InboxItem})
+async def read_one(call: Call) -> Response:
+    """One task with its form."""
+    return answer(item_json(await see(call.engine, call.caller, call.task_id()), call.caller))
+
+
+@routes.add("POST /api/v1/inbox/claim", body=MANY, answers={200: ToldAll})
+async def claim_many(call: Call) -> Response:
+    """Claim several tasks."""
+    body = await call.body(MANY)
+    return await _each(call, body, "claim", lambda task_id: verbs.claim(call.engine, call.caller, task_id))
+
+
+@routes.add("POST /api/v1/inbox/reassign", body=MANY_GIVEN, answers={200: ToldAll})
+async def reassign_many(call: Call) -> Response:
+    """Hand several tasks over."""
+    body = await call.body(MANY_GIVEN)
+    to = verbs.Reassignment(body.assignee_type, body.assignee_id, body.reason)
+    return await _each(call, body, "reassign", lambda task_id: verbs.reassign(call.engine, call.caller, task_id, to))
+
+
+@routes.add("POST /api/v1/inbox/due-date", body=MANY_DUE, answers={200: ToldAll})
+async def reschedule_many(call: Call) -> Response:
+    """Have several tasks due at another time."""
+    body = await call.body(MANY_DUE)
+    at = schemas.us(body.due_date)
+
+    def reschedule(task_id: int) -> Awaitable[Task]:
+        return verbs.reschedule(call.engine, call.caller, task_id, at, body.reason)
+
+    return await _each(call, body, "due-date", reschedule)
+
+
+async def _each(call: Call, body: Many, verb: Verb, act: Callable[[int], Awaitable[Task]]) -> Response:
+    """Use a verb on each task by itself; what may not be done to one does not hinder the others."""
+    told = []
+    for text in dict.fromkeys(body.task_ids):
+        error = None
+        try:
+            task_id = parse_task_id(text)
+            await see(call.engine, call.caller, task_id)
+            if body.dry_run:
+                await _try(call, call.caller, task_id, verb)
+            else:
+                await act(task_id)
+        except TaskyardError as failure:
+            error = {"code": failure.code, "message": failure.message, "details": failure.details}
+        told.append({"taskId": text, "error": error})
+    return answer({"items": told, "dryRun": body.dry_run})
+
+
+async def _try(call: Call, caller: Caller, task_id: int, verb: Verb) -> None:
+    permit(verb, caller, await hold(call.engine, task_id, _MOVES[verb]))
+
+
+_MOVES: dict[Verb, str] = {"claim": "claim", "reassign": "reassign", "due-date": "reschedule"}
+
+
+async def _filter(call: Call, query: InboxQuery) -> InboxFilter:
+    overdue = query.view == "overdue"
+    return InboxFilter(
+        call.caller.subject,
+        groups_of(call.caller),
+        "open" if query.view == "overdue" else query.view,
+        query.sort,
+        await call.engine.store.now() if overdue else None,
+        None if query.definition is None else await kind_ids(call.engine, [query.definition]),
+        query.workflow_id,
+        query.q or None,
+        await kind_ids(call.engine, await titled(call.engine, query.q)) if query.q else (),
+    )
+
+
+def _row(position: str | None) -> InboxRow | None:
+    if position is None:
+        return None
+    key, task_id = position.split()
+    return InboxRow(int(key), int(task_id))

@@ -1,0 +1,1 @@
+"""Where people and groups are looked up: in our own store, or at a user service."""

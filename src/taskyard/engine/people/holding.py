@@ -1,0 +1,171 @@
+"""Holding: a manual task as it lies with its person, and the one way to change it.
+
+A verb looks at the task, decides from what it sees, and changes it only if it is still at that version; else it looks
+again. So of two people who want the same the second is told who was first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import msgspec
+
+from taskyard.contracts.records import Opened
+from taskyard.domain.facts import Place, PlaceKind
+from taskyard.domain.lifecycle import EventType, check_move
+from taskyard.domain.people.rights import Refusal, Verb, Who, refusal
+from taskyard.domain.people.sheet import Held, Sheet, read_sheet
+from taskyard.domain.people.spec import Manual, read_manual
+from taskyard.domain.people.timeline import look, steps
+from taskyard.domain.task import Task, state_of, version_of
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import Known, get_task, know_one
+from taskyard.errors import Conflict, Forbidden
+from taskyard.security.caller import Caller
+
+_LOOKS = 20
+
+
+class Holding(NamedTuple):
+    """A manual task that is a person's; times in microseconds."""
+
+    known: Known
+    place: Place
+    held: Held
+    sheet: Sheet
+    manual: Manual
+
+    @property
+    def task_id(self) -> int:
+        """The task's id."""
+        return self.known.facts.body.id
+
+    @property
+    def version(self) -> int:
+        """The version that was seen."""
+        return version_of(self.place, self.known.facts.last)
+
+    @property
+    def urgency(self) -> int:
+        """Its priority now."""
+        return self.place.urgency or self.known.facts.body.priority
+
+
+class Change(NamedTuple):
+    """What a manual task becomes, and the event that tells it; `body` beside who did it and how it was held."""
+
+    event: EventType
+    held: Held
+    sheet: Sheet
+    due_at: int | None
+    urgency: int
+    body: Mapping[str, Any] = MappingProxyType({})
+
+
+Decide = Callable[[Holding, int], "Change | None"]
+"""From what is seen, and the time, to the change; None: there is nothing to change."""
+
+
+def manual_of(known: Known) -> Manual:
+    """What the task's version of its definition says."""
+    definition = known.kind.definition
+    return read_manual(definition.implementation) if definition.kind == "manual" else Manual(kind="manual")
+
+
+def holding_of(known: Known) -> Holding | None:
+    """The task as a person's; None where it is not."""
+    place = known.facts.place
+    if place is None or place.kind is not PlaceKind.ASSIGNED:
+        return None
+    held = Held(place.assignee_type, place.assignee_id, place.claimed_by)
+    return Holding(known, place, held, read_sheet(place.sheet), manual_of(known))
+
+
+async def hold(engine: Engine, task_id: int, move: str) -> Holding:
+    """The task as a person's. Raises NotFound, IllegalTransition."""
+    known = await know_one(engine, task_id)
+    check_move(move, state_of(known.facts.place, known.facts.last))
+    holding = holding_of(known)
+    if holding is None:  # it waits for a system
+        check_move("claim", state_of(known.facts.place, known.facts.last))
+        raise Conflict(f"task {task_id} is nobody's to do by hand")
+    return holding
+
+
+def who(caller: Caller) -> Who:
+    """The caller as the rules see them."""
+    return Who(caller.subject, caller.groups, caller.allows("service"))
+
+
+def permit(verb: Verb, caller: Caller, holding: Holding) -> None:
+    """Raise Conflict where it is another's now, Forbidden where it is not theirs to do."""
+    told = refusal(verb, who(caller), holding.held, holding.sheet, holding.manual)
+    if told is not None:
+        raise refused(told)
+
+
+def refused(told: Refusal) -> Conflict | Forbidden:
+    """The error for a refusal."""
+    details = {"claimedBy": told.by} if told.by else None
+    return Conflict(told.message, details=details) if told.taken else Forbidden(told.message)
+
+
+def unchanged(holding: Holding, event: EventType) -> Change:
+    """A change that changes nothing but what is replaced in it."""
+    return Change(event, holding.held, holding.sheet, holding.place.due_at, holding.urgency)
+
+
+async def change(
+    engine: Engine, caller: Caller, task_id: int, verb: Verb, move: str, decide: Decide, version: int | None = None
+) -> Task:
+    """Have a verb change a task. Raises NotFound, Forbidden, IllegalTransition, Conflict; then nothing has changed."""
+    for _ in range(_LOOKS):
+        holding = await hold(engine, task_id, move)
+        check_version(holding, version)
+        permit(verb, caller, holding)
+        now = await engine.store.now()
+        wanted = decide(holding, now)
+        if wanted is None or await apply(engine, holding, wanted, caller.subject, now):
+            return await get_task(engine, task_id)
+    raise Conflict(f"task {task_id} moves too quickly; try again")
+
+
+def check_version(holding: Holding, version: int | None) -> None:
+    """Raise Conflict unless the caller has seen the present version, if they say which they have seen."""
+    if version is not None and version != holding.version:
+        raise Conflict(
+            f"the task has changed: it is at version {holding.version}, not {version}; read it again",
+            details={"version": holding.version},
+        )
+
+
+async def apply(engine: Engine, holding: Holding, wanted: Change, by: str, now: int) -> bool:
+    """Change the task if it is still as it was seen."""
+    before = msgspec.to_builtins(holding.held)
+    after = {**_plain(wanted.held), "assigneeName": wanted.held.assignee_id}
+    body = {"by": by, **wanted.body, "from": before, **after}
+    opened = opened_of(holding, wanted, now)
+    try:
+        return await engine.store.change_open(holding.task_id, opened, wanted.event, body, holding.version)
+    except Conflict:
+        return False
+
+
+def opened_of(holding: Holding, wanted: Change, now: int) -> Opened:
+    """The change as it is stored, with the moment when time has something to do with it again."""
+    sheet, due_at = wanted.sheet, wanted.due_at
+    seen = look(steps(holding.manual, sheet.since, due_at, sheet.follow_up_at), sheet.done, now)
+    sheet = msgspec.structs.replace(sheet, done=(*sheet.done, *seen.passed))
+    wake_at = min((step.at for step in seen.due), default=seen.next)
+    stored = msgspec.json.encode(sheet)
+    return Opened(*_values(wanted.held), holding.place.correlation_id, due_at, wake_at, stored, wanted.urgency)
+
+
+def _values(held: Held) -> tuple[str | None, str | None, str | None]:
+    return held.assignee_type, held.assignee_id, held.claimed_by
+
+
+def _plain(held: Held) -> dict[str, Any]:
+    return {"assigneeType": held.assignee_type, "assigneeId": held.assignee_id, "claimedBy": held.claimed_by}

@@ -1,0 +1,176 @@
+"""What people do with a manual task short of ending it; each is one legal move and one event."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from taskyard.contracts.records import Upload
+from taskyard.domain.lifecycle import EventType
+from taskyard.domain.people.rights import target_refusal
+from taskyard.domain.people.sheet import Held
+from taskyard.domain.people.timeline import steps, still_done
+from taskyard.domain.task import Task, iso
+from taskyard.engine.engine import Engine
+from taskyard.engine.people.holding import Change, Holding, change, refused, unchanged
+from taskyard.security.caller import Caller
+
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Reason = Annotated[str, Meta(max_length=2000)]
+
+
+class Reassignment(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """To whom a manual task goes; with `version` only if that is the task's present one."""
+
+    assignee_type: Literal["USER", "GROUP"]
+    assignee_id: Name
+    reason: Reason | None = None
+    version: int | None = None
+
+
+async def claim(engine: Engine, caller: Caller, task_id: int, version: int | None = None) -> Task:
+    """Take a task of one's group; of many who want it one has it. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change | None:
+        del now
+        if holding.held.claimed_by == caller.subject:
+            return None
+        held = replace(holding.held, claimed_by=caller.subject)
+        return unchanged(holding, EventType.CLAIMED)._replace(held=held)
+
+    return await change(engine, caller, task_id, "claim", "claim", decide, version)
+
+
+async def release(engine: Engine, caller: Caller, task_id: int, version: int | None = None) -> Task:
+    """Give a claim back. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        return unchanged(holding, EventType.RELEASED)._replace(held=replace(holding.held, claimed_by=None))
+
+    return await change(engine, caller, task_id, "release", "unclaim", decide, version)
+
+
+async def assign(
+    engine: Engine, caller: Caller, task_id: int, user: str, reason: str | None = None, version: int | None = None
+) -> Task:
+    """Give a task that nobody has to a person. Raises what `change` raises."""
+    to = Reassignment("USER", user, reason, version)
+    return await _give(engine, caller, task_id, to, "assign")
+
+
+async def reassign(engine: Engine, caller: Caller, task_id: int, to: Reassignment) -> Task:
+    """Give a task to another USER or GROUP; claim and delegation end. Raises what `change` raises."""
+    return await _give(engine, caller, task_id, to, "reassign")
+
+
+async def _give(
+    engine: Engine, caller: Caller, task_id: int, to: Reassignment, verb: Literal["assign", "reassign"]
+) -> Task:
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        if to.assignee_type == "USER":
+            _check_target(holding, to.assignee_id)
+        held = Held(to.assignee_type, to.assignee_id)
+        sheet = replace(holding.sheet, owner=None, owned=None)
+        body = {"reason": to.reason}
+        return unchanged(holding, EventType.ASSIGNED)._replace(held=held, sheet=sheet, body=body)
+
+    return await change(engine, caller, task_id, verb, "reassign", decide, to.version)
+
+
+async def delegate(
+    engine: Engine, caller: Caller, task_id: int, user: str, reason: str | None = None, version: int | None = None
+) -> Task:
+    """Have somebody else do the work; they resolve it, and it comes back. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        _check_target(holding, user)
+        sheet = holding.sheet
+        if sheet.owner is None:
+            sheet = replace(sheet, owner=holding.held.holder or caller.subject, owned=holding.held)
+        changed = unchanged(holding, EventType.DELEGATED)
+        return changed._replace(held=Held("USER", user), sheet=sheet, body={"reason": reason, "owner": sheet.owner})
+
+    return await change(engine, caller, task_id, "delegate", "delegate", decide, version)
+
+
+async def resolve(engine: Engine, caller: Caller, task_id: int, version: int | None = None) -> Task:
+    """Give a delegated task back to who has delegated it, as it was theirs. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        sheet = replace(holding.sheet, owner=None, owned=None)
+        held = holding.sheet.owned or holding.held
+        return unchanged(holding, EventType.RESOLVED)._replace(held=held, sheet=sheet)
+
+    return await change(engine, caller, task_id, "resolve", "resolve", decide, version)
+
+
+async def draft(engine: Engine, caller: Caller, task_id: int, output: Any, version: int | None = None) -> Task:
+    """Keep an unfinished result, unchecked. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        sheet = replace(holding.sheet, draft=output, drafted_by=caller.subject, drafted_at=now)
+        return unchanged(holding, EventType.DRAFTED)._replace(sheet=sheet)
+
+    return await change(engine, caller, task_id, "draft", "draft", decide, version)
+
+
+async def follow_up(engine: Engine, caller: Caller, task_id: int, at: int | None, version: int | None = None) -> Task:
+    """Be reminded of it then (microseconds), or no more. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        sheet = replace(holding.sheet, follow_up_at=at)
+        body = {"followUp": iso(at), "formerFollowUp": iso(holding.sheet.follow_up_at)}
+        return unchanged(holding, EventType.FOLLOW_UP)._replace(sheet=sheet, body=body)
+
+    return await change(engine, caller, task_id, "follow-up", "follow-up", decide, version)
+
+
+async def reschedule(
+    engine: Engine, caller: Caller, task_id: int, due_at: int | None, reason: str | None = None,
+    version: int | None = None,
+) -> Task:  # fmt: skip
+    """Have it due then (microseconds); reminders and escalations move with it. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        sheet = holding.sheet
+        moments = steps(holding.manual, sheet.since, due_at, sheet.follow_up_at)
+        sheet = replace(sheet, done=still_done(moments, sheet.done, now))
+        body = {"reason": reason, "dueDate": iso(due_at), "formerDueDate": iso(holding.place.due_at)}
+        return unchanged(holding, EventType.RESCHEDULED)._replace(sheet=sheet, due_at=due_at, body=body)
+
+    return await change(engine, caller, task_id, "due-date", "reschedule", decide, version)
+
+
+async def comment(engine: Engine, caller: Caller, task_id: int, text: str) -> Task:
+    """Say something about it, for its history. Raises what `change` raises."""
+
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        return unchanged(holding, EventType.COMMENTED)._replace(body={"text": text})
+
+    return await change(engine, caller, task_id, "comments", "comment", decide)
+
+
+async def attach(engine: Engine, caller: Caller, task_id: int, upload: Upload) -> Task:
+    """Add a file that was uploaded to it. Raises what `change` raises."""
+    told = {"uploadId": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256}
+
+    def decide(holding: Holding, now: int) -> Change:
+        del now
+        return unchanged(holding, EventType.COMMENTED)._replace(body={"attachment": told})
+
+    return await change(engine, caller, task_id, "attachments", "comment", decide)
+
+
+def _check_target(holding: Holding, user: str) -> None:
+    told = target_refusal(user, holding.sheet)
+    if told is not None:
+        raise refused(told)
