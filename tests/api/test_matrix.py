@@ -121,14 +121,24 @@ async def manual_task(client: Client, **assignee: str) -> str:
 
 async def touch(client: Client, row: str, task_id: str, headers: dict[str, str]) -> int:
     method, _, path = row.partition(" ")
-    body: dict[str, Any] = {"assigneeType": "USER", "assigneeId": "bob"} if path.endswith("reassign") else {}
+    verb = path.rpartition("/")[2]
     path = path.replace("{taskId}", task_id)
-    answer = await client.request(method, path, headers=headers, **({"json": body} if method == "POST" else {}))
-    return answer.status_code
+    if verb == "attachments":
+        return (await client.post(path, headers=headers, files={"file": ("a.txt", b"a")})).status_code
+    body = {"json": TOUCHES.get(verb, {})} if method == "POST" else {}
+    return (await client.request(method, path, headers=headers, **body)).status_code
+
+
+TOUCHES: dict[str, dict[str, Any]] = {
+    "reassign": {"assigneeType": "USER", "assigneeId": "bob"}, "delegate": {"assigneeId": "cyd"},
+    "reject": {"reason": "no"}, "follow-up": {"at": None}, "due-date": {"dueDate": None}, "comments": {"text": "hm"},
+}  # fmt: skip
+CONFLICTS = {"USER": {"output", "release", "resolve"}}
+CONFLICTS["GROUP"] = CONFLICTS["USER"] | {"complete", "reject", "draft", "delegate", "follow-up"}  # to be claimed first
 
 
 async def test_people_touch_only_what_is_theirs(working: Client) -> None:
-    assert len(PERSONAL) == 8
+    assert len(PERSONAL) == 19
     bob = bearer("tasks:manual", subject="bob", groups=["ops"])
     automated = await working.create("sums", {"a": 1, "b": 1})
     for row in PERSONAL:
@@ -143,7 +153,7 @@ async def test_people_touch_only_what_is_theirs(working: Client) -> None:
             assert (await working.get(f"/api/v1/tasks/{foreign}")).json() == before
         for assignee in ({"type": "USER", "id": "bob"}, {"type": "GROUP", "id": "ops"}):
             own = await manual_task(working, **assignee)
-            expected = 409 if row.endswith("/output") else 200
+            expected = 409 if row.rpartition("/")[2] in CONFLICTS[assignee["type"]] else 200
             assert await touch(working, row, own, bob) == expected, row
 
 

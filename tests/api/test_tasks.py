@@ -88,4 +88,5 @@ async def test_a_manual_task_is_reassigned_and_completed(working: Client) -> Non
     moved = await working.post(f"/api/internal/tasks/{task_id}/reassign", json=to)
     assert (moved.json()["assigneeType"], moved.json()["assigneeId"]) == ("GROUP", "ops")
     done = await working.post(f"/api/v1/tasks/{task_id}/complete", json={"output": {"ok": True}})
-    assert (done.json()["status"], done.json()["output"]) == ("COMPLETED", {"ok": True})
+    ended = done.json()["task"]
+    assert (ended["status"], ended["output"]) == ("COMPLETED", {"ok": True})
