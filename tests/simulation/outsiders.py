@@ -16,6 +16,7 @@ from taskyard.domain.queue import Queue
 from taskyard.engine import assign, lease
 from taskyard.engine.cancel import cancel
 from taskyard.engine.engine import Engine
+from taskyard.engine.people import verbs
 from taskyard.engine.query import get_task
 from taskyard.engine.request import Assignee, TaskRequest
 from taskyard.engine.requeue import retry
@@ -279,7 +280,7 @@ class Person(Outsider):
             elif lot < 0.8:
                 await assign.fail_open(engine, self.caller, task_id, TaskError("REJECTED", "no"))
             elif (await get_task(engine, task_id)).status not in FINAL:
-                await assign.reassign(engine, self.caller, task_id, assign.Reassignment("USER", "bob"))
+                await verbs.reassign(engine, self.caller, task_id, verbs.Reassignment("USER", "bob"))
         except Overloaded:
             raise
         except TaskyardError as refusal:

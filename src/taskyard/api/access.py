@@ -49,6 +49,11 @@ _PUBLIC = Access(public=True)
 _ANYBODY = Access()
 _OWN = Access(public=True, own=True)
 
+_PERSONAL = (
+    "claim", "release", "reassign", "delegate", "resolve", "draft", "complete", "reject", "follow-up", "due-date",
+    "comments", "attachments",
+)  # fmt: skip
+
 ACCESS: dict[str, Access] = {
     # service to service
     "POST /api/internal/tasks": _internal(WRITE),
@@ -85,23 +90,7 @@ ACCESS: dict[str, Access] = {
     "POST /api/v1/tasks/{taskId}/cancel": _needs(WRITE),
     "POST /api/v1/tasks/{taskId}/retry": _needs(WRITE),
     "POST /api/v1/tasks/{taskId}/assign": _needs(WRITE),
-    **{
-        f"POST /api/v1/tasks/{{taskId}}/{verb}": _needs(MANUAL)
-        for verb in (
-            "claim",
-            "release",
-            "reassign",
-            "delegate",
-            "resolve",
-            "draft",
-            "complete",
-            "reject",
-            "follow-up",
-            "due-date",
-            "comments",
-            "attachments",
-        )
-    },
+    **{f"POST /api/v1/tasks/{{taskId}}/{verb}": _needs(MANUAL) for verb in _PERSONAL},
     "GET /api/v1/inbox": _needs(MANUAL),
     "GET /api/v1/inbox/counts": _needs(MANUAL),
     "GET /api/v1/inbox/{taskId}": _needs(MANUAL),

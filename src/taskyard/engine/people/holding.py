@@ -143,9 +143,8 @@ def check_version(holding: Holding, version: int | None) -> None:
 
 async def apply(engine: Engine, holding: Holding, wanted: Change, by: str, now: int) -> bool:
     """Change the task if it is still as it was seen."""
-    before = msgspec.to_builtins(holding.held)
     after = {**_plain(wanted.held), "assigneeName": wanted.held.assignee_id}
-    body = {"by": by, **wanted.body, "from": before, **after}
+    body = {"by": by, **wanted.body, "from": _plain(holding.held), **after}
     opened = opened_of(holding, wanted, now)
     try:
         return await engine.store.change_open(holding.task_id, opened, wanted.event, body, holding.version)
