@@ -340,6 +340,7 @@ class App:
                 clock=self.clock,
                 sign=partial(signed_headers, [secret], both=True) if secret else None,
                 url=settings["TASKYARD_URL"],
+                aws_region=settings["AWS_REGION"],
                 kubernetes=settings["TASKYARD_KUBERNETES"],
                 namespace=settings["TASKYARD_KUBERNETES_NAMESPACE"],
                 images=settings["TASKYARD_KUBERNETES_IMAGES"],

@@ -285,7 +285,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("TASKYARD_KAFKA_USERNAME", str, "", "Kafka: the user to log in as"),
     Setting("TASKYARD_KAFKA_PASSWORD", str, "", "Kafka: the password", secret=True),
-    Setting("AWS_REGION", str, "", "SQS: the region of the queues"),
+    Setting("AWS_REGION", str, "", "the region of SQS queues, and of Lambda functions whose definition names none"),
     Setting("SQS_QUEUE_URL", str, "", "SQS: the queue to take events from"),
     Setting("TASKYARD_SQS_OUTPUT_URL", str, "", "SQS: the queue to send events to"),
     Setting("TASKYARD_HTTP_URL", str, "", "HTTP: where events are sent to; they come in at /api/v1/events/trigger"),

@@ -152,6 +152,17 @@ async def test_what_aws_is_sent(target: LambdaTarget, monkeypatch: pytest.Monkey
     assert heard.lines == [("info", "a line")]
 
 
+async def test_the_definitions_region_wins_over_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiving(answer(body=b"1")) as receiver:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{receiver.port}")
+        target = LambdaTarget(Breakers(ManualClock()), "us-east-2")
+        for region in ({}, {"region": "ap-south-1"}):
+            assert await called(target, functionName="f", **region) == Done(1)
+        await target.stop()
+    scopes = [asked.headers["authorization"].split("/")[2] for asked in receiver.asked]
+    assert scopes == ["us-east-2", "ap-south-1"]
+
+
 @pytest.mark.parametrize(
     ("told", "code"),
     [

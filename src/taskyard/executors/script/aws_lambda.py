@@ -42,13 +42,14 @@ _OURS = frozenset({"InvalidRequestContentException", "RequestTooLargeException",
 
 
 class LambdaTarget:
-    """Invokes functions."""
+    """Invokes functions; in `region` (empty: that of the standard chain) where a definition names none."""
 
     name = "lambda"
     kinds = frozenset({"lambda"})
 
-    def __init__(self, breakers: Breakers) -> None:
+    def __init__(self, breakers: Breakers, region: str = "") -> None:
         self._breakers = breakers
+        self._region = region
         self._clients: dict[str, asyncio.Task[Any]] = {}
         self._open = contextlib.AsyncExitStack()
 
@@ -88,7 +89,7 @@ class LambdaTarget:
         await self._open.aclose()
 
     async def _invoke(self, asked: Lambda, call: Call, payload: bytes, observer: Observer) -> Report:
-        client = await self._client(asked.region)
+        client = await self._client(asked.region or self._region)
         more = {"Qualifier": asked.qualifier} if asked.qualifier else {}
         if asked.invocation == "async":
             await client.invoke(FunctionName=asked.function_name, InvocationType="Event", Payload=payload, **more)

@@ -26,6 +26,7 @@ class Remote(NamedTuple):
     clock: Clock
     sign: Sign | None
     url: str
+    aws_region: str
     kubernetes: str
     namespace: str
     images: tuple[str, ...]
@@ -38,7 +39,7 @@ def remote_targets(remote: Remote) -> list[Target]:
     if find_spec("aiobotocore") is not None:
         from taskyard.executors.script.aws_lambda import LambdaTarget
 
-        targets.append(LambdaTarget(remote.breakers))
+        targets.append(LambdaTarget(remote.breakers, remote.aws_region))
     if remote.kubernetes:
         targets.append(_kubernetes(remote))
     return targets + _installed()
