@@ -207,12 +207,7 @@ SETTINGS: tuple[Setting, ...] = (
         (),
         "networks and hosts that calls may reach although they are private, such as 10.1.0.0/16, *.internal",
     ),
-    Setting(
-        "TASKYARD_EGRESS_DENY",
-        _networks_and_hosts,
-        (),
-        "networks and hosts that calls may not reach, whatever else is allowed",
-    ),
+    Setting("TASKYARD_EGRESS_DENY", _networks_and_hosts, (), "networks and hosts that calls may never reach"),
     Setting("TASKYARD_EGRESS_PROXY", str, "", "the HTTP proxy that calls go through; none is read from elsewhere"),
     Setting(
         "TASKYARD_SYSTEM_PERMISSIONS",
@@ -234,11 +229,7 @@ SETTINGS: tuple[Setting, ...] = (
         'where code runs whose definition does not say so: target by definition or kind, as JSON: {"python": "gpu"}',
     ),
     Setting(
-        "TASKYARD_TARGET_SECRET",
-        _webhook_secret,
-        "",
-        "signs calls of HTTP targets, whsec_ and base64; without it they are not signed",
-        secret=True,
+        "TASKYARD_TARGET_SECRET", _webhook_secret, "", "signs calls of HTTP targets; whsec_ and base64", secret=True
     ),
     Setting(
         "TASKYARD_KUBERNETES",
