@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -67,14 +68,14 @@ class Supervisor:
                 running = cells.running()
                 if self._stopping.is_set():
                     if code:
-                        await self._bury(cells, [])
+                        await self._bury(cells, [], crashed=False)
                     return
                 if loop.time() - began > _STABLE_SECONDS:
                     pause = _RESTART_FIRST
                 elif not self._has_known_cause(running):
                     pause = min(pause * 2, _RESTART_LONGEST)
                 log.error("a worker process ended; it is started again", code=code, running=running, again_in=pause)
-                await self._bury(cells, running)
+                await self._bury(cells, running, crashed=code != -signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
@@ -108,12 +109,12 @@ class Supervisor:
         self._suspects.update(running)
         return known
 
-    async def _bury(self, cells: Cells, charged: Sequence[int]) -> None:
+    async def _bury(self, cells: Cells, charged: Sequence[int], *, crashed: bool) -> None:
         """Tell the store that the worker is dead, and for which tasks that counts, so that it is recovered at once."""
         if not cells.worker_id:
             return
         try:
-            await self._app.engine.store.bury(cells.worker_id, charged)
+            await self._app.engine.store.bury(cells.worker_id, charged, crashed=crashed)
             await recover(self._app.engine)
         except TaskyardError as error:
             log.warning("the death of a worker could not be told; its lease will run out", reason=error.message)

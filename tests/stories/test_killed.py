@@ -96,6 +96,32 @@ async def test_a_poison_task_is_found_and_its_bystanders_complete(plant: Plant) 
     assert all(fact is not None and fact.attempt <= 2 for fact in losses)
 
 
+async def test_what_a_killed_worker_held_runs_again_together(plant: Plant) -> None:
+    with plant.worker(SUPERVISED):
+        (victim,) = await plant.pids(1)
+        runs = await plant.yard.start_many("wait_for_release", [{"name": "a"}] * 4)
+        await plant.ledger_has("waiting", 4)
+        os.kill(victim, signal.SIGKILL)
+        await plant.ledger_has("waiting", 8)
+        plant.release("a")
+        assert await plant.all_final(runs) == {"COMPLETED": 4}
+
+
+async def test_what_a_crashed_worker_held_runs_again_one_by_one(plant: Plant) -> None:
+    with plant.worker(SUPERVISED):
+        runs = await plant.yard.start_many("wait_for_release", [{"name": "a"}, {"name": "b"}])
+        await plant.ledger_has("waiting", 2)
+        poison = await plant.yard.start("poison")
+        await plant.ledger_has("poisoned", 1)
+        await plant.ledger_has("waiting", 3)
+        first = plant.ledger("waiting")[2]
+        plant.release(first)
+        await plant.ledger_has("done", 1)
+        assert plant.ledger("waiting") == plant.ledger("waiting")[:3]
+        plant.release({"a": "b", "b": "a"}[first])
+        assert await plant.all_final([*runs, poison]) == {"COMPLETED": 2, "FAILED": 1}
+
+
 async def test_a_suspect_does_not_wait_out_the_poison(plant: Plant) -> None:
     with plant.worker(SUPERVISED):
         bystander = await plant.yard.start("wait_for_release", {"name": "a"})

@@ -202,7 +202,9 @@ class Settlement(NamedTuple):
 
 
 class LostTask(NamedTuple):
-    """A task whose lease has ended without a word. `started`: whether it had begun to run."""
+    """A task whose lease has ended without a word. `started`: whether it had begun to run; `crashed`: whether its
+    worker is known to have crashed.
+    """
 
     claim_id: int
     task_id: int
@@ -212,6 +214,7 @@ class LostTask(NamedTuple):
     failures: int
     losses: int
     started: bool
+    crashed: bool = False
 
 
 class WorkerInfo(NamedTuple):

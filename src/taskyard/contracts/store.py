@@ -130,8 +130,11 @@ class Execution(Protocol):
     async def beat(self, worker_id: int, running: Sequence[int], stats: dict[str, Any]) -> bool:
         """Say that the worker lives and what it runs; False when it has been given up meanwhile."""
 
-    async def bury(self, worker_id: int, running: Sequence[int] | None) -> None:
-        """Say that the worker is dead: its tasks may be recovered at once. `running` when known exactly."""
+    async def bury(self, worker_id: int, running: Sequence[int] | None, *, crashed: bool = False) -> None:
+        """Say that the worker is dead: its tasks may be recovered at once. `running` when known exactly.
+
+        `crashed`: something that ran in it is the cause.
+        """
 
     async def workers(self) -> list[WorkerRow]:
         """The workers that are not dead."""

@@ -48,8 +48,8 @@ _BY_TYPE = {task_type: Queue[task_type.name] for task_type in TaskType}
 
 
 class LaneKey(NamedTuple):
-    """What makes a lane: the queue it waits in, the home queue of its type, and `solo`, how many workers its tasks
-    have lost; those that have lost any run alone.
+    """What makes a lane: the queue it waits in, the home queue of its type, and `solo`, how suspect its tasks are
+    (see `taskyard.domain.suspicion`).
     """
 
     queue: int

@@ -14,6 +14,7 @@ from taskyard.domain.gate import Ceiling, GatedLane, RateGate
 from taskyard.domain.priority import HeadStarts
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.rate import parse_rate
+from taskyard.domain.suspicion import BESIDE_ITS_LIKE
 from taskyard.engine.catalog import Catalog
 
 
@@ -22,6 +23,13 @@ class Lanes(NamedTuple):
 
     free: list[int]
     gated: list[GatedLane]
+
+
+class Rank(NamedTuple):
+    """Lanes of tasks that are equally suspect."""
+
+    suspicion: int
+    lanes: Lanes
 
 
 class Gatekeeper:
@@ -56,17 +64,18 @@ class Gatekeeper:
             return None
         return await self._store.claim(worker_id, lanes.free, limit, visibility_us, self._head_starts)
 
-    async def sort_solo(self, lanes: Mapping[int, LaneKey]) -> list[Lanes]:
-        """Those of these lanes whose tasks run alone: first the tasks that have lost the fewest workers."""
-        losses = sorted({key.solo for key in lanes.values() if key.solo})
-        return [await self.sort({id_: key for id_, key in lanes.items() if key.solo == lost}) for lost in losses]
+    async def sort_solo(self, lanes: Mapping[int, LaneKey]) -> list[Rank]:
+        """Those of these lanes whose tasks are suspect, the least first."""
+        ranks = sorted({key.solo for key in lanes.values() if key.solo})
+        return [Rank(n, await self.sort({id_: key for id_, key in lanes.items() if key.solo == n})) for n in ranks]
 
     async def claim_solo(
-        self, worker_id: int, ranks: Sequence[Lanes], visibility_us: int | None = None
+        self, worker_id: int, ranks: Sequence[Rank], visibility_us: int | None = None, company: int = 1
     ) -> Lease | None:
-        """Lease one task that has to run alone, of the first rank that has any."""
-        for lanes in ranks:
-            if lease := await self.claim(worker_id, lanes, 1, visibility_us):
+        """Lease tasks that may run together, up to `company`, of the first rank that has any."""
+        for rank in ranks:
+            at_once = company if rank.suspicion == BESIDE_ITS_LIKE else 1
+            if lease := await self.claim(worker_id, rank.lanes, at_once, visibility_us):
                 return lease
         return None
 

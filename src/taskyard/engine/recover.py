@@ -20,6 +20,6 @@ async def recover(engine: Engine) -> int:
     for task in lost:
         result = Lost(charged=task.started, reason="its worker died or its lease ran out")
         decision = decide(task, policies[task.policy_id], result)
-        settlements.append(await settlement(engine, task.claim_id, task, result, decision))
+        settlements.append(await settlement(engine, task.claim_id, task, result, decision, crashed=task.crashed))
     closing = sorted({task.claim_id for task in lost}) if len(lost) < _AT_ONCE else []
     return len(await engine.store.settle(None, settlements, closing))

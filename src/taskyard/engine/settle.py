@@ -16,6 +16,7 @@ from taskyard.domain.outcome import Completed, Handed, Postponed, Result, TaskEr
 from taskyard.domain.policy import Policy
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.settlement import Budgets, Decision, settle
+from taskyard.domain.suspicion import suspicion
 from taskyard.engine.engine import Engine
 
 
@@ -50,9 +51,9 @@ def decide(leased: Leased, policy: Policy, result: Result) -> Decision:
 
 async def settlement(
     engine: Engine, claim_id: int, leased: Leased, result: Result, decision: Decision, run_ms: int | None = None,
-    tier: str | None = None,
+    tier: str | None = None, *, crashed: bool = False,
 ) -> Settlement:  # fmt: skip
-    """The decision as the store applies it."""
+    """The decision as the store applies it; `crashed`: it follows from a worker's crash."""
     lane = engine.catalog.lane_key(leased.lane_id)
     return Settlement(
         claim_id,
@@ -65,15 +66,15 @@ async def settlement(
         None if decision.delay is None else int(decision.delay * 1_000_000),
         decision.budgets.failures,
         decision.budgets.losses,
-        await engine.catalog.lane_id(next_lane(lane, decision)),
+        await engine.catalog.lane_id(next_lane(lane, decision, crashed=crashed)),
         _opened(result),
     )
 
 
-def next_lane(lane: LaneKey, decision: Decision) -> LaneKey:
-    """Where the task queues next: retries in the retry queue, tasks that lost a worker alone."""
+def next_lane(lane: LaneKey, decision: Decision, *, crashed: bool = False) -> LaneKey:
+    """Where the task queues next: retries in the retry queue, tasks that lost a worker apart."""
     queue = Queue.RETRY if decision.outcome is Outcome.RETRY else lane.queue
-    return lane._replace(queue=int(queue), solo=decision.budgets.losses)
+    return lane._replace(queue=int(queue), solo=suspicion(decision.budgets.losses, lane.solo, crashed=crashed))
 
 
 def fallback(

@@ -17,7 +17,7 @@ from taskyard.domain.policy import Policy
 from taskyard.domain.settlement import Budgets, Decision
 from taskyard.engine.catalog import Known
 from taskyard.engine.engine import Engine
-from taskyard.engine.gates import Lanes
+from taskyard.engine.gates import Lanes, Rank
 from taskyard.runtime.desk import Desk
 from taskyard.runtime.insistence import Wait, insist
 from taskyard.runtime.job import LiveJob
@@ -28,7 +28,7 @@ _AHEAD_SECONDS = 0.1
 _AHEAD_MOST = 1024
 _POLL_SOONEST, _POLL_LATEST = 0.02, 0.5
 _LANES_FRESH, _LANES_AGAIN = 1.0, 0.05
-_SOLO_EVERY, _SOLO_AGAIN = 0.5, 0.1
+_SUSPECTS_EVERY, _SUSPECTS_AGAIN = 0.5, 0.1
 
 
 class Claimer:
@@ -52,11 +52,11 @@ class Claimer:
         self.worker_id = worker_id
         self.definitions: list[str] | None = None
         self._lanes = Lanes([], [])
-        self._solo_lanes: list[Lanes] = []
+        self._suspect_lanes: list[Rank] = []
         self._lanes_until = 0.0
         self._woken = False
-        self._solo_waiting: list[LiveJob] = []
-        self._solo_from = time.monotonic() + _SOLO_EVERY
+        self._suspects_waiting: list[LiveJob] = []
+        self._suspects_from = 0.0
 
     async def run(self) -> None:
         """Claim until cancelled, or until the desk is stopping."""
@@ -66,7 +66,7 @@ class Claimer:
             while not self._desk.stopping:
                 room = self._room()
                 if room <= 0:
-                    await self._wait(_POLL_SOONEST if self._desk.solo else _POLL_LATEST)
+                    await self._wait(_POLL_SOONEST if self._desk.suspects else _POLL_LATEST)
                     continue
                 got = await insist(partial(self._claim, room), "no tasks can be claimed now", self._sleep)
                 if got >= room:
@@ -97,7 +97,7 @@ class Claimer:
     def _room(self) -> int:
         """How many more to claim: free slots, and what is worked off within a tenth of a second."""
         desk = self._desk
-        if self._advance_solo():
+        if self._advance_suspects():
             return 0
         ahead = 0
         if self._prefetch and desk.run_seconds > 0:
@@ -111,9 +111,9 @@ class Claimer:
             return 0
         if time.monotonic() >= self._lanes_until:
             await self._refresh_lanes()
-        if self._solo_lanes and self._desk.solo is None and time.monotonic() >= self._solo_from:
-            self._solo_from = time.monotonic() + _SOLO_EVERY
-            if await self._claim_solo():
+        if self._suspect_lanes and not self._desk.suspects and time.monotonic() >= self._suspects_from:
+            self._suspects_from = time.monotonic() + _SUSPECTS_EVERY
+            if await self._claim_suspects():
                 return 0
         claimed = await self._claim_lanes(room)
         if not claimed and self._woken and time.monotonic() >= self._lanes_until - _LANES_FRESH + _LANES_AGAIN:
@@ -134,43 +134,48 @@ class Claimer:
         self.definitions = sorted(runnable)
         mine = {id_: key for id_, key in lanes.items() if key.home in self._homes and key.definition in runnable}
         self._lanes = await self._engine.gates.sort({id_: key for id_, key in mine.items() if not key.solo})
-        self._solo_lanes = await self._engine.gates.sort_solo(mine)
+        self._suspect_lanes = await self._engine.gates.sort_solo(mine)
 
     def _executor(self, definition: Definition) -> Executor | None:
         return next((executor for executor in self._executors if executor.can_run(definition)), None)
 
-    async def _claim_solo(self) -> bool:
-        """Claim one of the tasks that have lost a worker before; it runs alone, once the desk is empty."""
-        lease = await self._engine.gates.claim_solo(self.worker_id, self._solo_lanes)
+    async def _claim_suspects(self) -> bool:
+        """Claim tasks that have lost a worker before; they run apart from others, once the desk is empty."""
+        lease = await self._engine.gates.claim_solo(self.worker_id, self._suspect_lanes, company=self._desk.slots)
         if lease is None:
             return False
-        self._desk.left[lease.id] = 1
-        self._solo_waiting = await self._jobs(lease)
-        self._desk.solo = self._solo_waiting[0] if self._solo_waiting else None
+        self._desk.left[lease.id] = len(lease.tasks)
+        self._suspects_waiting = await self._jobs(lease)
+        self._desk.suspects = list(self._suspects_waiting)
         return True
 
-    def _advance_solo(self) -> bool:
-        """Start the lone task when nothing else is at work; whether it keeps others from being claimed.
+    def _advance_suspects(self) -> bool:
+        """Start the suspects when nothing else is at work; whether they keep others from being claimed.
 
-        Parents that wait for their children are not at work, and their children must not wait for the lone task.
+        Parents that wait for their children are not at work, and their children must not wait for suspects.
         """
-        desk, solo = self._desk, self._desk.solo
-        if solo is None:
+        desk = self._desk
+        if not desk.suspects:
             return False
-        if self._solo_waiting and not desk.busy and not desk.waiting:
-            self._start(self._solo_waiting)
-            self._solo_waiting = []
-        elif not self._solo_waiting and solo not in desk.waiting and solo.claimed.task_id not in desk.running:
-            desk.solo = None
-            self._solo_from = time.monotonic() + _SOLO_AGAIN
+        if self._suspects_waiting and not desk.busy and not desk.waiting:
+            self._start(self._suspects_waiting)
+            self._suspects_waiting = []
+        elif not self._suspects_waiting and not any(self._is_at_work(job) for job in desk.suspects):
+            desk.suspects = []
+            self._suspects_from = time.monotonic() + _SUSPECTS_AGAIN
             return False
-        return bool(desk.busy or desk.waiting or self._solo_waiting)
+        return bool(desk.busy or desk.waiting or self._suspects_waiting)
 
-    def give_back_solo(self, reason: str, queues: Collection[int] | None = None) -> None:
-        """Let go of the lone task, where it has not begun and comes from one of these queues (None: from any)."""
-        for job in self._solo_waiting:
-            if queues is None or self._engine.catalog.lane_key(job.claimed.lane_id).queue in queues:
-                self._solo_waiting, self._desk.solo = [], None
+    def _is_at_work(self, job: LiveJob) -> bool:
+        return job in self._desk.waiting or self._desk.running.get(job.claimed.task_id) is job
+
+    def give_back_suspects(self, reason: str, queues: Collection[int] | None = None) -> None:
+        """Let go of the suspects, where they have not begun and come from one of these queues (None: from any)."""
+        lane_key = self._engine.catalog.lane_key
+        for job in tuple(self._suspects_waiting):
+            if queues is None or lane_key(job.claimed.lane_id).queue in queues:
+                self._suspects_waiting.remove(job)
+                self._desk.suspects.remove(job)
                 self._put_back(job, reason)
 
     def _put_back(self, job: LiveJob, reason: str) -> None:

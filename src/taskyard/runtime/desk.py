@@ -38,7 +38,7 @@ class Desk:
         self.ended: list[Ended] = []
         self.left: Counter[int] = Counter()
         self.parents = 0
-        self.solo: LiveJob | None = None
+        self.suspects: list[LiveJob] = []
         self.stopping = False
         self.work = asyncio.Semaphore(0)
         self.hungry = asyncio.Event()

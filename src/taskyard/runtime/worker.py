@@ -220,7 +220,7 @@ class Worker:
                     async with asyncio.timeout(BEAT_SECONDS):
                         await wanted.wait()
                 wanted.clear()
-                if self._desk.running or self._desk.waiting or self._desk.solo is not None:
+                if self._desk.running or self._desk.waiting or self._desk.suspects:
                     with contextlib.suppress(Overloaded):
                         await self._stop_revoked()
                         await self._give_back_paused()
@@ -238,17 +238,17 @@ class Worker:
                 self._desk.put_back(job, Released("canceled"), _released(job.claimed.failures, job.claimed.losses))
 
     async def _give_back_paused(self) -> None:
-        if not self._desk.waiting and self._desk.solo is None:
+        if not self._desk.waiting and not self._desk.suspects:
             return
         paused = await self._engine.store.paused()
-        self._claimer.give_back_solo("paused", paused)
+        self._claimer.give_back_suspects("paused", paused)
         for job in tuple(self._desk.waiting) if paused else ():
             if self._engine.catalog.lane_key(job.claimed.lane_id).queue in paused:
                 self._desk.waiting.remove(job)
                 self._desk.put_back(job, Released("paused"), _released(job.claimed.failures, job.claimed.losses))
 
     def _give_back_waiting(self) -> None:
-        self._claimer.give_back_solo("not begun")
+        self._claimer.give_back_suspects("not begun")
         while self._desk.waiting:
             job = self._desk.waiting.popleft()
             self._desk.put_back(job, Released("not begun"), _released(job.claimed.failures, job.claimed.losses))

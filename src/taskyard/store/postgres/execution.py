@@ -103,9 +103,9 @@ class Execution(Base):
         lives = await self.db.relaxed.value(_BEAT, self.clock.moment, worker_id, list(running), encode(stats))
         return bool(lives)
 
-    async def bury(self, worker_id: int, running: Sequence[int] | None) -> None:
+    async def bury(self, worker_id: int, running: Sequence[int] | None, *, crashed: bool = False) -> None:
         """See the contract."""
-        await self.db.durable.fetch(_BURY, worker_id, None if running is None else list(running))
+        await self.db.durable.fetch(_BURY, worker_id, None if running is None else list(running), crashed)
 
     async def workers(self) -> list[WorkerRow]:
         """See the contract."""

@@ -330,13 +330,13 @@ def _lost(connection: Connection, limit: int, now: int) -> list[LostTask]:
     rows = connection.execute(
         "SELECT c.claim_id, c.task_id, c.attempt, c.lane_id, t.policy_id, c.failures, c.losses, "
         "c.expires_at IS NOT NULL OR NOT w.supervised OR w.running IS NULL "
-        "OR c.task_id IN (SELECT value FROM json_each(w.running)) "
+        "OR c.task_id IN (SELECT value FROM json_each(w.running)), w.crashed "
         "FROM claim c JOIN worker w ON w.id = c.worker_id JOIN task t ON t.id = c.task_id "
         "WHERE NOT c.revoked AND CASE WHEN c.expires_at IS NULL THEN w.dead ELSE c.expires_at <= ? END "
         "ORDER BY c.task_id LIMIT ?",
         (now, limit),
     )
-    return [LostTask._make((*row[:7], bool(row[7]))) for row in rows]
+    return [LostTask._make((*row[:7], bool(row[7]), bool(row[8]))) for row in rows]
 
 
 def _record(

@@ -33,13 +33,13 @@ class Workers(Base):
 
         return await self.db.write(run)
 
-    async def bury(self, worker_id: int, running: Sequence[int] | None) -> None:
+    async def bury(self, worker_id: int, running: Sequence[int] | None, *, crashed: bool = False) -> None:
         """See the contract."""
 
         def run(connection: Connection) -> None:
             connection.execute(
-                "UPDATE worker SET dead = 1, running = coalesce(?, running) WHERE id = ?",
-                (None if running is None else as_array(running), worker_id),
+                "UPDATE worker SET dead = 1, crashed = ?, running = coalesce(?, running) WHERE id = ?",
+                (crashed, None if running is None else as_array(running), worker_id),
             )
 
         await self.db.write(run)

@@ -120,6 +120,14 @@ class TestLost(Suite):
         started = {task.task_id: task.started for task in await bench.store.lost(10)}
         assert started == {running.task_id: True, waiting.task_id: not supervised}
 
+    @pytest.mark.parametrize("crashed", [True, False])
+    async def test_what_is_lost_tells_whether_its_worker_crashed(self, bench: Bench, crashed: bool) -> None:
+        await bench.put(1)
+        (held,) = await bench.take(1)
+        await bench.store.bury(bench.worker_id, [held.task_id], crashed=crashed)
+        (lost,) = await bench.store.lost(10)
+        assert lost.crashed is crashed
+
     async def test_without_last_words_the_last_beat_tells(self, bench: Bench) -> None:
         await bench.put(2)
         worker = await bench.register(supervised=True)
