@@ -17,7 +17,7 @@ class Body:
     """One run of a handler's body, begun in the loop's seconds. `value` is what it returned, if it has come so far."""
 
     def __init__(
-        self, number: int, process: Process, task_id: int, attempt: int, key: str, began_at: float, alone: bool
+        self, number: int, process: Process, task_id: int, attempt: int, key: str, began_at: float, losses: int
     ) -> None:
         self.number = number
         self.began_at = began_at
@@ -25,7 +25,7 @@ class Body:
         self.task_id = task_id
         self.attempt = attempt
         self.key = key
-        self.alone = alone
+        self.losses = losses
         self.value: Any = None
         self.ended = False
         self.waits = False
@@ -82,10 +82,10 @@ class Ledger:
 
     # ---- bodies
     @contextlib.contextmanager
-    def body(self, task_id: int, attempt: int, key: str, *, alone: bool = False) -> Iterator[Body]:
+    def body(self, task_id: int, attempt: int, key: str, *, losses: int = 0) -> Iterator[Body]:
         """A handler's body runs. That of a process that was killed never ends."""
         self.counts["bodies"] += 1
-        body = Body(self.counts["bodies"], current(), task_id, attempt, key, self._loop.time(), alone)
+        body = Body(self.counts["bodies"], current(), task_id, attempt, key, self._loop.time(), losses)
         self.note(body.process, f"begins {key} {task_id}/{attempt}")
         self.on_begin(body)
         self.bodies[task_id, attempt].append(body)

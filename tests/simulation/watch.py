@@ -94,9 +94,16 @@ class Watch:
         limited = [other for other in beside if other.key == body.key]
         if body.key == "limited" and len(limited) >= LIMIT:
             self._accuse(f"{body} begins beside {limited}")
-        mine = [other for other in beside if other.process is body.process and not other.waits]
-        if body.alone and mine:
-            self._accuse(f"{body} has lost a worker and should run alone, not beside {mine}")
+        if body.losses and (strangers := [other for other in beside if self._is_stranger(other, body)]):
+            self._accuse(f"{body} has lost {body.losses} workers and should run apart from {strangers}")
+
+    def _is_stranger(self, other: Body, suspect: Body) -> bool:
+        """Whether somebody at work should not be beside a suspect; of those that were killed once all may be."""
+        at_work = other.process is suspect.process and not other.waits and not self._is_abandoned(other)
+        return at_work and not other.losses == suspect.losses == 1
+
+    def _is_abandoned(self, body: Body) -> bool:
+        return self._world.loop.time() - body.began_at > TIMEOUT / 2 + _PATIENCE
 
     def _settled(self, connection: sqlite3.Connection, by: Process, moved: set[tuple[int, int]]) -> None:
         """What a worker that nobody supervises had when it died had started, for all we know: that is a loss."""
@@ -107,12 +114,17 @@ class Watch:
                 self._accuse(f"the loss of {pair} by {process} is not charged")
 
     def _let_go(self, connection: sqlite3.Connection, body: Body) -> bool:
-        """Whether this body's attempt has ended and its slot is another's, for all that the store can know."""
+        """Whether this body's attempt has ended and its slot is another's, for all that the store can know.
+
+        Of what is held over HTTP the visibility runs out.
+        """
         if self._holds(connection, body, revoked=True):
             return False
         ended = connection.execute(_ENDED, (body.task_id, body.attempt)).fetchone()
-        abandoned = self._world.loop.time() - body.began_at > TIMEOUT / 2 + _PATIENCE
-        return ended is not None and (ended[0] in _LET_GO or bool(ended[2]) or abandoned)
+        if ended is None:
+            return False
+        over_http = self._ledger.workers.get(ended[1] or "") is None
+        return ended[0] in _LET_GO or over_http or bool(ended[2]) or self._is_abandoned(body)
 
     def _holds(self, connection: sqlite3.Connection, body: Body, *, revoked: bool = False) -> bool:
         query = "SELECT 1 FROM claim WHERE task_id = ? AND attempt = ? AND revoked <= ?"

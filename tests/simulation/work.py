@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from contextlib import AbstractContextManager
 from random import Random
 from typing import Any
 
@@ -55,7 +56,7 @@ async def limited(ctx: Context, plan: list[str], seconds: float) -> dict[str, An
 
 @yard.task(key="threaded", timeout=TIMEOUT, retry=RETRY)
 def threaded(ctx: Context, plan: list[str], seconds: float) -> dict[str, Any]:
-    with _ledger().body(*_which(ctx), "threaded") as body:
+    with _body(ctx, "threaded") as body:
         if act_of(plan, ctx.attempt) != "ok":
             raise RuntimeError("as planned")
         ctx.raise_if_canceled()
@@ -73,7 +74,7 @@ async def rescued(ctx: Context, plan: list[str], seconds: float) -> dict[str, An
 
 @yard.task(key="parent", timeout=PARENT_TIMEOUT, retry=RETRY)
 async def parent(ctx: Context, children: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    with _ledger().body(*_which(ctx), "parent") as body:
+    with _body(ctx, "parent") as body:
         await asyncio.sleep(seconds)
         body.waits = True
         outputs = [await ctx.run("plain", {**child, "seconds": seconds + n}) for n, child in enumerate(children)]
@@ -112,7 +113,7 @@ async def act(body: Body, name: str, seconds: float) -> dict[str, Any]:
 
 
 async def _perform(ctx: Context, key: str, plan: list[str], seconds: float) -> dict[str, Any]:
-    with _ledger().body(*_which(ctx), key, alone=ctx._job.claimed.losses > 0) as body:
+    with _body(ctx, key) as body:
         ctx.log.info("attempt %s", ctx.attempt)
         ctx.progress(ctx.attempt, 10)
         return await act(body, act_of(plan, ctx.attempt), seconds)
@@ -123,8 +124,8 @@ def _value(body: Body, **more: Any) -> dict[str, Any]:
     return body.value
 
 
-def _which(ctx: Context) -> tuple[int, int]:
-    return int(ctx.id), ctx.attempt
+def _body(ctx: Context, key: str) -> AbstractContextManager[Body]:
+    return _ledger().body(int(ctx.id), ctx.attempt, key, losses=ctx._job.claimed.losses)
 
 
 def _ledger() -> Ledger:

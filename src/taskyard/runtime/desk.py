@@ -38,6 +38,7 @@ class Desk:
         self.ended: list[Ended] = []
         self.left: Counter[int] = Counter()
         self.parents = 0
+        self.stuck = 0
         self.suspects: list[LiveJob] = []
         self.stopping = False
         self.work = asyncio.Semaphore(0)
@@ -51,6 +52,11 @@ class Desk:
     def busy(self) -> int:
         """Attempts that hold a slot: those running, less the parents that wait for their children."""
         return len(self.running) - self.parents
+
+    @property
+    def lent(self) -> int:
+        """Runners held up while their slots are others': by waiting parents, by handlers that will not stop."""
+        return self.parents + self.stuck
 
     def add(self, job: LiveJob) -> None:
         """A claimed task waits for a runner."""

@@ -77,7 +77,7 @@ class Runners:
         own = asyncio.current_task()
         assert own is not None  # noqa: S101 - a coroutine that runs has a task
         while not self._stopping:
-            if slot >= desk.slots and self._extra > desk.parents:
+            if slot >= desk.slots and self._extra > desk.lent:
                 self._extra -= 1
                 return
             if not desk.waiting:
@@ -122,7 +122,8 @@ class Runners:
         if job.stopped is not None:
             _go_on(own)
         if job.abandoned:
-            self._parent_waits(-1)
+            self._desk.stuck -= 1
+            self._make_up(-1)
             return
         result = self._checked(job, report) if job.stopped is None else self._stopped(job, report)
         decision = None
@@ -188,7 +189,11 @@ class Runners:
     def _parent_waits(self, change: int) -> None:
         """A parent begins (+1) or ends (-1) to wait for its child: its slot is another's meanwhile."""
         self._desk.parents += change
-        if self._desk.parents > self._extra:
+        self._make_up(change)
+
+    def _make_up(self, change: int) -> None:
+        """One more or less is held up: as many runners as there are slots are to be free."""
+        if self._desk.lent > self._extra:
             self._spawn(self._desk.slots + self._extra)
             self._extra += 1
         elif change < 0:
@@ -203,7 +208,7 @@ class Runners:
             for job in tuple(self._desk.running.values()):
                 if now >= job.deadline:
                     job.stop("timeout")
-                if now >= job.deadline + _PATIENCE and not job.abandoned:
+                if now >= job.deadline + _PATIENCE:
                     self._abandon(job)
 
     def _abandon(self, job: LiveJob) -> None:
@@ -211,12 +216,14 @@ class Runners:
         if job.stopped is None:
             return
         job.abandoned = True
+        del self._desk.running[job.claimed.task_id]
         job.end()
         run_ns = int((job.policy.timeout + _PATIENCE) * 1e9)
         result = self._stopped(job, Released())
         self._desk.end(job, result, decide(job.claimed, job.policy, result), run_ns)
         self._desk.settle.set()
-        self._parent_waits(1)
+        self._desk.stuck += 1
+        self._make_up(1)
 
 
 def _go_on(runner: asyncio.Task[None]) -> None:
