@@ -9,6 +9,7 @@ the kernel closes it at any kind of death, and the end of the file is the signal
 This file is also that process's program: standard library only.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -83,6 +84,8 @@ def _end(pid: int) -> None:
         if time.monotonic() > deadline:
             signal_family(pid, signal.SIGKILL)
         time.sleep(0.01)
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # those whose parent went before them
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _main(directory: str) -> None:
