@@ -156,10 +156,24 @@ async def test_a_person_ends_a_task(client: AsyncTaskyardClient) -> None:
             break
     assert isinstance(await run.refresh(), UserTask)
     assert (await client.reassign(run.id, "USER", "grace", "holiday")).assignee_id == "grace"
+    with pytest.raises(errors.Forbidden):  # an administrator is no member of the group
+        await client.claim(run.id)
+    with pytest.raises(errors.Conflict):
+        await client.release(run.id)
+    await client.draft(run.id, {"ok": "perhaps"})
+    await client.comment(run.id, "nearly")
+    assert (await client.delegate(run.id, "bob")).assignee_id == "bob"
+    assert (await client.resolve(run.id)).assignee_id == "grace"
+    assert [item async for item in client.inbox()] == []
     with pytest.raises(errors.ValidationFailed):
         await client.complete(run.id, {"ok": "yes"})
     assert isinstance(await client.complete(run.id, {"ok": True}), Task)
     assert await run.result() == {"ok": True}
+    refused = await client.start("approve")
+    async for message in refused.follow():
+        if message.get("status") == "ASSIGNED":
+            break
+    assert (await client.reject(refused.id, "no")).status == "FAILED"
 
 
 async def test_schedules_are_put_paused_run_and_removed(client: AsyncTaskyardClient) -> None:

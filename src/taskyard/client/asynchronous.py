@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from taskyard.client import leases, live, operations, scheduling, tasks, webhooks
+from taskyard.client import leases, live, operations, people, scheduling, tasks, webhooks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
 from taskyard.client.server import Server, answer_of, socket_failure
@@ -210,6 +210,16 @@ class AsyncTaskyardClient(Exchange):
     upload = _verb(tasks.upload)
     reassign = _verb(tasks.reassign)
     complete = _verb(tasks.complete)
+
+    # ---- people
+    inbox = _stream(people.inbox)
+    claim = _verb(people.claim)
+    release = _verb(people.release)
+    draft = _verb(people.draft)
+    delegate = _verb(people.delegate)
+    resolve = _verb(people.resolve)
+    reject = _verb(people.reject)
+    comment = _verb(people.comment)
 
     # ---- operations
     definitions = _stream(operations.definitions)

@@ -57,7 +57,17 @@ class WebhookAccess(Protocol):
         """What signs callbacks: `{secret}`."""
 
 
-class Access(WebhookAccess, Protocol):
+class PeopleAccess(Protocol):
+    """What people do; `user`: as whom, None for oneself."""
+
+    async def inbox(self, query: Mapping[str, Any], user: str | None) -> Json:
+        """A page of an inbox; `query` as the parameters of `GET /api/v1/inbox`."""
+
+    async def act(self, task_id: str, verb: str, body: Json, user: str | None) -> Json:
+        """The task after `claim`, `release`, `complete` or `reject`."""
+
+
+class Access(WebhookAccess, PeopleAccess, Protocol):
     """The verbs. All speak the JSON of the HTTP interface and raise the TaskyardErrors of the engine."""
 
     async def start(self, body: Json) -> Started:

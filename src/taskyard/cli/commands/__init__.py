@@ -12,6 +12,7 @@ from taskyard.cli.commands import (
     demo,
     doctor,
     follow,
+    inbox,
     init,
     mcp,
     migrate,
@@ -47,6 +48,8 @@ def add_to(program: typer.Typer) -> None:
     program.command("cancel")(cancel.cancel)
     program.command("retry")(retry.retry)
     program.command("why")(why.why)
+    for verb in (inbox.inbox, inbox.claim, inbox.release, inbox.complete, inbox.reject):
+        program.command(verb.__name__)(verb)
     program.add_typer(queues.group, name="queues")
     program.add_typer(deadletters.group, name="deadletters")
     program.add_typer(definitions.group, name="definitions")

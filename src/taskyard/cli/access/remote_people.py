@@ -1,0 +1,35 @@
+"""What people do, over HTTP: as the person whose token it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from taskyard.cli.access.contract import Json
+from taskyard.client import AsyncTaskyardClient
+from taskyard.client.talk import API, fetch, part
+from taskyard.errors import ConfigurationError
+
+
+class RemotePeople:
+    """The verbs in the JSON of the answers as they are; see the contract."""
+
+    _client: AsyncTaskyardClient
+
+    async def inbox(self, query: Mapping[str, Any], user: str | None) -> Json:
+        """See the contract."""
+        _refuse(user)
+        answer: Json = await self._client.carry_out(fetch("GET", f"{API}/inbox", query=query))
+        return answer
+
+    async def act(self, task_id: str, verb: str, body: Json, user: str | None) -> Json:
+        """See the contract."""
+        _refuse(user)
+        path = f"{API}/tasks/{part(task_id)}/{verb}"
+        answer: Json = await self._client.carry_out(fetch("POST", path, body=body))
+        return dict(answer["task"]) if verb == "complete" else answer
+
+
+def _refuse(user: str | None) -> None:
+    if user is not None:
+        raise ConfigurationError("--user is for a store of your own; over HTTP you are who TASKYARD_TOKEN says")

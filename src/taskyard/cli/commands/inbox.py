@@ -1,0 +1,90 @@
+"""`taskyard inbox`, `claim`, `release`, `complete` and `reject`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from taskyard.cli.options import AsJson, Limit, TaskId, YardName
+
+User = Annotated[
+    str | None, typer.Option("--user", metavar="NAME", help="Whose; by default who is logged in, or the token's.")
+]
+View = Literal["open", "mine", "claimed", "groups", "unclaimed", "overdue", "done"]
+
+
+def inbox(
+    view: Annotated[View, typer.Option(help="Which of them; `open`: what you can do now.")] = "open",
+    sort: Annotated[Literal["due", "priority", "age"], typer.Option(help="In which order.")] = "due",
+    limit: Limit = 20,
+    user: User = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """What people have to do."""
+    from taskyard.cli.access import open_access
+    from taskyard.cli.output import print_json, print_table
+    from taskyard.cli.running import execute
+
+    async def ask() -> None:
+        async with open_access(app) as access:
+            page = await access.inbox({"view": view, "sort": sort, "limit": limit}, user)
+        if as_json:
+            print_json(page)
+            return
+        columns = ("taskId", "title", "priority", "dueDate", "assigneeId", "claimedBy")
+        rows = [[item[name] for name in columns] for item in page["items"]]
+        print_table(["id", "task", "priority", "due", "assigned to", "claimed by"], rows, empty="nothing to do")
+
+    execute(ask())
+
+
+def claim(task_id: TaskId, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
+    """Take a task of your group; says who has it if you cannot."""
+    _act(task_id, "claim", {}, user, app, as_json=as_json)
+
+
+def release(task_id: TaskId, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
+    """Give a claim back."""
+    _act(task_id, "release", {}, user, app, as_json=as_json)
+
+
+def complete(
+    task_id: TaskId,
+    output: Annotated[
+        str, typer.Option("--output", metavar="JSON|@FILE|-", help="The result as JSON, in a file, or from stdin.")
+    ] = "null",
+    comment: Annotated[str | None, typer.Option(help="What is to be said of it.")] = None,
+    user: User = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a manual task with its result."""
+    from taskyard.cli.fields import read_input
+
+    body = {"output": read_input(output)} | ({} if comment is None else {"comment": comment})
+    _act(task_id, "complete", body, user, app, as_json=as_json)
+
+
+def reject(
+    task_id: TaskId,
+    reason: Annotated[str, typer.Option(help="Why not.")],
+    user: User = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a manual task as FAILED."""
+    _act(task_id, "reject", {"reason": reason}, user, app, as_json=as_json)
+
+
+def _act(task_id: str, verb: str, body: dict[str, Any], user: str | None, app: str | None, *, as_json: bool) -> None:
+    from taskyard.cli.access import open_access
+    from taskyard.cli.output import print_task_line
+    from taskyard.cli.running import execute
+
+    async def ask() -> None:
+        async with open_access(app) as access:
+            print_task_line(await access.act(task_id, verb, body, user), as_json=as_json)
+
+    execute(ask())

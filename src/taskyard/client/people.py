@@ -1,0 +1,64 @@
+"""What a person does with manual tasks, by the token's own name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from taskyard.client.talk import API, MOST, JsonObject, Stream, Talk, fetch, given, pages, part
+from taskyard.client.tasks import read_task
+from taskyard.domain.task import Task
+
+
+def inbox(
+    view: str = "open",
+    sort: str = "due",
+    definition: str | None = None,
+    workflow_id: str | None = None,
+    q: str | None = None,
+    limit: int = MOST,
+) -> Stream[JsonObject]:
+    """What the caller has to do, as items with `actions`, `form` and `draft`, fetched as they are wanted.
+
+    `view`: open, mine, claimed, groups, unclaimed, overdue or done; `sort`: due, priority or age.
+    """
+    query = given(view=view, sort=sort, definition=definition, workflow_id=workflow_id, q=q, limit=limit)
+    yield from pages(f"{API}/inbox", query)
+
+
+def claim(task_id: str) -> Talk[Task]:
+    """Take a task of one's group. Raises Conflict, which says who has it; NotFound, IllegalTransition."""
+    return (yield from _act(task_id, "claim"))
+
+
+def release(task_id: str) -> Talk[Task]:
+    """Give a claim back. Raises Conflict, Forbidden, IllegalTransition."""
+    return (yield from _act(task_id, "release"))
+
+
+def draft(task_id: str, output: Any) -> Talk[Task]:
+    """Keep an unfinished result, unchecked. Raises Conflict, Forbidden, IllegalTransition."""
+    return (yield from _act(task_id, "draft", {"output": output}))
+
+
+def delegate(task_id: str, assignee_id: str, reason: str | None = None) -> Talk[Task]:
+    """Have somebody else do the work; it comes back when they resolve it. Raises Conflict, Forbidden."""
+    return (yield from _act(task_id, "delegate", given(assignee_id=assignee_id, reason=reason)))
+
+
+def resolve(task_id: str) -> Talk[Task]:
+    """Give a delegated task back. Raises Conflict, Forbidden."""
+    return (yield from _act(task_id, "resolve"))
+
+
+def reject(task_id: str, reason: str) -> Talk[Task]:
+    """End a manual task as FAILED. Raises Conflict, Forbidden, IllegalTransition."""
+    return (yield from _act(task_id, "reject", {"reason": reason}))
+
+
+def comment(task_id: str, text: str) -> Talk[Task]:
+    """Say something about a task, for its history. Raises Conflict, Forbidden, IllegalTransition."""
+    return (yield from _act(task_id, "comments", {"text": text}))
+
+
+def _act(task_id: str, verb: str, body: JsonObject | None = None) -> Talk[Task]:
+    return read_task((yield from fetch("POST", f"{API}/tasks/{part(task_id)}/{verb}", body=body or {})))
