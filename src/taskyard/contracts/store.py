@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from taskyard.contracts.bus import Bus
+from taskyard.contracts.people import People
 from taskyard.contracts.records import (
     Contention,
     Emitted,
@@ -23,8 +24,6 @@ from taskyard.contracts.records import (
     Filter,
     Found,
     GatedLease,
-    InboxFilter,
-    InboxRow,
     Lease,
     LostTask,
     Opened,
@@ -47,7 +46,6 @@ from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place
 from taskyard.domain.gate import GatedLane, RateGate
 from taskyard.domain.lifecycle import EventType, State
-from taskyard.domain.people.assignment import Person
 from taskyard.domain.policy import Policy
 from taskyard.domain.priority import AGED, HeadStarts
 from taskyard.domain.queue import LaneKey
@@ -316,43 +314,6 @@ class Schedules(Protocol):
 
     async def remove_schedule(self, schedule_id: str) -> bool:
         """Forget a schedule; its tasks go on. False where there is none."""
-
-
-class People(Protocol):
-    """Who does manual tasks, and what they have to do."""
-
-    async def inbox(self, wanted: InboxFilter, limit: int, after: InboxRow | None) -> list[InboxRow]:
-        """The tasks that fit, in their order, after this one."""
-
-    async def inbox_counts(self, person: str, groups: Sequence[str], now: int) -> dict[str, int]:
-        """How many tasks each view has, and how many of those that are `open` to them are `overdue` by now."""
-
-    async def worked(self, person: str, limit: int, after: InboxRow | None) -> list[InboxRow]:
-        """The tasks that a person has ended, the latest first; `key` is when."""
-
-    async def loads(self, persons: Sequence[str]) -> dict[str, int]:
-        """How many open tasks each of these persons has; those who have none are left out."""
-
-    async def due_open(self, until: int, limit: int, after: InboxRow) -> list[InboxRow]:
-        """The open tasks about which something is to be done by then, in that order; `key` is when."""
-
-    async def rota(self, key: str) -> int:
-        """A number that is greater by one each time: whose turn it is."""
-
-    async def save_person(self, person: Person) -> None:
-        """Keep a person, in place of the one with the same id."""
-
-    async def person(self, person_id: str) -> Person | None:
-        """One person; None where there is none."""
-
-    async def persons(self, limit: int, after: str) -> list[Person]:
-        """The persons whose ids come after (above) this one, by id."""
-
-    async def remove_person(self, person_id: str) -> bool:
-        """Forget a person; what is assigned to them stays so. False where there is none."""
-
-    async def members(self, group: str) -> list[Person]:
-        """The persons in a group, by id."""
 
 
 class Reading(Protocol):

@@ -1,0 +1,49 @@
+"""People's work in the store: who they are, and what they have to do.
+
+Times are microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from taskyard.contracts.records import InboxFilter, InboxRow
+from taskyard.domain.people.assignment import Person
+
+
+class People(Protocol):
+    """Who does manual tasks, and what they have to do."""
+
+    async def inbox(self, wanted: InboxFilter, limit: int, after: InboxRow | None) -> list[InboxRow]:
+        """The tasks that fit, in their order, after this one."""
+
+    async def inbox_counts(self, person: str, groups: Sequence[str], now: int) -> dict[str, int]:
+        """How many tasks each view has, and how many of those that are `open` to them are `overdue` by now."""
+
+    async def worked(self, person: str, limit: int, after: InboxRow | None) -> list[InboxRow]:
+        """The tasks that a person has ended, the latest first; `key` is when."""
+
+    async def loads(self, persons: Sequence[str]) -> dict[str, int]:
+        """How many open tasks each of these persons has; those who have none are left out."""
+
+    async def due_open(self, until: int, limit: int, after: InboxRow) -> list[InboxRow]:
+        """The open tasks about which something is to be done by then, in that order; `key` is when."""
+
+    async def rota(self, key: str) -> int:
+        """A number that is greater by one each time: whose turn it is."""
+
+    async def save_person(self, person: Person) -> None:
+        """Keep a person, in place of the one with the same id."""
+
+    async def person(self, person_id: str) -> Person | None:
+        """One person; None where there is none."""
+
+    async def persons(self, limit: int, after: str) -> list[Person]:
+        """The persons whose ids come after (above) this one, by id."""
+
+    async def remove_person(self, person_id: str) -> bool:
+        """Forget a person; what is assigned to them stays so. False where there is none."""
+
+    async def members(self, group: str) -> list[Person]:
+        """The persons in a group, by id."""
