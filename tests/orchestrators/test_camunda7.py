@@ -92,7 +92,7 @@ async def test_an_external_task_becomes_a_task_and_its_output_variables(scene: S
     works = [scene.engine.add("charge", amount=number) for number in range(10)]
     for number, work in enumerate(works):
         verb, said = await scene.ended(work)
-        assert verb == "complete"
+        assert verb == "complete", said
         assert said["variables"] == {"charged": {"type": "Integer", "value": number + 1, "valueInfo": {}}}
     tasks = await scene.tasks()
     assert {task.workflow_id for task in tasks} == {f"process-{work.id}" for work in works}

@@ -190,13 +190,10 @@ class Camunda7:
 
     async def _tend(self) -> None:
         await asyncio.sleep(_LOOK_EVERY)
-        if not self.open:
-            return
-        found = {
-            int(task.task_id): task
-            for task in await get_tasks(self._engine, sorted({each.task_id for each in self.open.values()}))
-        }
-        for each in list(self.open.values()):
+        opened = list(self.open.values())  # more may be opened while their tasks are read
+        tasks = await get_tasks(self._engine, sorted({each.task_id for each in opened})) if opened else []
+        found = {int(task.task_id): task for task in tasks}
+        for each in opened:
             if asyncio.get_running_loop().time() >= each.look_at:
                 await self._tend_one(each, found.get(each.task_id))
 
