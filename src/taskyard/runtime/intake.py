@@ -91,7 +91,7 @@ class Intake:
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
-            await self._let_go(received)
+            await _to_the_end(asyncio.create_task(self._let_go(received)))
 
     async def _let_go(self, received: Sequence[Received]) -> None:
         done = {one.id for one in self._done}
@@ -147,3 +147,12 @@ class Intake:
         await keep_message(
             self._engine, name, one.topic, one.body, facts, self._options.caller, LetterStatus.DEAD, reason, tries
         )
+
+
+async def _to_the_end(task: asyncio.Task[None]) -> None:
+    """Wait for the task also when the waiting is canceled: what is done must not come again."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
