@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,25 @@ from tests.promises.yard import client_of, events_of, refusal, task_of, types_of
 HOUR = 3600.0
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
 OPS = {"type": "GROUP", "id": "ops"}
-ANN, BOB = (bearer("tasks:manual", subject=name, groups=["ops"]) for name in ("ann", "bob"))
+
+
+class Person(Mapping[str, str]):
+    """The header of a person's requests, with a token of now."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getitem__(self, name: str) -> str:
+        return bearer("tasks:manual", subject=self._name, groups=["ops"])[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["Authorization"])
+
+    def __len__(self) -> int:
+        return 1
+
+
+ANN, BOB = Person("ann"), Person("bob")
 
 
 async def defined(http: Client, **spec: Any) -> None:
@@ -36,7 +55,7 @@ async def handed(world: World, http: Client, spec: dict[str, Any], **request: An
     return task_id
 
 
-async def act(http: Client, who: dict[str, str], task_id: str, verb: str, **body: Any) -> Any:
+async def act(http: Client, who: Mapping[str, str], task_id: str, verb: str, **body: Any) -> Any:
     return await http.post(f"/api/v1/tasks/{task_id}/{verb}", json=body, headers=who)
 
 

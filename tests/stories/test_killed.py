@@ -1,7 +1,11 @@
 """Worker processes that die: nothing is lost, nothing completes twice, and who made them die is found."""
 
+import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
+import subprocess
 import time
 from pathlib import Path
 
@@ -135,12 +139,32 @@ async def test_a_suspect_does_not_wait_out_the_poison(plant: Plant) -> None:
     assert plant.pauses() == [0.4] * 5  # each life but the first had run nothing else than a suspect
 
 
-async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(plant: Plant) -> None:
+async def freeze(process: subprocess.Popen[bytes], url: str) -> None:
+    """Stop a process, but not in the midst of writing to a file that it shares with others."""
+
+    def is_writing() -> bool:
+        if not url.startswith("sqlite"):
+            return False
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=1)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+        return False
+
+    process.send_signal(signal.SIGSTOP)
+    while is_writing():
+        process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(0)
+        process.send_signal(signal.SIGSTOP)
+
+
+async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(plant: Plant, database_url: str) -> None:
     with plant.worker(LONE) as frozen:
         await plant.pids(1)
         run = await plant.yard.start("wait_for_release", {"name": "a"})
         await plant.ledger_has("waiting", 1)
-        frozen.send_signal(signal.SIGSTOP)
+        await freeze(frozen, database_url)
         with plant.worker(LONE) as other:
             await plant.ledger_has("waiting", 2)
             frozen.send_signal(signal.SIGCONT)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from taskyard.contracts.store import Vault
+from taskyard.contracts.vault import Vault
 from taskyard.errors import ConfigurationError, Unauthorized
 from taskyard.security import encoding
 from taskyard.security.caller import LOCAL, SCOPES, Caller

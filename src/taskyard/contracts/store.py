@@ -11,7 +11,7 @@ Every verb raises `Overloaded` when the database cannot be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from taskyard.contracts.bus import Bus
@@ -37,10 +37,10 @@ from taskyard.contracts.records import (
     Topic,
     Turn,
     Unique,
-    Upload,
     WorkerInfo,
     WorkerRow,
 )
+from taskyard.contracts.vault import Vault
 from taskyard.contracts.webhooks import Webhooks
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place
@@ -363,28 +363,6 @@ class Reading(Protocol):
 
     async def counts(self, since: int) -> list[tuple[int, State, int]]:
         """(kind id, state, how many) over the tasks made since that moment."""
-
-
-class Vault(Protocol):
-    """Uploaded files and API tokens."""
-
-    async def save_upload(self, upload: Upload, content: bytes) -> None:
-        """Keep an uploaded file."""
-
-    async def upload(self, upload_id: str) -> tuple[Upload, bytes] | None:
-        """An uploaded file and its content."""
-
-    async def uploads(self, upload_ids: Collection[str]) -> list[Upload]:
-        """The descriptions of these files, in any order, unknown ones left out: somebody is about to use them.
-
-        They are kept for the retention from then on, and as long as an unfinished task or a dead letter needs them.
-        """
-
-    async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
-        """Keep an API token's hash and whom it stands for."""
-
-    async def token(self, hash_: bytes) -> dict[str, Any] | None:
-        """Whom an API token stands for; None when unknown or expired."""
 
 
 class Store(
