@@ -160,12 +160,10 @@ async def _tell(engine: Engine, references: Sequence[Reference]) -> list[FeedEve
     if not task_ids:
         return []
     pairs = sorted({(r.task_id, sequence.attempt_of(r.sequence)) for r in references})
-    grounds = _Grounds(
-        await know(engine, task_ids),
-        await engine.store.attempt_facts(pairs),
-        await engine.store.running(task_ids),
-        await engine.store.notes(task_ids),
-    )
+    known = await know(engine, task_ids)
+    running = await engine.store.running(task_ids)  # first, as what has ended meanwhile is among the attempts
+    attempts = await engine.store.attempt_facts(pairs)
+    grounds = _Grounds(known, attempts, running, await engine.store.notes(task_ids))
     events = []
     for r in references:
         if r.task_id not in grounds.known:
