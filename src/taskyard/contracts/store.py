@@ -79,8 +79,8 @@ class Names(Protocol):
     async def save_kinds(self, definitions: Sequence[Definition]) -> list[Kind]:
         """The stored versions of these contents, made where they are new; each becomes its key's current."""
 
-    async def current_kinds(self) -> list[Kind]:
-        """The current version of every definition, retired ones marked so."""
+    async def current_kinds(self) -> list[tuple[int, bool]]:
+        """The id of every definition's current version, and whether the definition is retired; by key."""
 
     async def kinds(self, ids: Sequence[int]) -> list[Kind]:
         """The versions with these ids."""
@@ -94,8 +94,8 @@ class Names(Protocol):
     async def lanes(self, keys: Sequence[LaneKey]) -> list[int]:
         """The ids of these lanes, made where they are new."""
 
-    async def all_lanes(self) -> list[tuple[int, LaneKey]]:
-        """Every lane there is."""
+    async def all_lanes(self, beyond: int = 0) -> list[tuple[int, LaneKey]]:
+        """Every lane there is with an id beyond this one; ids grow, but a smaller one may appear later."""
 
     async def policies(self, policies: Sequence[Policy]) -> list[int]:
         """The ids of these policies, made where they are new."""

@@ -9,6 +9,8 @@ import time
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from taskyard.contracts.store import Store
 from taskyard.domain.definition import Kind
 from taskyard.domain.policy import Policy
@@ -44,6 +46,7 @@ class Catalog:
         self._store = store
         self._known: dict[int, Known] = {}
         self._current: dict[str, Kind] = {}
+        self._current_ids: list[tuple[int, bool]] = []
         self._current_until = 0.0
         self._lanes: dict[LaneKey, int] = {}
         self._lane_keys: dict[int, LaneKey] = {}
@@ -76,7 +79,11 @@ class Catalog:
 
     async def refresh(self) -> None:
         """Read again what is current."""
-        self._current = {kind.definition.key: kind for kind in await self._store.current_kinds()}
+        ids = await self._store.current_kinds()
+        if ids != self._current_ids:
+            known = await self.versions(id_ for id_, _ in ids)
+            kinds = [msgspec.structs.replace(known[id_].kind, retired=retired) for id_, retired in ids]
+            self._current, self._current_ids = {kind.definition.key: kind for kind in kinds}, ids
         self._current_until = time.monotonic() + _FRESH
 
     async def _keep_fresh(self) -> None:
@@ -144,6 +151,11 @@ class Catalog:
     async def all_lanes(self) -> dict[int, LaneKey]:
         """Every lane there is now."""
         self._learn_lanes(await self._store.all_lanes())
+        return self._lane_keys
+
+    async def latest_lanes(self) -> dict[int, LaneKey]:
+        """The same for less, without those that appeared late: only ids beyond the greatest known are read."""
+        self._learn_lanes(await self._store.all_lanes(beyond=max(self._lane_keys, default=0)))
         return self._lane_keys
 
     def _learn_lanes(self, lanes: Iterable[tuple[int, LaneKey]]) -> None:

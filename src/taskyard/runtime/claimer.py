@@ -53,7 +53,8 @@ class Claimer:
         self.definitions: list[str] | None = None
         self._lanes = Lanes([], [])
         self._suspect_lanes: list[Rank] = []
-        self._lanes_until = 0.0
+        self._lanes_seen = 0
+        self._lanes_until = self._newer_lanes_from = 0.0
         self._woken = False
         self._suspects_waiting: list[LiveJob] = []
         self._suspects_from = 0.0
@@ -116,11 +117,18 @@ class Claimer:
             if await self._claim_suspects():
                 return 0
         claimed = await self._claim_lanes(room)
-        if not claimed and self._woken and time.monotonic() >= self._lanes_until - _LANES_FRESH + _LANES_AGAIN:
-            self._woken = False
+        if not claimed and self._woken and await self._has_new_lanes():
             await self._refresh_lanes()
             claimed = await self._claim_lanes(room)
         return claimed
+
+    async def _has_new_lanes(self) -> bool:
+        """Whether there are lanes that were not there at the last look; looked up so often at most."""
+        if time.monotonic() < self._newer_lanes_from:
+            return False
+        self._newer_lanes_from = time.monotonic() + _LANES_AGAIN
+        self._woken = False
+        return len(await self._engine.catalog.latest_lanes()) > self._lanes_seen
 
     async def _claim_lanes(self, room: int) -> int:
         lease = await self._engine.gates.claim(self.worker_id, self._lanes, room)
@@ -132,6 +140,7 @@ class Claimer:
         definitions = [kind.definition for kind in await self._engine.catalog.all_current()]
         runnable = {definition.key for definition in definitions if self._executor(definition) is not None}
         self.definitions = sorted(runnable)
+        self._lanes_seen = len(lanes)
         mine = {id_: key for id_, key in lanes.items() if key.home in self._homes and key.definition in runnable}
         self._lanes = await self._engine.gates.sort({id_: key for id_, key in mine.items() if not key.solo})
         self._suspect_lanes = await self._engine.gates.sort_solo(mine)

@@ -14,6 +14,7 @@ from taskyard.store.postgres.statements import statement
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('taskyard.kind'))"
 _SAVE_KIND = statement("save_kind")
+_CURRENT_KINDS = "SELECT kind_id, retired FROM taskyard.definition ORDER BY key"
 _KINDS = statement("kinds")
 _RETIRE = "UPDATE taskyard.definition SET retired = true WHERE key = $1 RETURNING true"
 _SAVE_LANES = statement("save_lanes")
@@ -39,9 +40,9 @@ class Names(Base):
                 saved.append(Kind(row["id"], row["number"], hash_, definition, row["created_at"]))
         return saved
 
-    async def current_kinds(self) -> list[Kind]:
+    async def current_kinds(self) -> list[tuple[int, bool]]:
         """See the contract."""
-        return await self._kinds(None, None)
+        return [tuple(row) for row in await self.db.relaxed.fetch(_CURRENT_KINDS)]
 
     async def kinds(self, ids: Sequence[int]) -> list[Kind]:
         """See the contract."""
@@ -64,9 +65,9 @@ class Names(Base):
             rows = await self.db.relaxed.fetch(_LANES_BY_KEY, *parts)
         return [row["id"] for row in rows]
 
-    async def all_lanes(self) -> list[tuple[int, LaneKey]]:
+    async def all_lanes(self, beyond: int = 0) -> list[tuple[int, LaneKey]]:
         """See the contract."""
-        return [(row["id"], LaneKey(*row[1:])) for row in await self.db.relaxed.fetch(_LANES)]
+        return [(row["id"], LaneKey(*row[1:])) for row in await self.db.relaxed.fetch(_LANES, beyond)]
 
     async def policies(self, policies: Sequence[Policy]) -> list[int]:
         """See the contract."""

@@ -12,7 +12,9 @@ from taskyard.store.postgres.carrier import carry
 from taskyard.store.postgres.shapes import columns
 from taskyard.store.postgres.statements import statement
 
-ENQUEUE = statement("enqueue", entries="unnest($9::taskyard.entry[])")
+_BESIDES = statement("enqueue_besides")
+_ENQUEUE = statement("enqueue", entries="unnest($9::taskyard.entry[])", besides=_BESIDES)
+_ENQUEUE_PLAIN = statement("enqueue", entries="unnest($2::taskyard.entry[])", besides="")
 # Our types are unknown to the drivers of a connection that is not ours.
 _CARRIED = statement(
     "enqueue",
@@ -22,6 +24,7 @@ _CARRIED = statement(
     $24::text[])
   AS u (id, kind_id, policy_id, lane_id, priority, input, run_at, extra, workflow_id, correlation_id, cause_type,
     cause, parent_id, hash, key, fairness_key)""",
+    besides=_BESIDES,
 )
 _TAKE_UNIQUES = statement("take_uniques")
 _HELD_UNIQUES = statement("held_uniques")
@@ -40,7 +43,8 @@ class Submission(Base):
     async def enqueue(self, entries: Sequence[Entry]) -> None:
         """See the contract."""
         if entries:
-            await self.db.durable.fetch(ENQUEUE, self.clock.moment, *enqueue_parameters(entries))
+            sql, parameters = _enqueueing(entries)
+            await self.db.durable.fetch(sql, self.clock.moment, *parameters)
             await self._entered(entries)
 
     async def enqueue_unique(self, entry: Entry, uniques: Sequence[Unique]) -> Found | None:
@@ -70,7 +74,8 @@ class Submission(Base):
 
     async def _enqueue_on(self, connection: Any, entries: Sequence[Entry]) -> None:
         """Store the tasks in a transaction of ours; `_entered` tells of them once it is committed."""
-        await connection.execute(ENQUEUE, self.clock.moment, *enqueue_parameters(entries))
+        sql, parameters = _enqueueing(entries)
+        await connection.execute(sql, self.clock.moment, *parameters)
 
     async def _entered(self, entries: Sequence[Entry]) -> None:
         self.wake(Topic.READY)
@@ -109,9 +114,11 @@ def _counts(unique: Unique, row: Any) -> bool:
     return unique.newer_than is None or row["task_id"] >= floor_id(unique.newer_than)
 
 
-def enqueue_parameters(entries: Sequence[Entry]) -> list[Any]:
-    """The statement's parameters after the moment."""
-    return [*_beside(entries), _rows(entries)]
+def _enqueueing(entries: Sequence[Entry]) -> tuple[str, list[Any]]:
+    """The statement, and its parameters after the moment. Most tasks wait for nothing, and bring no tags or limits."""
+    if any(entry.run_at is not None or entry.slots or entry.tags for entry in entries):
+        return _ENQUEUE, [*_beside(entries), _rows(entries)]
+    return _ENQUEUE_PLAIN, [_rows(entries)]
 
 
 def _beside(entries: Sequence[Entry]) -> list[Sequence[Any]]:

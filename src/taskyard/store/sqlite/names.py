@@ -16,6 +16,8 @@ _KIND = (
     "FROM kind k LEFT JOIN definition d ON d.key = k.key"
 )
 
+_LANES = "SELECT id, queue, home, definition, priority, solo FROM lane WHERE id > ?"
+
 
 class Names(Base):
     """The facet of the same name."""
@@ -24,9 +26,10 @@ class Names(Base):
         """See the contract."""
         return await self.db.write(_save_kinds, definitions, self.clock.now())
 
-    async def current_kinds(self) -> list[Kind]:
+    async def current_kinds(self) -> list[tuple[int, bool]]:
         """See the contract."""
-        return await self.db.read(lambda c: _kinds(c, "WHERE d.kind_id = k.id ORDER BY k.key", ()))
+        current = "SELECT kind_id, retired FROM definition ORDER BY key"
+        return await self.db.read(lambda c: [(id_, bool(retired)) for id_, retired in c.execute(current)])
 
     async def kinds(self, ids: Sequence[int]) -> list[Kind]:
         """See the contract."""
@@ -49,11 +52,11 @@ class Names(Base):
         """See the contract."""
         return await self.db.write(_lanes, keys)
 
-    async def all_lanes(self) -> list[tuple[int, LaneKey]]:
+    async def all_lanes(self, beyond: int = 0) -> list[tuple[int, LaneKey]]:
         """See the contract."""
 
         def run(connection: Connection) -> list[tuple[int, LaneKey]]:
-            rows = connection.execute("SELECT id, queue, home, definition, priority, solo FROM lane")
+            rows = connection.execute(_LANES, (beyond,))
             return [(row[0], LaneKey._make(row[1:])) for row in rows]
 
         return await self.db.read(run)

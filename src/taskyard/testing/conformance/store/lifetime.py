@@ -123,7 +123,7 @@ class TestNames(Suite):
         assert (kind.definition, kind.number, kind.hash) == (definition, 1, definition.content_hash())
         assert (kind.created_at, kind.retired) == (clock.now(), False)
         assert await store.kinds([kind.id]) == [kind]
-        assert await store.current_kinds() == [kind]
+        assert await store.current_kinds() == [(kind.id, False)]
 
     async def test_the_same_content_is_the_same_version(self, store: Store, clock: ManualClock) -> None:
         (first,) = await store.save_kinds([Definition(key="a", title="A")])
@@ -140,10 +140,10 @@ class TestNames(Suite):
     async def test_the_version_saved_last_is_the_current_one(self, store: Store) -> None:
         (old,) = await store.save_kinds([Definition(key="a", title="old")])
         (new,) = await store.save_kinds([Definition(key="a", title="new")])
-        assert [kind.id for kind in await store.current_kinds()] == [new.id]
+        assert await store.current_kinds() == [(new.id, False)]
         (again,) = await store.save_kinds([old.definition])
         assert (again.id, again.number) == (old.id, 1)
-        assert [kind.id for kind in await store.current_kinds()] == [old.id]
+        assert await store.current_kinds() == [(old.id, False)]
 
     async def test_versions_are_saved_in_the_order_given(self, store: Store) -> None:
         definitions = [Definition(key=key) for key in ("c", "a", "b")]
@@ -153,10 +153,10 @@ class TestNames(Suite):
         assert await store.kinds([987_654]) == []
 
     async def test_a_retired_definition_is_marked(self, store: Store) -> None:
-        await store.save_kinds([Definition(key="a"), Definition(key="b")])
+        b, a = await store.save_kinds([Definition(key="b"), Definition(key="a")])
         assert await store.retire("a")
-        retired = {kind.definition.key: kind.retired for kind in await store.current_kinds()}
-        assert retired == {"a": True, "b": False}
+        assert await store.current_kinds() == [(a.id, True), (b.id, False)]
+        assert {k.id: k.retired for k in await store.kinds([a.id, b.id])} == {a.id: True, b.id: False}
         assert not await store.retire("unknown")
 
     async def test_saving_brings_a_retired_definition_back(self, store: Store) -> None:
@@ -164,7 +164,7 @@ class TestNames(Suite):
         await store.retire("a")
         (kind,) = await store.save_kinds([Definition(key="a")])
         assert not kind.retired
-        assert [kind.retired for kind in await store.current_kinds()] == [False]
+        assert await store.current_kinds() == [(kind.id, False)]
 
     async def test_a_lane_has_one_id(self, store: Store) -> None:
         plain = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "a", 2, solo=False)
@@ -173,7 +173,9 @@ class TestNames(Suite):
         assert ids[0] == ids[3]
         assert len(set(ids)) == 3
         assert await store.lanes(keys[::-1]) == ids[::-1]
-        assert dict(await store.all_lanes()) == dict(zip(ids, keys, strict=True))
+        made = dict(zip(ids, keys, strict=True))
+        assert dict(await store.all_lanes()) == made
+        assert dict(await store.all_lanes(beyond=min(ids))) == {id_: k for id_, k in made.items() if id_ > min(ids)}
 
     async def test_equal_policies_are_one(self, store: Store) -> None:
         one = Policy(timeout=1, retry=RetryPolicy(max_retries=2), security_context={"runAs": "x"})
