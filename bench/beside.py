@@ -16,8 +16,18 @@ Row = dict[str, Any]
 
 COLUMNS: dict[str, tuple[Callable[[Row], bool], Callable[[Row], float], str]] = {
     "enqueue, one caller, /s": (lambda r: r["w"] == "enqueue1", lambda r: r["per_s"], "{:,.0f}"),
+    "from 50 callers, /s": (
+        lambda r: r["w"] == "callers" and r["callers"] == 50,
+        lambda r: r["per_s"],
+        "{:,.0f}",
+    ),
     "enqueue, 1,000 a call, /s": (lambda r: r["w"] == "enqueue_bulk", lambda r: r["per_s"], "{:,.0f}"),
     "drain, /s": (lambda r: r["w"] == "drain", lambda r: r["per_s"], "{:,.0f}"),
+    "drain beside pgbench": (
+        lambda r: r["w"] == "drain" and "sqlite" not in r["peer"],
+        lambda r: r["per_s"] / r["gauge"],
+        "{:.2f}",
+    ),
     "p50 at 100/s, ms": (lambda r: r["w"] == "latency", lambda r: r["p50"], "{:,.1f}"),
     "p99, ms": (lambda r: r["w"] == "latency", lambda r: r["p99"], "{:,.1f}"),
 }
@@ -35,6 +45,17 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def gauged(rows: list[Row]) -> list[Row]:
+    """The rows, each with what pgbench made of claims and completions of 100 just before (the harness's `gauge`)."""
+    gauges: dict[str, float] = {}
+    found = []
+    for row in rows:
+        if row["w"] == "gauge":
+            gauges[row["peer"]] = row["pg_claim_complete_100"]
+        found.append({**row, "gauge": gauges.get(row["peer"])})
+    return found
+
+
 def _cell(values: list[float], text: str) -> str:
     if not values:
         return ""
@@ -43,4 +64,4 @@ def _cell(values: list[float], text: str) -> str:
 
 
 if __name__ == "__main__":
-    print(table([json.loads(line) for line in (RESULTS / "peers.jsonl").read_text().splitlines() if line]))
+    print(table(gauged([json.loads(line) for line in (RESULTS / "peers.jsonl").read_text().splitlines() if line])))

@@ -1,4 +1,4 @@
-"""`python bench/callers.py HARNESS [ROUNDS]`: durable enqueues a second, from one caller and from 50 at once.
+"""`python -m bench.callers HARNESS [ROUNDS]`: durable enqueues a second, from one caller and from 50 at once.
 
 HARNESS is the folder of the peers' harness (`run.py`, `adapters/`), set up and with its services started. Each system
 runs in its own virtual environment, and each caller waits until its task is stored before it goes on. The 50 callers
@@ -33,6 +33,7 @@ def main(harness: Path, rounds: int) -> None:
                 python = run.argv(system)[0]
                 command = [
                     python,
+                    "-P",  # or this folder's http.py would stand before the standard one
                     __file__,
                     "--inside",
                     str(harness / "adapters" / run.PEERS[system]["file"]),
