@@ -21,9 +21,10 @@ from taskyard.api.authenticate import Authenticator, fetch, record_of
 from taskyard.api.routing import Operation, build_routes
 from taskyard.api.server import all_operations
 from taskyard.errors import ConfigurationError, Overloaded, Unauthorized
+from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import Caller
 from taskyard.security.session import Session
-from taskyard.security.tokens import mint, new_api_token
+from taskyard.security.tokens import mint
 from tests.api.yard import ADMIN_TOKEN, BASE, PORT, SECRET, Client, bearer, listening
 
 ORIGIN = {"Origin": BASE}

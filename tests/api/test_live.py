@@ -19,9 +19,9 @@ from taskyard.api import standing
 from taskyard.api.authenticate import record_of
 from taskyard.api.buffer import Buffer
 from taskyard.runtime.follow import follow as runtime_follow
+from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import Caller
 from taskyard.security.session import Session
-from taskyard.security.tokens import new_api_token
 from tests.api.yard import ADMIN_TOKEN, bearer, serving, token
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

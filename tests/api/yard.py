@@ -24,10 +24,11 @@ from taskyard.api.services import ApiServices
 from taskyard.domain.definition import Definition
 from taskyard.domain.queue import TaskType
 from taskyard.engine.define import define
+from taskyard.security.api_tokens import new_api_token
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
-from taskyard.security.tokens import mint, new_api_token
+from taskyard.security.tokens import mint
 from taskyard.settings import load
 
 SECRET = "a test secret of thirty-two bytes or more"

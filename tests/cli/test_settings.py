@@ -8,7 +8,8 @@ from typing import Any
 from tests.cli.command import Command
 
 from taskyard.cli.masking import mask_password
-from taskyard.security.tokens import JwtVerifier, hash_api_token
+from taskyard.security.api_tokens import hash_api_token
+from taskyard.security.tokens import JwtVerifier
 from taskyard.store.sqlite import SqliteStore
 
 SECRET = "s" * 40

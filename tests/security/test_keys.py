@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from taskyard.errors import ConfigurationError
+from taskyard.security.api_tokens import is_api_token
 from taskyard.security.keys import derive, load_or_create, load_or_create_admin_token
-from taskyard.security.tokens import is_api_token
 
 Load = Callable[[Path], bytes] | Callable[[Path], str]
 BOTH = pytest.mark.parametrize(

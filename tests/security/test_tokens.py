@@ -13,14 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskyard.errors import ConfigurationError, Unauthorized, ValidationFailed
+from taskyard.security.api_tokens import hash_api_token, is_api_token, new_api_token
 from taskyard.security.caller import SCOPES, Caller
-from taskyard.security.tokens import (
-    JwtVerifier,
-    hash_api_token,
-    is_api_token,
-    mint,
-    new_api_token,
-)
+from taskyard.security.tokens import JwtVerifier, mint
 from tests.security.forge import CLAIMS, HEADER, NOW, SECRET, b64, segment, sign, with_claims, with_header
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -14,9 +14,10 @@ import msgspec
 from taskyard.contracts.vault import Vault
 from taskyard.errors import ConfigurationError, Unauthorized
 from taskyard.security import encoding
+from taskyard.security.api_tokens import hash_api_token, is_api_token
 from taskyard.security.caller import LOCAL, SCOPES, Caller
 from taskyard.security.jwks import FETCH_SECONDS, JwksVerifier
-from taskyard.security.tokens import JwtVerifier, hash_api_token, is_api_token
+from taskyard.security.tokens import JwtVerifier
 
 ADMIN_SUBJECT = "admin"
 

@@ -20,9 +20,9 @@ from taskyard.api.routing import Routes
 from taskyard.api.services import Credential
 from taskyard.api.shapes import Shape
 from taskyard.errors import Forbidden, Malformed, Unauthorized
+from taskyard.security.api_tokens import hash_api_token, is_api_token
 from taskyard.security.origin import origin_allowed
 from taskyard.security.session import Session
-from taskyard.security.tokens import hash_api_token, is_api_token
 
 routes = Routes("People")
 

@@ -11,8 +11,9 @@ from taskyard.cli.access import Json
 from taskyard.contracts.clock import SystemClock
 from taskyard.domain.task import iso
 from taskyard.errors import ValidationFailed
+from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import RESERVED_SUBJECTS, SCOPES, Caller
-from taskyard.security.tokens import mint, new_api_token
+from taskyard.security.tokens import mint
 from taskyard.settings import Settings, load
 
 

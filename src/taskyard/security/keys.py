@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from taskyard.errors import ConfigurationError
-from taskyard.security.tokens import is_api_token, new_api_token
+from taskyard.security.api_tokens import is_api_token, new_api_token
 
 KEY_BYTES = 32
 SECRET_FILE = "secret.key"  # noqa: S105 - a file's name

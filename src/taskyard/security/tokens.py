@@ -1,19 +1,14 @@
-"""Bearer credentials made with a shared secret: signed tokens (HS256) and random API tokens."""
+"""Signed tokens (HS256), made and checked with a shared secret."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from joserfc import jwt as jose
 from joserfc.jwk import OctKey
 
 from taskyard.errors import ConfigurationError, ValidationFailed
-from taskyard.security import encoding
 from taskyard.security.caller import RESERVED_SUBJECTS, SCOPES, Caller
 from taskyard.security.jwt import (
     MAX_TOKEN_BYTES,
@@ -27,8 +22,6 @@ from taskyard.security.jwt import (
 
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
-API_TOKEN_PREFIX = "ty_"  # noqa: S105 - the visible part, so that scanners and people know what they found
-_API_TOKEN = re.compile(rf"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}", re.ASCII)
 
 
 class JwtVerifier:
@@ -90,29 +83,6 @@ def mint(
     if len(token) > MAX_TOKEN_BYTES:
         raise ValidationFailed(f"The token would be longer than {MAX_TOKEN_BYTES} bytes; name fewer groups.")
     return token
-
-
-class ApiToken(NamedTuple):
-    """A new API token: what its owner is shown once, and the hash that is kept."""
-
-    shown: str
-    hashed: str
-
-
-def new_api_token() -> ApiToken:
-    """Make an API token of 256 random bits."""
-    shown = API_TOKEN_PREFIX + encoding.encode(secrets.token_bytes(32))
-    return ApiToken(shown, hash_api_token(shown))
-
-
-def is_api_token(text: str) -> bool:
-    """Whether `text` has the shape of an API token; everything else is taken for a signed token."""
-    return _API_TOKEN.fullmatch(text) is not None
-
-
-def hash_api_token(shown: str) -> str:
-    """Return the SHA-256 in hex by which a token is found; without a salt, because the token is random."""
-    return hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _signing_key(secret: bytes) -> OctKey:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from taskyard.calls.again import SERVICE_CALLS, Wait, call_again
 from taskyard.calls.breakers import Circuit
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import CallFailed
-from taskyard.security.egress.client import Egress, Limits
 
-_LIMITS = Limits(connect=3.0, read=5.0, total=10.0, max_bytes=256 * 1024)
+if TYPE_CHECKING:
+    import httpx
+
+    from taskyard.security.egress.client import Egress
+
 _BUSY = frozenset({408, 425, 429})
 
 
@@ -42,9 +44,12 @@ class Service:
         return await call_again(lambda: self._post(path, content), self._policy, wait=self._wait)
 
     async def _post(self, path: str, content: bytes) -> httpx.Response:
+        from taskyard.security.egress.client import Limits  # processes that call no service start without it
+
+        limits = Limits(connect=3.0, read=5.0, total=10.0, max_bytes=256 * 1024)
         with self._circuit.call():
             headers = {"content-type": "application/json", "accept": "application/json"}
-            answer = await self._egress.send("POST", self._url + path, headers=headers, content=content, limits=_LIMITS)
+            answer = await self._egress.send("POST", self._url + path, headers=headers, content=content, limits=limits)
             if answer.status_code >= 500 or answer.status_code in _BUSY:
                 raise CallFailed(f"{self._circuit.name} answered {answer.status_code}", reason="status")
             return answer

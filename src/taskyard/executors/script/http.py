@@ -19,7 +19,7 @@ from taskyard.domain.text import printable
 from taskyard.errors import CallFailed, CircuitOpen, TaskyardError
 from taskyard.executors.script.hearing import Hearing, broke, too_much, waits_for
 from taskyard.security.egress.client import Answer, Egress, Limits
-from taskyard.security.egress.guard import parse_url
+from taskyard.security.egress.url import parse_url
 
 Sign = Callable[[str, int, bytes], dict[str, str]]
 """`sign(message_id, now_us, body)` gives the headers that prove who calls."""

@@ -14,7 +14,7 @@ from taskyard.errors import TaskyardError, ValidationFailed
 from taskyard.executors.system.failure import FunctionFailed
 from taskyard.executors.system.grants import Grants
 from taskyard.security.egress.client import Egress, Limits
-from taskyard.security.egress.guard import parse_url
+from taskyard.security.egress.url import parse_url
 
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SHOWN = 2048

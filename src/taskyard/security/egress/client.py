@@ -12,9 +12,10 @@ import httpx
 
 from taskyard.errors import CallFailed, EgressRefused
 from taskyard.security.egress.body import bounded
-from taskyard.security.egress.guard import Guard, parse_url
+from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.tls import tls_context
 from taskyard.security.egress.transport import guarded_client
+from taskyard.security.egress.url import parse_url
 
 Headers = Mapping[str, str] | list[tuple[str, str]]
 Content = bytes | AsyncIterator[bytes] | None

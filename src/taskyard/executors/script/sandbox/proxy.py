@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from taskyard.errors import CallFailed, EgressRefused
-from taskyard.security.egress.guard import Guard
+
+if TYPE_CHECKING:
+    from taskyard.security.egress.guard import Guard
 
 _HEAD_SECONDS = 10.0
 _LONGEST_HEAD = 16_384
