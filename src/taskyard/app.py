@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
 import structlog
 
 from taskyard.calls.breakers import Breakers
@@ -27,7 +26,6 @@ from taskyard.domain.breaker import SERVICE
 from taskyard.domain.outcome import MadeFile
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
-from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
 from taskyard.engine.define import define
@@ -46,8 +44,6 @@ from taskyard.executors.function.handler import Registry
 from taskyard.executors.function.results import output_of_subtask
 from taskyard.executors.manual import ManualExecutor
 from taskyard.executors.script.executor import ScriptExecutor
-from taskyard.executors.script.lite import Lite
-from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.follow import wait_final
 from taskyard.runtime.triggers import Listeners, Triggers
@@ -64,6 +60,7 @@ from taskyard.services.resource import ResourceService
 from taskyard.services.service import Service
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
+from taskyard.targeting import make_resources, make_secrets, make_targets
 
 VERSION = version("taskyard")
 
@@ -114,23 +111,6 @@ def make_egress(settings: Settings) -> Egress:
 
     rules = Rules.parse(settings["TASKYARD_EGRESS_ALLOW"], settings["TASKYARD_EGRESS_DENY"])
     return Egress(Guard(rules), proxy=settings["TASKYARD_EGRESS_PROXY"])
-
-
-def make_targets(settings: Settings, slots: int) -> list[Target]:
-    """The places where code of definitions can run; at most `slots` calls at once.
-
-    Its own proxy does not pass calls on to another, so where all has to go through one there is no network.
-    """
-    from taskyard.security.egress.guard import Guard
-
-    rules = Rules.parse(settings["TASKYARD_EGRESS_ALLOW"], settings["TASKYARD_EGRESS_DENY"])
-    guard = None if settings["TASKYARD_EGRESS_PROXY"] else Guard(rules)
-    return [Sandbox(settings["TASKYARD_SANDBOX_TIERS"], warm=slots, guard=guard), Lite(slots)]
-
-
-def make_resources(settings: Settings) -> Resources:
-    """The limits of code whose definition names none."""
-    return Resources().patched(msgspec.convert(settings["TASK_RESOURCES"], ResourcePatch))
 
 
 class App:
@@ -288,7 +268,7 @@ class App:
         allocate = None if resource is None else ResourceService(resource).allocate
         scripts = ScriptExecutor(
             targets, make_resources(self.settings), self._find_uploads, self._save_file, allocate,
-            self.settings["TASKYARD_PLACEMENT"],
+            self.settings["TASKYARD_PLACEMENT"], make_secrets(self.settings),
         )  # fmt: skip
         options = WorkerOptions(
             slots=size,
@@ -341,10 +321,12 @@ class App:
                 sign=partial(signed_headers, [secret], both=True) if secret else None,
                 url=settings["TASKYARD_URL"],
                 aws_region=settings["AWS_REGION"],
+                lambda_runner=settings["TASKYARD_LAMBDA_RUNNER"],
                 kubernetes=settings["TASKYARD_KUBERNETES"],
                 namespace=settings["TASKYARD_KUBERNETES_NAMESPACE"],
                 images=settings["TASKYARD_KUBERNETES_IMAGES"],
                 service_accounts=settings["TASKYARD_KUBERNETES_SERVICE_ACCOUNTS"],
+                kubernetes_runner=settings["TASKYARD_KUBERNETES_RUNNER"],
             )
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from taskyard.engine.metrics import workers
 from taskyard.engine.query import list_attempts, list_lines
 from taskyard.engine.upload import save_upload
 from taskyard.security.caller import LOCAL
+from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -104,6 +104,13 @@ async def test_a_canceled_script_stops(yard: Taskyard) -> None:
         ({"kind": "shell", "source": "x", "env": {"A-B": "x"}}, "/implementation/env/A-B"),
         ({"kind": "shell", "source": "x", "resources": {"cpuSeconds": 0}}, "/implementation/resources/cpuSeconds"),
         ({"kind": "shell", "source": "x", "isolation": "SOME"}, "/implementation/isolation"),
+        ({"kind": "shell", "source": "x", "env": {"A": {"secret": "../a"}}}, "/implementation/env/A/secret"),
+        ({"kind": "shell", "source": "x", "dependencies": ["a"]}, "/implementation/dependencies"),
+        ({"kind": "python", "source": "x", "dependencies": ["a @ file:///a"]}, "/implementation/dependencies/0"),
+        ({"kind": "javascript", "source": "x", "imports": {"a": "https://a"}}, "/implementation/imports/a"),
+        ({"kind": "python-lite", "source": "x", "env": {"A": "x"}}, "/implementation/env"),
+        ({"kind": "bash-lite", "source": "x", "network": {"allow": ["a:1"]}}, "/implementation/network"),
+        ({"kind": "python-wasm", "source": "x"}, "/implementation/kind"),
     ],
 )
 def test_a_definition_that_cannot_run_is_refused(implementation: dict[str, Any], path: str) -> None:
@@ -116,12 +123,14 @@ async def test_workers_tell_their_tiers(yard: Taskyard) -> None:
     async with yard, yard.worker():
         await put(yard, "one", "python", "def main(i, c): return 1")
         assert await (await yard.start("one", {})).result() == 1
-        for _ in range(200):
-            (worker,) = await workers(yard.engine)
-            if worker["tiers"]:
-                break
-            await asyncio.sleep(0.1)
+        worker = await eventually(lambda: tiers_of(yard), within=20)
         assert {each.partition(":")[0] for each in worker["tiers"]} >= {"python", "shell", "javascript", "typescript"}
+
+
+async def tiers_of(yard: Taskyard) -> dict[str, Any] | None:
+    """The one worker, once it has told its tiers."""
+    (worker,) = await workers(yard.engine)
+    return worker if worker["tiers"] else None
 
 
 async def test_files_go_in_and_come_out(yard: Taskyard) -> None:

@@ -207,6 +207,7 @@ class DefinitionPage(Answer):
 class Attempt(Answer):
     """One ended try at a task; `queueWait` (null: it was not queued) and `executionTime` in milliseconds, `delay` in
     seconds until the next. `formerInput` is what it was given where a requeue has changed the input since.
+    `lock`: the hash of the lock of the packages that its code was given.
     """
 
     attempt: int
@@ -222,6 +223,7 @@ class Attempt(Answer):
     by: str | None
     reason: str | None
     tier: str | None
+    lock: str | None
     former_input: Any
 
 

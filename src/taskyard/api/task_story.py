@@ -107,6 +107,7 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "by": detail.by,
         "reason": detail.reason,
         "tier": detail.tier,
+        "lock": detail.lock,
         "formerInput": former_input,
     }
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from taskyard.app import make_resources, make_targets
 from taskyard.cli.definition_files import read_definitions
 from taskyard.cli.fields import fields_of, read_input
 from taskyard.cli.output import err
@@ -19,7 +18,9 @@ from taskyard.domain.resources import ResourcePatch
 from taskyard.domain.schema import compile_schema
 from taskyard.engine.define import parse_definition
 from taskyard.errors import ValidationFailed
+from taskyard.executors.script.secrets import run_with_secrets
 from taskyard.settings import Settings
+from taskyard.targeting import make_resources, make_secrets, make_targets
 
 _CALL_TOKEN = "tried"  # noqa: S105 - it names the call
 
@@ -51,7 +52,7 @@ class Shown:
         if not self._quiet:
             err().print(f"{current:g}/{total:g} {action or ''}" if total else f"{current:g} {action or ''}")
 
-    def placed(self, tier: str) -> None:
+    def placed(self, tier: str, lock: str = "") -> None:
         """Where it runs."""
         self.tier = tier
 
@@ -90,7 +91,7 @@ async def _run(
         timeout=definition.timeout or settings["TASK_TIMEOUT"],
         resources=make_resources(settings).patched(msgspec.convert(given, ResourcePatch)),
     )  # fmt: skip
-    report = await target.run(call, shown)
+    report = await run_with_secrets(target, call, shown, make_secrets(settings))
     if isinstance(report, Failed):
         return report
     if not isinstance(report, Done):

@@ -28,8 +28,10 @@ class Job(Protocol):
     def progress(self, current: float, total: float | None, action: str | None) -> None:
         """Say how far it is; never blocks. May be called from any thread."""
 
-    def placed(self, tier: str) -> None:
-        """Say where the attempt runs, such as `bubblewrap` or `kubernetes`; kept with the attempt."""
+    def placed(self, tier: str, lock: str = "") -> None:
+        """Say where the attempt runs, such as `bubblewrap` or `kubernetes`, and the hash of the lock of its packages;
+        kept with the attempt.
+        """
 
     async def emit(self, name: str, data: Any) -> None:
         """Put an event of the task's own into its trail; `data` is any JSON value."""

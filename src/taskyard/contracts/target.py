@@ -51,8 +51,11 @@ class Observer(Protocol):
     def progress(self, current: float, total: float | None, action: str | None) -> None:
         """Hear how far it is. Never blocks."""
 
-    def placed(self, tier: str) -> None:
-        """Hear where it runs, such as `bubblewrap` or `kubernetes`, before it does; kept with the attempt."""
+    def placed(self, tier: str, lock: str = "") -> None:
+        """Hear where it runs, such as `bubblewrap` or `kubernetes`, before it does; kept with the attempt.
+
+        `lock`: the hash of the lock of the packages it was given, if it was given any.
+        """
 
 
 class Standing(NamedTuple):

@@ -21,7 +21,7 @@ OWN_KIND = re.compile(r"[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}")
 IMPLEMENTATION_KINDS = frozenset(
     {
         "function", "external", "system", "javascript", "typescript", "python", "shell", "python-lite",
-        "python-wasm", "bash-lite", "lambda", "kubernetes", "http", "manual", "integration", "bpmn",
+        "bash-lite", "lambda", "kubernetes", "http", "manual", "integration", "bpmn",
     }
 )  # fmt: skip
 

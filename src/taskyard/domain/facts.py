@@ -81,6 +81,7 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     reason: str | None = None
     circuit: str | None = None
     tier: str | None = None
+    lock: str | None = None
     assignee_type: str | None = None
     assignee_id: str | None = None
     due_at: int | None = None

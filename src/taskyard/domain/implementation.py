@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,10 +13,17 @@ from taskyard.domain.resources import ResourcePatch
 
 _Endpoint = Annotated[str, Meta(pattern=r"^[^\s:/@]+:[0-9]{1,5}$", description="host:port")]
 _False = Annotated[bool, Meta(extra_json_schema={"const": False})]
+SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _Name = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 
-SCRIPT_KINDS = frozenset({"javascript", "typescript", "python", "shell", "python-lite", "python-wasm", "bash-lite"})
+SCRIPT_KINDS = frozenset({"javascript", "typescript", "python", "shell", "python-lite", "bash-lite"})
 """The kinds whose definitions bring source code."""
+
+WITHOUT = {"python-lite": ("env", "network"), "bash-lite": ("network",)}
+"""What the emulated kinds cannot be given."""
+
+NOT_OFFERED = {"python-wasm": "use python, or python-lite where no sandbox holds (docs/adr/0010 says why)"}
+"""Kinds that have a name and nothing that runs them, and what to do instead."""
 
 
 class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,11 +39,17 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Source code. `network` false: none. `target`: where it runs, by default in this machine's sandbox."""
+    """Source code. `network` false: none. `target`: where it runs, by default in this machine's sandbox.
+
+    A secret in `env` is the name of one that the operator gives to code of definitions.
+    `dependencies`: packages of Python, as PEP 508 names them; `imports`: an import map of `npm:` specifiers.
+    """
 
     kind: str
     source: Annotated[str, Meta(min_length=1)]
     env: dict[_Name, str | SecretRef] = {}
+    dependencies: list[str] = []
+    imports: dict[str, str] = {}
     network: Network | _False = False
     resources: ResourcePatch | None = None
     isolation: Literal["LOW", "MEDIUM", "HIGH"] = "LOW"

@@ -9,8 +9,8 @@ TIERS = (BUBBLEWRAP, LANDLOCK)
 """The tiers that confine real processes, strongest first."""
 
 LEVELS = ("LOW", "MEDIUM", "HIGH")
-LEVEL_OF = {BUBBLEWRAP: "HIGH", LANDLOCK: "MEDIUM", EMULATED: "LOW"}
-"""How much isolation each tier gives."""
+LEVEL_OF = {BUBBLEWRAP: "HIGH", LANDLOCK: "MEDIUM", EMULATED: "LOW", "kubernetes": "MEDIUM", "lambda": "HIGH"}
+"""How much isolation each tier gives, and the places elsewhere that scripts can be sent to."""
 
 
 def strictest(levels: Sequence[str]) -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+
+class Site(NamedTuple):
+    """Where an attempt ran: the tier that kept it, and the hash of the lock of its packages, empty for none."""
+
+    tier: str
+    lock: str = ""
 
 
 class TaskError(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

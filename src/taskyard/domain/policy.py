@@ -12,12 +12,13 @@ from taskyard.errors import ValidationFailed
 
 
 class Policy(msgspec.Struct, frozen=True, rename="camel"):
-    """What holds for every attempt of a task; `timeout` in seconds per attempt."""
+    """What holds for every attempt of a task; `timeout` in seconds per attempt. `target` empty: its definition's."""
 
     timeout: float
     retry: RetryPolicy
     security_context: dict[str, Any] | None = None
     max_deliveries: int = 5
+    target: str = ""
 
     def fingerprint(self) -> bytes:
         """SHA-256 of the canonical content: equal policies are stored once."""
@@ -40,11 +41,15 @@ class SecurityContext(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
 
 class ExecutionConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """The part of a policy that a request may bring; what is None or missing is the next one's to say."""
+    """The part of a policy that a request may bring; what is None or missing is the next one's to say.
+
+    `target`: where the task runs, among those that can run its kind.
+    """
 
     timeout: float | None = None
     retry_policy: RetryPatch | None = None
     security_context: SecurityContext | None = None
+    target: str = ""
 
 
 def parse_retry(patch: dict[str, Any], path: str, base: dict[str, Any] | None = None) -> RetryPolicy:
@@ -69,6 +74,7 @@ def effective(layers: list[ExecutionConfig], maxima: Maxima) -> Policy:
         timeout=min(timeout, maxima.timeout),
         retry=msgspec.structs.replace(retry, max_retries=min(retry.max_retries, maxima.max_retries)),
         security_context=msgspec.to_builtins(security) if security else None,
+        target=next((layer.target for layer in layers if layer.target), ""),
     )
 
 

@@ -44,6 +44,20 @@ def settle(result: Result, budgets: Budgets, policy: Policy, chance: float) -> D
             return Decision(Outcome.ASSIGNED if to_person else Outcome.WAITING, budgets)
 
 
+def while_open(postponed: Postponed, due_at: int | None, now: int) -> Postponed | Failed:
+    """A task that waits for an open circuit: it looks again when it is due, and if nothing has changed then, it failed.
+
+    `due_at` and `now` in microseconds; a task without a due date waits for as long as it takes.
+    """
+    if due_at is None:
+        return postponed
+    if now >= due_at:
+        message = f"{postponed.reason or 'a circuit is open'}, and the task was due meanwhile"
+        return Failed(TaskError("CIRCUIT_OPEN", message, {"circuit": postponed.circuit}, retryable=False))
+    left = (due_at - now) / 1e6
+    return Postponed(min(left, postponed.delay or left), postponed.reason, postponed.circuit)
+
+
 def may_retry(error: TaskError, policy: Policy) -> bool:
     """Whether the kind of error allows another attempt, budget aside."""
     if error.code in NEVER_RETRIED or error.code in policy.retry.non_retryable:

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, Definition, Kind
+from taskyard.domain.dependencies import dependencies_of
 from taskyard.domain.expression import check_expression
-from taskyard.domain.implementation import SHAPES
+from taskyard.domain.implementation import NOT_OFFERED, SCRIPT_KINDS, SECRET_NAME, SHAPES, WITHOUT
 from taskyard.domain.json import Detail, refusal
 from taskyard.domain.people.spec import manual_faults, read_manual
 from taskyard.domain.permission import parse_permission
@@ -81,13 +82,30 @@ def _check_key(definition: Definition) -> None:
 
 
 def _check_kind(definition: Definition) -> None:
+    if definition.kind in NOT_OFFERED:
+        raise invalid(
+            "/implementation/kind", f"{definition.kind} is not offered; {NOT_OFFERED[definition.kind]}", "enum"
+        )
     if definition.kind not in IMPLEMENTATION_KINDS and not OWN_KIND.fullmatch(definition.kind):
         known = ", ".join(sorted(IMPLEMENTATION_KINDS))
         raise invalid("/implementation/kind", f"must be one of {known}, or a package's such as acme/gpu", "enum")
     if definition.kind in _SHAPES:
         _SHAPES[definition.kind].check(definition.implementation, "/implementation")
+    if definition.kind in SCRIPT_KINDS:
+        _check_script(definition.implementation)
     if definition.kind == "manual":
         _check_manual(definition)
+
+
+def _check_script(implementation: dict[str, Any]) -> None:
+    dependencies_of(implementation)
+    for name in WITHOUT.get(str(implementation["kind"]), ()):
+        if implementation.get(name):
+            raise invalid(f"/implementation/{name}", f"{implementation['kind']} has none", "const")
+    for name, value in (implementation.get("env") or {}).items():
+        if isinstance(value, dict) and not SECRET_NAME.fullmatch(value["secret"]):
+            message = "a secret's name has letters, digits, dot, dash and underscore, 128 at most"
+            raise invalid(f"/implementation/env/{name}/secret", message, "pattern")
 
 
 def _check_system(definition: Definition) -> None:

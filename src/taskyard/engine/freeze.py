@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from taskyard.domain.definition import Kind
-from taskyard.domain.policy import ExecutionConfig, Policy, effective
+from taskyard.domain.policy import ExecutionConfig, Policy, effective, invalid
 from taskyard.engine.engine import Engine
+
+_WITHOUT_TARGETS = frozenset({"function", "external", "system", "manual", "integration", "bpmn"})
 
 
 async def freeze(engine: Engine, kind: Kind, config: ExecutionConfig | None) -> tuple[Policy, int]:
@@ -14,6 +16,8 @@ async def freeze(engine: Engine, kind: Kind, config: ExecutionConfig | None) -> 
         if kept is not None:
             return kept
     definition = kind.definition
+    if config is not None and config.target and definition.kind in _WITHOUT_TARGETS:
+        raise invalid("/executionConfig/target", f"tasks of kind {definition.kind} run at no target", "kind")
     own = ExecutionConfig(timeout=definition.timeout, retry_policy=definition.retry_policy)
     layers = [own, engine.defaults] if config is None else [config, own, engine.defaults]
     policy = effective(layers, engine.maxima)

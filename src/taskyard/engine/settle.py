@@ -12,7 +12,7 @@ from taskyard.domain.definition import Kind
 from taskyard.domain.facts import AttemptDetail
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import Outcome
-from taskyard.domain.outcome import Completed, Handed, Postponed, Result, TaskError
+from taskyard.domain.outcome import Completed, Handed, Postponed, Result, Site, TaskError
 from taskyard.domain.policy import Policy
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.settlement import Budgets, Decision, settle
@@ -35,12 +35,12 @@ class Leased(Protocol):
     def losses(self) -> int: ...  # noqa: D102
 
 
-def completed(claim_id: int, leased: Leased, run_ms: int, result: Completed, tier: str | None = None) -> Settlement:
+def completed(claim_id: int, leased: Leased, run_ms: int, result: Completed, site: Site | None = None) -> Settlement:
     """The hot way out: done, nothing to decide."""
     detail = None
-    if result.warnings or leased.failures or tier:
+    if result.warnings or leased.failures or site:
         retry_count = leased.failures or None
-        detail = encode_detail(AttemptDetail(warnings=list(result.warnings), retry_count=retry_count, tier=tier))
+        detail = encode_detail(AttemptDetail(warnings=list(result.warnings), retry_count=retry_count, **_at(site)))
     return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.COMPLETED, run_ms, result.output, detail)
 
 
@@ -51,7 +51,7 @@ def decide(leased: Leased, policy: Policy, result: Result) -> Decision:
 
 async def settlement(
     engine: Engine, claim_id: int, leased: Leased, result: Result, decision: Decision, run_ms: int | None = None,
-    tier: str | None = None, *, crashed: bool = False,
+    site: Site | None = None, *, crashed: bool = False,
 ) -> Settlement:  # fmt: skip
     """The decision as the store applies it; `crashed`: it follows from a worker's crash."""
     lane = engine.catalog.lane_key(leased.lane_id)
@@ -62,7 +62,7 @@ async def settlement(
         decision.outcome,
         run_ms,
         result.output if isinstance(result, Completed) else None,
-        encode_detail(_detail(result, decision, tier)),
+        encode_detail(_detail(result, decision, site)),
         None if decision.delay is None else int(decision.delay * 1_000_000),
         decision.budgets.failures,
         decision.budgets.losses,
@@ -78,10 +78,10 @@ def next_lane(lane: LaneKey, decision: Decision, *, crashed: bool = False) -> La
 
 
 def fallback(
-    claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int, tier: str | None = None
+    claim_id: int, leased: Leased, decision: Decision, output: bytes, run_ms: int, site: Site | None = None
 ) -> Settlement:
     """A failure that the definition's fallback has turned into a result."""
-    detail = AttemptDetail(error=error_json(decision.error), retry_count=decision.budgets.failures, tier=tier)
+    detail = AttemptDetail(error=error_json(decision.error), retry_count=decision.budgets.failures, **_at(site))
     return Settlement(claim_id, leased.task_id, leased.attempt, Outcome.FALLBACK, run_ms, output, encode_detail(detail))
 
 
@@ -97,16 +97,21 @@ def fallback_value(kind: Kind) -> bytes | None:
     return None if value is None else dumps(value)
 
 
-def _detail(result: Result, decision: Decision, tier: str | None) -> AttemptDetail:
+def _at(site: Site | None) -> dict[str, Any]:
+    """What the record of an attempt says of where it ran."""
+    return {"tier": site.tier, "lock": site.lock or None} if site else {}
+
+
+def _detail(result: Result, decision: Decision, site: Site | None) -> AttemptDetail:
     if isinstance(result, Completed):
-        return AttemptDetail(warnings=list(result.warnings), tier=tier)
+        return AttemptDetail(warnings=list(result.warnings), **_at(site))
     if isinstance(result, Handed):
         return AttemptDetail(
             assignee_type=result.assignee_type,
             assignee_id=result.assignee_id,
             due_at=result.due_at,
             reason=result.reason,
-            tier=tier,
+            **_at(site),
         )
     return AttemptDetail(
         error=error_json(decision.error),
@@ -114,7 +119,7 @@ def _detail(result: Result, decision: Decision, tier: str | None) -> AttemptDeta
         retry_count=decision.budgets.failures,
         reason=getattr(result, "reason", None),
         circuit=result.circuit if isinstance(result, Postponed) else None,
-        tier=tier,
+        **_at(site),
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from typing import NamedTuple
 
 from taskyard.contracts.records import Claimed
-from taskyard.domain.outcome import Completed, Result
+from taskyard.domain.outcome import Completed, Result, Site
 from taskyard.domain.settlement import Decision
 from taskyard.engine.catalog import Known
 from taskyard.runtime.job import LiveJob
@@ -16,7 +16,7 @@ from taskyard.runtime.job import LiveJob
 class Ended(NamedTuple):
     """An attempt that has ended. `decision` None: completed, nothing to decide. `run_ms` in milliseconds.
 
-    `tier`: where it said it ran.
+    `site`: where it said it ran.
     """
 
     claim_id: int
@@ -25,7 +25,7 @@ class Ended(NamedTuple):
     result: Result
     decision: Decision | None
     run_ms: int | None
-    tier: str | None = None
+    site: Site | None = None
 
 
 class Desk:
@@ -65,7 +65,7 @@ class Desk:
     def end(self, job: LiveJob, result: Result, decision: Decision | None, run_ns: int) -> None:
         """An attempt has ended."""
         run_ms = run_ns // 1_000_000
-        self.ended.append(Ended(job.claim_id, job.claimed, job.known, result, decision, run_ms, job.tier))
+        self.ended.append(Ended(job.claim_id, job.claimed, job.known, result, decision, run_ms, job.site))
         self.run_seconds += (run_ns / 1e9 - self.run_seconds) * 0.05
         if isinstance(result, Completed):
             self.completed += 1

@@ -54,7 +54,7 @@ class Flusher:
 
         async def store() -> None:
             settlements = [
-                completed(ended.claim_id, ended.claimed, ended.run_ms or 0, ended.result, ended.tier)
+                completed(ended.claim_id, ended.claimed, ended.run_ms or 0, ended.result, ended.site)
                 if ended.decision is None and isinstance(ended.result, Completed)
                 else await self._settlement(ended)
                 for ended in batch
@@ -78,8 +78,8 @@ class Flusher:
         return closed
 
     async def _settlement(self, ended: Ended) -> Settlement:
-        claim_id, claimed, _, result, decision, run_ms, tier = ended
+        claim_id, claimed, _, result, decision, run_ms, site = ended
         assert decision is not None  # noqa: S101 - only completion needs none
         if decision.outcome is Outcome.FALLBACK and isinstance(result, Completed):
-            return fallback(claim_id, claimed, decision, result.output, run_ms or 0, tier)
-        return await settlement(self._engine, claim_id, claimed, result, decision, run_ms, tier)
+            return fallback(claim_id, claimed, decision, result.output, run_ms or 0, site)
+        return await settlement(self._engine, claim_id, claimed, result, decision, run_ms, site)

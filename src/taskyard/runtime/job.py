@@ -9,6 +9,7 @@ from typing import Any
 from taskyard.contracts.executor import Fallback, Run
 from taskyard.contracts.records import Claimed
 from taskyard.domain.definition import Kind
+from taskyard.domain.outcome import Site
 from taskyard.domain.policy import Policy
 from taskyard.engine.catalog import Known
 from taskyard.runtime.reporter import Reporter
@@ -19,7 +20,7 @@ class LiveJob:
 
     __slots__ = (
         "_awaited", "_callbacks", "_reporter", "_task", "_waits", "abandoned", "claim_id", "claimed", "deadline",
-        "fallback", "kind", "known", "policy", "run", "stopped", "tier",
+        "fallback", "kind", "known", "policy", "run", "site", "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -34,7 +35,7 @@ class LiveJob:
         self.fallback = fallback
         self.stopped: str | None = None
         self.abandoned = False
-        self.tier: str | None = None
+        self.site: Site | None = None
         self.deadline = 0.0
         self._reporter: Reporter | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -80,9 +81,9 @@ class LiveJob:
         if reporter is not None:
             reporter.progress(self.claimed.task_id, self.claimed.attempt, current, total, action)
 
-    def placed(self, tier: str) -> None:
+    def placed(self, tier: str, lock: str = "") -> None:
         """See the contract of `Job`."""
-        self.tier = tier
+        self.site = Site(tier, lock)
 
     async def emit(self, name: str, data: Any) -> None:
         """See the contract of `Job`."""

@@ -8,13 +8,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
+from taskyard.contracts.clock import Clock
 from taskyard.contracts.executor import Fallback
+from taskyard.domain.facts import Extra
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import Outcome
-from taskyard.domain.outcome import Completed, Done, Failed, Released, Report, Result, TaskError
-from taskyard.domain.settlement import Decision
+from taskyard.domain.outcome import Completed, Done, Failed, Postponed, Released, Report, Result, TaskError
+from taskyard.domain.settlement import Decision, while_open
 from taskyard.engine.settle import decide
 from taskyard.errors import ValidationFailed
 from taskyard.runtime.desk import Desk
@@ -34,8 +37,11 @@ log = structlog.get_logger("taskyard.runner")
 class Runners:
     """As many runners as the worker has slots, and one more for each parent that waits for its children."""
 
-    def __init__(self, desk: Desk, reporter: Reporter, max_output: int, started: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, desk: Desk, reporter: Reporter, max_output: int, started: Callable[[int, int], None], clock: Clock
+    ) -> None:
         self._desk = desk
+        self._clock = clock
         self._reporter = reporter
         self._max_output = max_output
         self._started = started
@@ -142,6 +148,10 @@ class Runners:
 
     def _checked(self, job: LiveJob, report: Report) -> Result:
         """The handler's value, validated and encoded."""
+        if isinstance(report, Postponed) and report.circuit is not None:
+            stored = job.claimed.extra
+            due_at = msgspec.json.decode(stored, type=Extra).due_at if stored else None
+            return while_open(report, due_at, self._clock.now())
         if not isinstance(report, Done):
             return report
         try:

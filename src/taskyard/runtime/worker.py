@@ -104,7 +104,8 @@ class Worker:
         wait = until_back(self._engine.store, self._options.wait)
         self._reporter = Reporter(self._engine.store, self._clock, self._options.log_level, wait)
         await self._register()
-        self._runners = Runners(self._desk, self._reporter, self._engine.limits.max_output, self._cells.mark)
+        most = self._engine.limits.max_output
+        self._runners = Runners(self._desk, self._reporter, most, self._cells.mark, self._clock)
         self._flusher = Flusher(self._engine, self._desk, self._reporter, self.id, wait)
         self._claimer = Claimer(
             self._engine, self._desk, self._runners, self._executors,

@@ -57,7 +57,7 @@ class Heard:
     def progress(self, current: float, total: float | None, action: str | None) -> None:
         self.steps.append((current, total, action))
 
-    def placed(self, tier: str) -> None:
+    def placed(self, tier: str, lock: str = "") -> None:
         self.tiers.append(tier)
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.executors.sandbox.calls import TIERS_HERE
 from tests.executors.sandbox.test_hostile import ROOT
+from tests.support import eventually
 
 from taskyard.executors.script.sandbox import folders
 
@@ -42,12 +43,7 @@ async def test_nothing_outlives_a_killed_worker(tier: str, kind: str, open_folde
     worker.kill()
     await worker.wait()
     assert await worker.stdout.read() == b""
-    for _ in range(100):
-        left = await asyncio.to_thread(lambda: [pid for pid in jails if is_alive(pid)])
-        if not left:
-            break
-        await asyncio.sleep(0.05)
-    assert not left
+    await eventually(lambda: not [pid for pid in jails if is_alive(pid)])
 
 
 def test_folders_of_killed_workers_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pytest
 from aiobotocore.session import get_session
 from tests.security.egress.receiver import answer, receiving
 from tests.servers.ministack import ministack
+from tests.support import eventually
 
 from taskyard.calls.breakers import Breakers
 from taskyard.domain.outcome import Done, Failed, Handed, Postponed
@@ -201,11 +202,7 @@ async def test_async_the_task_waits_and_the_function_is_told_whose_it_is(target:
     assert isinstance(report, Handed)
     assert (report.to_person, report.correlation_id) == (False, call.task_id)
     kept = folder / "kept.json"
-    for _ in range(500):
-        if kept.exists() and kept.read_text():
-            break
-        await asyncio.sleep(0.02)
-    told = json.loads(kept.read_text())
+    told = json.loads(await eventually(lambda: kept.exists() and kept.read_text()))
     assert told["input"] == {"a": 1}
     assert (told["task"]["taskId"], told["task"]["token"]) == (call.task_id, call.token)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.servers.postgres import PostgresServer
+from tests.support import eventually
 
 from taskyard.domain import system
 from taskyard.errors import CallFailed, ConfigurationError, Forbidden, ValidationFailed
@@ -128,12 +130,29 @@ async def test_a_database_that_is_away_may_be_back_later(tmp_path: Path) -> None
 
 
 async def test_cancelled_a_long_statement_ends(databases: Any) -> None:
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    endless = "WITH RECURSIVE n(x) AS (SELECT id FROM item UNION ALL SELECT 1 FROM n) SELECT count(*) FROM n"
     running = asyncio.create_task(ask(databases, endless))
-    await asyncio.sleep(0.1)
+    await eventually(lambda: reads(databases["shop"]))
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(running, 10)
+    assert not await reads(databases["shop"])
+
+
+async def reads(url: str) -> bool:
+    """Whether somebody reads in the database at this moment."""
+    if url.startswith("sqlite"):
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError:
+                return True
+            return False
+    connection = await asyncpg.connect(url)
+    active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'WITH RECURSIVE%'"
+    count = await connection.fetchval(active)
+    await connection.close()
+    return bool(count)
 
 
 @given(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from taskyard.app import make_targets
 from taskyard.cli.doctor.finding import Finding, ok, warning
 from taskyard.contracts.target import Standing
 from taskyard.domain.isolation import LEVEL_OF, LEVELS, TIERS
 from taskyard.settings import Settings
+from taskyard.targeting import make_targets
 
 
 async def look(settings: Settings) -> list[Finding]:

@@ -21,6 +21,7 @@ from taskyard.domain.outcome import Done, Failed, Handed, Report, TaskError
 from taskyard.domain.text import printable
 from taskyard.errors import CircuitOpen, TaskyardError
 from taskyard.executors.script.hearing import Hearing, too_much, waits_for
+from taskyard.executors.script.shipping import SHIPPED, shipped, unframed
 
 MOST_SYNC, MOST_ASYNC = 6 << 20, 1 << 20
 """Bytes that AWS takes and gives in one invocation."""
@@ -42,20 +43,30 @@ _OURS = frozenset({"InvalidRequestContentException", "RequestTooLargeException",
 
 
 class LambdaTarget:
-    """Invokes functions; in `region` (empty: that of the standard chain) where a definition names none."""
+    """Invokes functions; in `region` (empty: that of the standard chain) where a definition names none.
+
+    `runner`: the function that runs scripts, empty for none.
+    """
 
     name = "lambda"
-    kinds = frozenset({"lambda"})
 
-    def __init__(self, breakers: Breakers, region: str = "") -> None:
+    def __init__(self, breakers: Breakers, region: str = "", runner: str = "") -> None:
+        self.kinds = frozenset({"lambda"}) | (SHIPPED if runner else frozenset())
         self._breakers = breakers
         self._region = region
+        self._runner = runner
         self._clients: dict[str, asyncio.Task[Any]] = {}
         self._open = contextlib.AsyncExitStack()
 
     async def run(self, call: Call, observer: Observer) -> Report:
         """See the contract. A function invoked async has been handed the task, and answers later."""
         observer.placed(self.name)
+        if call.kind not in SHIPPED:
+            return await self._run(call, observer)
+        sent = shipped(call, {"kind": "lambda", "functionName": self._runner}, self.name)
+        return sent if isinstance(sent, Failed) else unframed(await self._run(sent, observer))
+
+    async def _run(self, call: Call, observer: Observer) -> Report:
         asked = msgspec.convert(call.implementation, Lambda)
         payload = call.input if asked.invocation == "sync" else _enveloped(call)
         most = MOST_SYNC if asked.invocation == "sync" else MOST_ASYNC
@@ -77,8 +88,8 @@ class LambdaTarget:
         try:
             import aiobotocore  # noqa: F401
         except ImportError:
-            return [Standing("lambda", "", "AWS's library", _MEND)]
-        return [Standing("lambda", self.name)]
+            return [Standing(kind, "", "AWS's library", _MEND) for kind in sorted(self.kinds)]
+        return [Standing(kind, self.name) for kind in sorted(self.kinds)]
 
     async def start(self) -> None:
         """See the contract: Lambda ends what it runs by itself."""

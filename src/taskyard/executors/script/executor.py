@@ -13,10 +13,11 @@ from taskyard.contracts.target import Call, Standing, Target
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.facts import EMPTY_EXTRA, Extra
 from taskyard.domain.json import loads
-from taskyard.domain.outcome import Done, MadeFile, Report, TaskError
+from taskyard.domain.outcome import Done, Failed, MadeFile, Report, TaskError
 from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.domain.schema import compile_schema
 from taskyard.domain.upload import UploadedFile
+from taskyard.executors.script.secrets import Secrets, run_with_secrets
 from taskyard.security.caller import LOCAL
 
 Allocate = Callable[[str], Awaitable[ResourcePatch | None]]
@@ -30,6 +31,7 @@ class ScriptExecutor:
     `resources`: the limits that hold where a definition names none, nor `allocate` for it. `find_uploads` gives the
     files behind upload ids, `save_file` keeps one that was made, for the subject who asked for the task, and gives
     its upload id. `placement`: target by definition or kind, where a definition names none itself.
+    `secrets`: those that `env` may name.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class ScriptExecutor:
         save_file: SaveFile,
         allocate: Allocate | None = None,
         placement: Mapping[str, str] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self._targets = targets
         self._resources = resources
@@ -47,6 +50,7 @@ class ScriptExecutor:
         self._save_file = save_file
         self._allocate = allocate
         self._placement = placement or {}
+        self._secrets = secrets or Secrets({}, None)
         self._runs: dict[int, Run] = {}
         self._standings: dict[str, asyncio.Task[list[Standing]]] = {}
 
@@ -96,41 +100,32 @@ class ScriptExecutor:
         for target in self._targets:
             await target.stop()
 
-    def _target(self, definition: Definition) -> Target | None:
+    def _target(self, definition: Definition, asked: str = "") -> Target | None:
+        """Where it runs: as its task asks, its definition says, the operator rules, or by default the first."""
         ruled = self._placement.get(definition.key) or self._placement.get(definition.kind)
-        wanted = definition.implementation.get("target") or ruled
+        wanted = asked or definition.implementation.get("target") or ruled
         for target in self._targets:
             if definition.kind in target.kinds and wanted in (None, target.name):
                 return target
         return None
 
-    def _bind(self, kind: Kind, target: Target) -> Run:
+    def _bind(self, kind: Kind, default: Target) -> Run:
         definition = kind.definition
-        given = definition.implementation.get("resources")
-        own = msgspec.convert(given or {}, ResourcePatch)
+        own = msgspec.convert(definition.implementation.get("resources") or {}, ResourcePatch)
         validator = compile_schema(definition.input_schema) if definition.input_schema else None
+        find = validator.upload_ids if validator is not None and validator.takes_uploads else None
 
         async def run(job: Job) -> Report:
-            claimed = job.claimed
+            asked = job.policy.target
+            target = self._target(definition, asked) if asked else default
+            if target is None:
+                message = f"{asked!r}, which the task asks for, is no target here that runs {definition.kind}"
+                return Failed(TaskError("SANDBOX_UNAVAILABLE", message))
             allocated = await self._allocate(definition.key) if self._allocate is not None else None
-            takes_files = validator is not None and validator.takes_uploads
-            ids = validator.upload_ids(loads(claimed.input)) if validator is not None and takes_files else []
-            report = await target.run(
-                Call(
-                    task_id=str(claimed.task_id),
-                    attempt=claimed.attempt,
-                    token=f"taskyard-{claimed.task_id}",
-                    definition=definition.key,
-                    version=kind.version,
-                    implementation=definition.implementation,
-                    input=claimed.input,
-                    timeout=job.policy.timeout,
-                    resources=self._resources.patched(allocated).patched(own),
-                    security_level=str((job.policy.security_context or {}).get("securityLevel", "LOW")),
-                    files=await self._find_uploads(list(ids)) if ids else {},
-                ),
-                job,
-            )
+            ids = list(find(loads(job.claimed.input))) if find is not None else []
+            files = await self._find_uploads(ids) if ids else {}
+            call = _call(job, kind, self._resources.patched(allocated).patched(own), files)
+            report = await run_with_secrets(target, call, job, self._secrets)
             return await self._kept(job, report) if isinstance(report, Done) and report.files else report
 
         return run
@@ -141,6 +136,23 @@ class ScriptExecutor:
         extra = msgspec.json.decode(stored, type=Extra) if stored else EMPTY_EXTRA
         ids = {f"file:{file.name}": await self._save_file(file, extra.caller or LOCAL.subject) for file in done.files}
         return Done(_with_ids(done.value, ids), done.warnings)
+
+
+def _call(job: Job, kind: Kind, resources: Resources, files: Mapping[str, UploadedFile]) -> Call:
+    claimed = job.claimed
+    return Call(
+        task_id=str(claimed.task_id),
+        attempt=claimed.attempt,
+        token=f"taskyard-{claimed.task_id}",
+        definition=kind.definition.key,
+        version=kind.version,
+        implementation=kind.definition.implementation,
+        input=claimed.input,
+        timeout=job.policy.timeout,
+        resources=resources,
+        security_level=str((job.policy.security_context or {}).get("securityLevel", "LOW")),
+        files=files,
+    )
 
 
 def _with_ids(value: Any, ids: dict[str, str]) -> Any:

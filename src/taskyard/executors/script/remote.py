@@ -19,7 +19,10 @@ GROUP = "taskyard.targets"
 
 
 class Remote(NamedTuple):
-    """What the targets work with. `url`: where we answer; `kubernetes`: which cluster, empty for none."""
+    """What the targets work with. `url`: where we answer; `kubernetes`: which cluster, empty for none.
+
+    The runners: a function and an image that run scripts, empty for none.
+    """
 
     egress: Callable[[], Egress]
     breakers: Breakers
@@ -27,10 +30,12 @@ class Remote(NamedTuple):
     sign: Sign | None
     url: str
     aws_region: str
+    lambda_runner: str
     kubernetes: str
     namespace: str
     images: tuple[str, ...]
     service_accounts: tuple[str, ...]
+    kubernetes_runner: str
 
 
 def remote_targets(remote: Remote) -> list[Target]:
@@ -39,7 +44,7 @@ def remote_targets(remote: Remote) -> list[Target]:
     if find_spec("aiobotocore") is not None:
         from taskyard.executors.script.aws_lambda import LambdaTarget
 
-        targets.append(LambdaTarget(remote.breakers, remote.aws_region))
+        targets.append(LambdaTarget(remote.breakers, remote.aws_region, remote.lambda_runner))
     if remote.kubernetes:
         targets.append(_kubernetes(remote))
     return targets + _installed()
@@ -51,7 +56,7 @@ def _kubernetes(remote: Remote) -> Target:
     from taskyard.executors.script.kubernetes.target import KubernetesTarget, Rules
 
     cluster = find_cluster(remote.kubernetes, remote.namespace)
-    rules = Rules(remote.images, remote.service_accounts)
+    rules = Rules(remote.images, remote.service_accounts, runner=remote.kubernetes_runner)
     return KubernetesTarget(lambda: KubeClient(cluster, remote.egress()), remote.breakers, remote.clock, rules)
 
 

@@ -21,6 +21,7 @@ from taskyard.executors.script.hearing import Hearing, too_much, waits_for
 from taskyard.executors.script.kubernetes import manifest, verdict
 from taskyard.executors.script.kubernetes.client import KubeClient, Refused
 from taskyard.executors.script.kubernetes.log import LogLines
+from taskyard.executors.script.shipping import SHIPPED, shipped
 
 JsonObject = dict[str, Any]
 _LEAST_LOG_BYTES = 1 << 20
@@ -32,6 +33,7 @@ log = structlog.get_logger("taskyard.kubernetes")
 class Rules(NamedTuple):
     """What definitions may ask for: images (as patterns) and service accounts.
 
+    `runner`: the image that runs scripts, empty for none.
     In seconds: how often the cluster is looked at, how long a job that nobody follows is kept, how often such are
     looked for.
     """
@@ -42,6 +44,7 @@ class Rules(NamedTuple):
     look_latest: float = 2.0
     abandoned_after: float = 120.0
     tidy_every: float = 60.0
+    runner: str = ""
 
 
 class KubernetesTarget:
@@ -50,19 +53,24 @@ class KubernetesTarget:
     """
 
     name = "kubernetes"
-    kinds = frozenset({"kubernetes"})
 
     def __init__(self, open_client: Callable[[], KubeClient], breakers: Breakers, clock: Clock, rules: Rules) -> None:
         self._open_client = open_client
         self._circuit = breakers.circuit("kubernetes")
         self._clock = clock
         self._rules = rules
+        self.kinds = frozenset({"kubernetes"}) | (SHIPPED if rules.runner else frozenset())
         self._opened: KubeClient | None = None
         self._tidying: asyncio.Task[None] | None = None
 
     async def run(self, call: Call, observer: Observer) -> Report:
         """See the contract."""
         observer.placed(self.name)
+        if call.kind in SHIPPED:
+            sent = shipped(call, {"kind": "kubernetes", "image": self._rules.runner}, self.name)
+            if isinstance(sent, Failed):
+                return sent
+            call = sent
         asked = msgspec.convert(call.implementation, Kubernetes)
         refused = self._refused(asked, call)
         if refused is not None:
@@ -84,8 +92,9 @@ class KubernetesTarget:
         try:
             await self._client.jobs(f"{manifest.SELECTOR},{manifest.TASK}=0")
         except TaskyardError as error:
-            return [Standing("kubernetes", "", error.message, "mend TASKYARD_KUBERNETES, or its account's rights")]
-        return [Standing("kubernetes", self.name)]
+            mend = "mend TASKYARD_KUBERNETES, or its account's rights"
+            return [Standing(kind, "", error.message, mend) for kind in sorted(self.kinds)]
+        return [Standing(kind, self.name) for kind in sorted(self.kinds)]
 
     async def start(self) -> None:
         """See the contract: orphans are looked for now and then, so that the cluster may be away meanwhile."""
@@ -110,7 +119,7 @@ class KubernetesTarget:
         if len(call.input) > manifest.MOST_INPUT:
             message = f"the input has {len(call.input)} bytes, and a cluster takes {manifest.MOST_INPUT}"
             return Failed(TaskError("VALIDATION_ERROR", f"{message}; hand over large data by a file"))
-        if not any(fnmatch.fnmatchcase(asked.image, pattern) for pattern in self._rules.images):
+        if not any(fnmatch.fnmatchcase(asked.image, pattern) for pattern in (*self._rules.images, self._rules.runner)):
             message = f"the image {asked.image} may not run here; the operator has to allow it in"
             return Failed(TaskError("VALIDATION_ERROR", f"{message} TASKYARD_KUBERNETES_IMAGES"))
         if asked.service_account is not None and asked.service_account not in self._rules.service_accounts:

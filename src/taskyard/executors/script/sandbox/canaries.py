@@ -58,7 +58,13 @@ cat {file} 2>/dev/null >&2 && found="$found,\\"read\\""
 [ -n "${{{variable}}}" ] && found="$found,\\"look\\""
 echo "[${{found#,}}]" >"$TASK_OUTPUT"
 """
-_PROGRAMS = {"python": _PYTHON, "javascript": _JAVASCRIPT, "typescript": _JAVASCRIPT, "shell": _SHELL}
+_PROGRAMS = {
+    "python": _PYTHON,
+    "javascript": _JAVASCRIPT,
+    "typescript": _JAVASCRIPT,
+    "shell": _SHELL,
+    "bash-lite": _SHELL,
+}
 
 
 def canary(kind: str, bait: Bait) -> str:

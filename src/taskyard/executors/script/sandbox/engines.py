@@ -8,14 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from taskyard.executors.script.sandbox.folders import Folders, readable_by_all
 from taskyard.executors.script.sandbox.jail import INSIDE, Bind, Engine, libraries, tools
 
-KINDS = ("python", "shell", "javascript", "typescript")
+KINDS = ("python", "shell", "javascript", "typescript", "bash-lite")
+EMULATING = frozenset({"bash-lite"})
+"""The kinds whose interpreter has a system of its own, and so gives some isolation by itself."""
+
 _RUNNER = "/jail/run_python.py"
+_BASH_RUNNER, _BASHKIT = "/jail/run_bash.py", "/jail/_bashkit.abi3.so"
 _MODULE = "/jail/run_javascript.mjs"
 _ASK = "import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path('stdlib'), sys.version]))"
 _ASK_SECONDS = 10.0
@@ -116,11 +121,35 @@ def _deno() -> Path | None:
     return Path(found).resolve() if found else None
 
 
+def _find_bash_lite(folders: Folders | None) -> Found:
+    library = _bashkit()
+    if library is None:
+        return Missing("no Bashkit", "install taskyard[sandbox]")
+    python = _find_python(folders)
+    if isinstance(python, Missing):
+        return python
+    runner, library = _readable(INSIDE / "run_bash.py", folders), _readable(library, folders)
+    return python._replace(
+        name="bash-lite",
+        argv=(*python.argv[:-2], _BASH_RUNNER, _BASHKIT, python.argv[-1]),
+        runner=str(runner),
+        binds=(Bind(str(runner), _BASH_RUNNER), Bind(str(library), _BASHKIT)),
+    )
+
+
+def _bashkit() -> Path | None:
+    """Bashkit's library, which any Python from 3.9 on can load."""
+    found = find_spec("bashkit")
+    folders = found.submodule_search_locations if found is not None else None
+    return next((path for folder in folders or () for path in Path(folder).glob("_bashkit.abi3.so")), None)
+
+
 _FINDERS: dict[str, Callable[[Folders | None], Found]] = {
     "python": _find_python,
     "shell": _find_shell,
     "javascript": _find_deno,
     "typescript": _find_deno,
+    "bash-lite": _find_bash_lite,
 }
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from taskyard.contracts.target import Call, Standing
-from taskyard.domain.isolation import BUBBLEWRAP, TIERS
+from taskyard.domain.isolation import BUBBLEWRAP, EMULATED, TIERS
 from taskyard.domain.outcome import Done, Report
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.canaries import Bait, canary
-from taskyard.executors.script.sandbox.engines import Missing, find_engine
+from taskyard.executors.script.sandbox.engines import EMULATING, Missing, find_engine
 from taskyard.executors.script.sandbox.folders import Folders
 from taskyard.executors.script.sandbox.jail import Engine, Means
 from taskyard.executors.script.sandbox.tiers import Shape, lacks
@@ -38,8 +38,8 @@ class Place(NamedTuple):
 async def examine(kind: str, means: Means, allowed: tuple[str, ...], folders: Folders, run: RunIn) -> Place:
     """The strongest of the `allowed` tiers in which no canary of this kind gets out."""
     missing: list[Missing] = []
-    for tier in TIERS:
-        if tier not in allowed:
+    for tier in (*TIERS, EMULATED) if kind in EMULATING else TIERS:
+        if tier not in (*allowed, EMULATED):
             missing.append(Missing(f"{tier} is switched off", "name it in TASKYARD_SANDBOX_TIERS"))
             continue
         lack = lacks(tier, means, landlock_version())

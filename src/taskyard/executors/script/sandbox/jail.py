@@ -40,6 +40,7 @@ class Engine(NamedTuple):
     limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes. `allows_reading`: its option
     for files it may read, if it has permissions of its own. `aborts_when_full`: whether it ends by a signal when it is
     out of memory. `allows_network`: its option likewise for a network. `has_network`: whether there is one.
+    `path`: folders in the jail with packages of its language.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Engine(NamedTuple):
     allows_reading: str = ""
     allows_network: str = ""
     has_network: bool = False
+    path: tuple[str, ...] = ()
 
     def reading(self, binds: Sequence[Bind]) -> Engine:
         """This engine, itself allowing what the jail shows of these."""
@@ -154,21 +156,23 @@ def _shown(means: Means, engine: Engine, binds: Sequence[Bind]) -> list[Bind]:
 
 def landlock_command(
     means: Means, engine: Engine, resources: Resources, *, uid: int, seccomp: int, folder: Path,
-    processes: int | None, binds: Sequence[Bind] = (),
+    processes: int | None, binds: Sequence[Bind] = (), confined: bool = True,
 ) -> list[str]:  # fmt: skip
-    """The command of a jail that Landlock and the filter alone make, around `folder`."""
+    """The command of a jail that Landlock and the filter alone make, around `folder`; where it is not `confined`,
+    an emulated interpreter has to do that, and only its limits and its user are ours.
+    """
     argv = _sized(engine.argv, resources)
     spec: dict[str, Any] = {
         "limits": limits(engine, resources, processes=processes),
         "uid": uid,
-        "read": [*engine.read, *_DEVICES, *(bind.outside for bind in (*engine.binds, *binds))],
+        "read": [*engine.read, *_DEVICES, *(bind.outside for bind in (*engine.binds, *binds))] if confined else None,
         "write": [str(folder), "/dev/null"],
         "folder": str(folder),
         "seccomp": seccomp,
         "forks": engine.forks,
         "lasts": False,
         "runner": engine.runner,
-        "argv": [engine.argv[-1]] if engine.runner else [_outside(each, engine.binds) for each in argv],
+        "argv": [_outside(each, engine.binds) for each in (_after_runner(engine) if engine.runner else argv)],
     }
     python = engine.argv[0] if engine.runner else means.python
     return [python, "-I", "-S", "-u", str(INSIDE / "confine.py"), repr(spec)]
@@ -224,6 +228,11 @@ def _as_user(means: Means, uid: int) -> list[str]:
 def _sized(argv: Sequence[str], resources: Resources) -> list[str]:
     """The command with the size of its heap, where it takes one: most of its memory."""
     return [word.replace("{heap}", str(resources.memory_mb * 3 // 4)) for word in argv]
+
+
+def _after_runner(engine: Engine) -> tuple[str, ...]:
+    """The arguments of its runner, which is the first of its binds."""
+    return engine.argv[engine.argv.index(engine.binds[0].inside) + 1 :]
 
 
 def _outside(word: str, binds: Sequence[Bind]) -> str:

@@ -41,6 +41,8 @@ def request(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, An
     """
     if call.kind == "shell":
         return _shell(call, env, files)
+    if call.kind == "bash-lite":
+        return _bash_lite(call, env, files)
     common = {
         "source": call.implementation["source"],
         "env": dict(env),
@@ -59,9 +61,26 @@ def _python(call: Call, common: dict[str, Any]) -> bytes:
     return repr({**common, **given}).encode("utf-8", "surrogatepass")
 
 
+def _bash_lite(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]]) -> bytes:
+    """A literal, as Python's."""
+    told = {
+        "source": call.implementation["source"],
+        "input": call.input.decode(),
+        "env": _variables(call, env, files),
+        "files": dict(files),
+        "memory": call.resources.memory_mb << 20,
+    }
+    return repr(told).encode("utf-8", "surrogatepass")
+
+
+def _variables(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """The environment of a script."""
+    own = {"TASK_ID": call.task_id, "TASK_ATTEMPT": str(call.attempt), "TASK_DEFINITION": call.definition}
+    return own | _input_variables(loads(call.input), files) | dict(env)
+
+
 def _shell(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]]) -> bytes:
-    variables = {"TASK_ID": call.task_id, "TASK_ATTEMPT": str(call.attempt), "TASK_DEFINITION": call.definition}
-    variables |= _input_variables(loads(call.input), files) | dict(env)
+    variables = _variables(call, env, files)
     text = _SHELL.format(
         source=quote(call.implementation["source"]),
         input=quote(call.input.decode()),

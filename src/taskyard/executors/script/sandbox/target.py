@@ -10,29 +10,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taskyard.contracts.target import Call, Observer, Standing
-from taskyard.domain.frame import Plain
+from taskyard.domain.dependencies import dependencies_of
 from taskyard.domain.isolation import BUBBLEWRAP, LEVEL_OF, TIERS, is_enough, strictest
-from taskyard.domain.outcome import Done, Failed, Report, TaskError
+from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.domain.resources import Resources
+from taskyard.errors import ValidationFailed
+from taskyard.executors.script.sandbox.attempt import NO_FILES, Nobody, Waiting, attempt
 from taskyard.executors.script.sandbox.engines import KINDS, Missing, with_network
 from taskyard.executors.script.sandbox.examine import Place, examine
-from taskyard.executors.script.sandbox.files import Made, give
-from taskyard.executors.script.sandbox.folders import Folders, remove, sweep
+from taskyard.executors.script.sandbox.files import give
+from taskyard.executors.script.sandbox.folders import Folders, sweep
 from taskyard.executors.script.sandbox.jail import PROXY_SOCKET, Bind, Engine
 from taskyard.executors.script.sandbox.launch import Launcher, launch
+from taskyard.executors.script.sandbox.packages.installing import Uninstallable
+from taskyard.executors.script.sandbox.packages.packages import Origin, Packages
 from taskyard.executors.script.sandbox.pool import Pool
-from taskyard.executors.script.sandbox.process import Ears, Jail
+from taskyard.executors.script.sandbox.process import Jail
 from taskyard.executors.script.sandbox.proxy import Proxy
-from taskyard.executors.script.sandbox.requests import request
 from taskyard.executors.script.sandbox.tiers import Planner, Shape, find_means
-from taskyard.executors.script.sandbox.verdict import Ending, judge
-from taskyard.executors.script.sandbox.watch import exceeded
 from taskyard.security.egress.guard import Guard
 
-_LOOK_SECONDS = 0.1
-_KEPT_STDOUT = 65_536
 _ALIKE = {"typescript": "javascript"}  # what holds for one holds for the other: they run in the same engine
-_NO_FILES: Mapping[str, dict[str, Any]] = {}
 
 
 class Sandbox:
@@ -40,21 +38,25 @@ class Sandbox:
 
     `tiers`: those that may be used. `warm`: how many jails of one shape are kept ready at most.
     `guard`: what decides where calls may go; None where code of definitions is given no network.
+    `origin`: where its packages come from; None where it is given none.
     """
 
     name = "sandbox"
     kinds = frozenset(KINDS)
 
-    def __init__(self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None) -> None:
+    def __init__(
+        self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None, origin: Origin | None = None
+    ) -> None:
         self._tiers = tuple(tiers)
         self._warm = warm
         self._guard = guard
         self._folders = Folders()
         self._proxies = itertools.count()
         self._planner = Planner(find_means(), self._folders)
+        self._packages = Packages(origin, self._folders.publish if self._planner.means.is_root else None)
         self._places: dict[str, asyncio.Task[Place]] = {}
         self._launcher: Launcher | None = None
-        self._pool: Pool[Shape, _Waiting] | None = None
+        self._pool: Pool[Shape, Waiting] | None = None
 
     async def run(self, call: Call, observer: Observer) -> Report:
         """See the contract."""
@@ -63,30 +65,49 @@ class Sandbox:
         if refused is not None:
             return refused
         assert place.engine is not None  # noqa: S101 - else it was refused
-        allowed = (call.implementation.get("network") or {}).get("allow")
+        tier = place.standing.tier
         async with contextlib.AsyncExitStack() as stack:
             try:
-                shape, told = await self._fitted(call, place.standing.tier, place.engine, stack)
-                if allowed:
-                    shape = await self._reaching(shape, allowed, stack)
-                observer.placed(place.standing.tier)
+                engine, lock = await self._with_packages(call, tier, place.engine)
+                shape, told = await self._fitted(call, tier, engine, stack)
+                observer.placed(tier, lock)
                 jail = await self._taken(shape)
             except _Refused as refusal:
                 return refusal.report
             except OSError as error:
                 return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
             wall = min(call.resources.wall_seconds or math.inf, call.timeout)
-            return await self._run(jail, shape, call, observer, wall, told)
+            return await attempt(jail, shape, call, observer, wall, told)
+
+    async def _with_packages(self, call: Call, tier: str, engine: Engine) -> tuple[Engine, str]:
+        """The engine with the packages that the call depends on, and the hash of their lock. Raises _Refused."""
+        try:
+            wanted = dependencies_of(call.implementation)
+            if wanted is None:
+                return engine, ""
+            installed = await self._packages.get(wanted, engine)
+        except ValidationFailed as error:
+            raise _Refused(Failed(TaskError("VALIDATION_ERROR", error.message, error.details))) from None
+        except Uninstallable as error:
+            if error.retryable:
+                raise _Refused(Failed(TaskError("SANDBOX_ERROR", error.message, retryable=True))) from None
+            raise _Refused(_unavailable(error.message, {})) from None
+        return self._packages.shown(engine, wanted, installed, tier), installed.lock
 
     async def _fitted(
         self, call: Call, tier: str, engine: Engine, stack: contextlib.AsyncExitStack
     ) -> tuple[Shape, Mapping[str, dict[str, Any]]]:
-        """The shape of the jail, and what its program is told of its files; the stack lets go of them."""
-        if not call.files:
-            return Shape(tier, engine, _launched_with(call.resources)), _NO_FILES
-        given = await asyncio.to_thread(give, call.files, tier, self._shared_folders)
-        stack.callback(given.remove)
-        return Shape(tier, engine.reading(given.binds), _launched_with(call.resources), given.binds), given.told
+        """The shape of the jail, and what its program is told of its files; the stack lets go of them.
+
+        Raises _Refused.
+        """
+        shape, told = Shape(tier, engine, _launched_with(call.resources)), NO_FILES
+        if call.files:
+            given = await asyncio.to_thread(give, call.files, tier, self._shared_folders)
+            stack.callback(given.remove)
+            shape, told = shape._replace(engine=engine.reading(given.binds), binds=given.binds), given.told
+        allowed = (call.implementation.get("network") or {}).get("allow")
+        return (await self._reaching(shape, allowed, stack) if allowed else shape), told
 
     async def _reaching(self, shape: Shape, allow: Sequence[str], stack: contextlib.AsyncExitStack) -> Shape:
         """The shape with a way to these endpoints, as long as the stack is open. Raises _Refused."""
@@ -118,6 +139,7 @@ class Sandbox:
             task.cancel()
         await asyncio.gather(*self._places.values(), return_exceptions=True)
         self._places.clear()
+        await self._packages.stop()
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
@@ -148,42 +170,18 @@ class Sandbox:
             jail = (await self._start(shape)).jail
         except OSError as error:
             return Failed(TaskError("SANDBOX_ERROR", str(error)))
-        return await self._run(jail, shape, call, _Nobody(), wall)
+        return await attempt(jail, shape, call, Nobody(), wall)
 
     async def _taken(self, shape: Shape) -> Jail:
         """A jail of this shape; those that show files of one call are made for it."""
         assert self._pool is not None  # noqa: S101 - made with the first place
         return (await (self._start(shape) if shape.binds else self._pool.take(shape))).jail
 
-    async def _start(self, shape: Shape) -> _Waiting:
+    async def _start(self, shape: Shape) -> Waiting:
         assert self._launcher is not None  # noqa: S101 - opened before anything is started
         loop = asyncio.get_running_loop()
         plan = self._planner.plan(shape)
-        return _Waiting(Jail(await loop.run_in_executor(self._launcher.thread, launch, plan)))
-
-    async def _run(
-        self, jail: Jail, shape: Shape, call: Call, observer: Observer, wall: float,
-        files: Mapping[str, dict[str, Any]] = _NO_FILES,
-    ) -> Report:  # fmt: skip
-        shell = call.kind == "shell"
-        heard = Heard(observer)
-        env = dict(call.implementation.get("env") or {})
-        try:
-            ears = Ears(heard.log, observer.progress, heard.plain, heard.wrote)
-            keep = min(_KEPT_STDOUT, call.resources.output_bytes) if shell else 0
-            jail.begin(request(call, env, files, []), ears, call.resources.output_bytes, keep)
-            watching = asyncio.create_task(_watched(jail, shape, call.resources))
-            try:
-                await _ended(jail, wall)
-            finally:
-                watching.cancel()
-        finally:
-            await _let_go(jail)
-        if not jail.ready.is_set():
-            told = str(jail.tail) or f"it ended with exit code {jail.code}"
-            return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
-        report = judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)
-        return Done(report.value, report.warnings, heard.made.files) if isinstance(report, Done) else report
+        return Waiting(Jail(await loop.run_in_executor(self._launcher.thread, launch, plan)))
 
 
 class _Refused(Exception):
@@ -192,53 +190,6 @@ class _Refused(Exception):
     def __init__(self, report: Failed) -> None:
         super().__init__(report.error.message)
         self.report = report
-
-
-class Heard:
-    """Passes on what a jail says."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self.log = observer.log
-        self.made = Made()
-        self.wrote = self.made.take
-
-    def plain(self, line: Plain) -> None:
-        """A line that is no frame: a shell's progress, or what somebody wrote beside the frames."""
-        words = line.text.split(maxsplit=2)
-        try:
-            current, total = float(words[0]), float(words[1]) if len(words) > 1 else None
-        except (ValueError, IndexError):
-            if not line.text.startswith('{"type"'):
-                self._observer.log("info", line.text)
-            return
-        if math.isfinite(current) and (total is None or math.isfinite(total)):
-            self._observer.progress(current, total, words[2] if len(words) > 2 else None)
-
-
-class _Waiting:
-    """A jail in the pool."""
-
-    def __init__(self, jail: Jail) -> None:
-        self.jail = jail
-
-    @property
-    def usable(self) -> bool:
-        return self.jail.usable
-
-    async def discard(self) -> None:
-        await _let_go(self.jail)
-
-
-class _Nobody:
-    def log(self, level: str, text: str) -> None:
-        pass
-
-    def progress(self, current: float, total: float | None, action: str | None) -> None:
-        pass
-
-    def placed(self, tier: str) -> None:
-        pass
 
 
 def _refused(call: Call, place: Place) -> Failed | None:
@@ -255,7 +206,7 @@ def _refused(call: Call, place: Place) -> Failed | None:
         )
         return _unavailable(message, {"tier": standing.tier})
     if any(not isinstance(value, str) for value in (call.implementation.get("env") or {}).values()):
-        return _unavailable("this version puts no secrets into `env`; give values", {})
+        return _unavailable("a secret of `env` was not put in; only an executor does that", {})
     return None
 
 
@@ -269,37 +220,3 @@ def _launched_with(resources: Resources) -> Resources:
     return Resources(
         resources.cpu_seconds, None, resources.memory_mb, defaults.output_bytes, resources.disk_mb, resources.processes
     )
-
-
-async def _ended(jail: Jail, wall: float) -> None:
-    try:
-        async with asyncio.timeout(None if math.isinf(wall) else wall):
-            await jail.end()
-    except TimeoutError:
-        jail.kill("wall")
-        await jail.end()
-
-
-async def _watched(jail: Jail, shape: Shape, resources: Resources) -> None:
-    """End the jail when all of it together goes over a limit."""
-    folder, forks = jail.started.folder, shape.engine.forks
-    while folder is not None or forks:
-        await asyncio.sleep(_LOOK_SECONDS)
-        limit = await asyncio.to_thread(exceeded, jail.started.pid, folder, forks, resources)
-        if limit:
-            jail.kill(limit)
-
-
-async def _let_go(jail: Jail) -> None:
-    """End it if it lives, and leave nothing of it."""
-    jail.kill("let go")
-    await jail.end()
-    if jail.started.folder is not None:
-        await asyncio.to_thread(remove, jail.started.folder)
-
-
-def _ending(jail: Jail, shell: bool, aborts_when_full: bool) -> Ending:
-    return Ending(
-        jail.code, jail.killed_for, jail.cpu_seconds, jail.last, jail.refused, str(jail.tail),
-        jail.stdout.head.decode("utf-8", "replace") if shell else None, aborts_when_full,
-    )  # fmt: skip

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from taskyard.domain.isolation import BUBBLEWRAP
+from taskyard.domain.isolation import BUBBLEWRAP, EMULATED
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.engines import Missing, confining_python
 from taskyard.executors.script.sandbox.folders import Folders
@@ -47,6 +47,8 @@ def find_means() -> Means:
 
 def lacks(tier: str, means: Means, landlock: int) -> Missing | None:
     """What keeps this tier from being tried at all. `landlock`: the kernel's version of it, 0 for none."""
+    if tier == EMULATED:
+        return None
     if os.uname().machine not in MACHINES:
         return Missing(f"no filter for {os.uname().machine}", "use a machine with an x86_64 or aarch64 processor")
     if tier == BUBBLEWRAP:
@@ -96,10 +98,11 @@ class Planner:
         def command(seccomp: int) -> list[str]:
             return landlock_command(
                 self.means, engine, shape.resources, uid=uid, seccomp=seccomp, folder=folder, processes=processes,
-                binds=shape.binds,
+                binds=shape.binds, confined=shape.tier != EMULATED,
             )  # fmt: skip
 
-        program = seccomp_filter(allowed_calls(engine, own_files=False, own_user=root, own_processes=False))
+        allowed = allowed_calls(engine, own_files=False, own_user=root, own_processes=False)
+        program = b"" if shape.tier == EMULATED else seccomp_filter(allowed)
         environment = landlock_environment(engine, folder)
         return Plan(command, environment, program, uid, folder, engine.frames_on_stdout)
 

@@ -57,7 +57,7 @@ class Heard:
         """See the contract."""
         self.advances.append((current, total, action))
 
-    def placed(self, tier: str) -> None:
+    def placed(self, tier: str, lock: str = "") -> None:
         """See the contract."""
         self.tiers.append(tier)
 

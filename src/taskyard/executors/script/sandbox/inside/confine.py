@@ -1,9 +1,10 @@
 """Give up every right but those of the jail, for good, and become the code's interpreter.
 
 Started as `python -I -S confine.py SPEC`; SPEC is a Python literal, a dict of `limits` {name: number}, `uid` (0: keep
-ours), `read` and `write` paths, `folder`, `seccomp` (a descriptor with the filter, or the filter in base64), `forks`,
-`lasts` (whether it may outlive the thread that starts it), and either `runner` (a Python file to run here) or `argv`,
-to which further arguments are added. Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
+ours), `read` and `write` paths (`read` None: nothing but the limits and the user, for what confines itself), `folder`,
+`seccomp` (a descriptor with the filter, or the filter in base64), `forks`, `lasts` (whether it may outlive the thread
+that starts it), and either `runner` (a Python file to run here) or `argv`, to which further arguments are added.
+Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
 """
 
 from __future__ import annotations
@@ -169,8 +170,9 @@ def main() -> None:
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError("no_new_privs cannot be set")
-    restrict_files(spec["read"], spec["write"])
-    filter_calls(program)
+    if spec["read"] is not None:
+        restrict_files(spec["read"], spec["write"])
+        filter_calls(program)
     if source:
         sys.argv = [spec["runner"], *spec["argv"]]
         exec(compile(source, spec["runner"], "exec"), {"__name__": "__main__"})

@@ -1,12 +1,10 @@
-"""Settings: the only reader of the environment. Environment before file (`taskyard.toml`) before default."""
+"""The table of all settings, and how their texts are read."""
 
 from __future__ import annotations
 
 import base64
 import os
-import tomllib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,11 +14,9 @@ from taskyard.domain.permission import parse_permission
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.resources import ResourcePatch
 from taskyard.domain.retry import RetryPolicy
-from taskyard.errors import ConfigurationError
 from taskyard.security.caller import SCOPES
 from taskyard.security.egress.rules import check_entry
 
-FILE = "taskyard.toml"
 CONNECTORS = ("kafka", "sqs", "http")
 
 
@@ -95,6 +91,13 @@ def _tiers(text: str) -> tuple[str, ...]:
     if not tiers or set(tiers) - set(TIERS):
         raise ValueError(f"must name one or more of {', '.join(TIERS)}, separated by commas")
     return tiers
+
+
+def _registry(text: str) -> str:
+    """An address without a name and a password: code is shown it."""
+    if "@" in text or not (text == "none" or text.startswith(("http://", "https://"))):
+        raise ValueError("must be an address without user and password, or none")
+    return text
 
 
 def _topics(text: str) -> tuple[str, ...]:
@@ -200,6 +203,32 @@ SETTINGS: tuple[Setting, ...] = (
         TIERS,
         "how code of definitions may be confined on this machine; the first that holds is used, and none but these",
     ),
+    Setting(
+        "TASKYARD_PYTHON_INDEX",
+        str,
+        "",
+        "the index that packages of Python come from (PEP 503); empty: the public one; none: there are no packages",
+        secret=True,
+    ),
+    Setting(
+        "TASKYARD_NPM_REGISTRY",
+        _registry,
+        "",
+        "the registry that packages of JavaScript come from; empty: the public one; none: there are no packages",
+    ),
+    Setting(
+        "TASKYARD_PACKAGES_DIR",
+        str,
+        "",
+        "where packages of code are kept; by default /var/cache/taskyard as root, ~/.cache/taskyard else",
+    ),
+    Setting("TASKYARD_PACKAGES_MB", _positive_int, 2048, "MiB that packages of code may take in all"),
+    Setting(
+        "TASKYARD_SECRETS", _addresses, {}, "secrets that code of definitions may name in `env`, as JSON", secret=True
+    ),
+    Setting(
+        "TASKYARD_SECRETS_DIR", str, "", "a folder of such secrets, a file each, as Docker and Kubernetes mount them"
+    ),
     Setting("TASKYARD_ALLOWED_HOSTS", _list, (), "names under which the server may be addressed, besides its own"),
     Setting(
         "TASKYARD_EGRESS_ALLOW",
@@ -244,6 +273,8 @@ SETTINGS: tuple[Setting, ...] = (
         "TASKYARD_KUBERNETES_IMAGES", _list, ("*",), "the images that may run, such as registry.example.com/jobs/*"
     ),
     Setting("TASKYARD_KUBERNETES_SERVICE_ACCOUNTS", _list, (), "the service accounts that definitions may name"),
+    Setting("TASKYARD_KUBERNETES_RUNNER", str, "", "the image that runs scripts whose target is kubernetes"),
+    Setting("TASKYARD_LAMBDA_RUNNER", str, "", "the function that runs scripts whose target is lambda"),
     Setting("TASKYARD_SMTP_URL", str, "", "the mail server, smtp://user:password@host:587 or smtps://…", secret=True),
     Setting("TASKYARD_MAIL_FROM", str, "", "the sender of mail"),
     Setting(
@@ -324,74 +355,3 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASKYARD_JWT_ISSUER", str, "", "the issuer a token must name"),
     Setting("TASKYARD_JWT_AUDIENCE", str, "", "the audience a token must name"),
 )
-
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
-
-
-class Value(NamedTuple):
-    """A setting's value and where it comes from: `environment`, the file's name, or `default`."""
-
-    value: Any
-    source: str
-
-
-class Settings:
-    """All settings, read once. `settings["TASK_TIMEOUT"]`."""
-
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        self._values = dict(values)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name].value
-
-    def is_given(self, name: str) -> bool:
-        """Whether somebody has set it, be it to its default."""
-        return self._values[name].source != "default"
-
-    def items(self) -> list[tuple[Setting, Value]]:
-        """Every setting with its value and source, in the order of the documentation."""
-        return [(setting, self._values[setting.name]) for setting in SETTINGS]
-
-    def with_values(self, **changes: Any) -> Settings:
-        """A copy in which these settings are given by the program."""
-        return Settings(self._values | {name: Value(value, "program") for name, value in changes.items()})
-
-
-def load(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
-    """Read the settings. Raises ConfigurationError naming the setting, its source and the mend."""
-    environment = os.environ if environment is None else environment
-    file = (folder or Path()) / FILE
-    from_file = _read_file(file)
-    return Settings({s.name: _value(s, environment, from_file, str(file)) for s in SETTINGS})
-
-
-def _read_file(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        values = tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from None
-    unknown = sorted(values.keys() - _BY_NAME.keys())
-    if unknown:
-        raise ConfigurationError(f"{file} has unknown settings {', '.join(unknown)}; see `taskyard settings`")
-    return values
-
-
-def _value(setting: Setting, environment: Mapping[str, str], from_file: Mapping[str, Any], file: str) -> Value:
-    text, source = environment.get(setting.name), "environment"
-    if not text and setting.name in from_file:
-        raw = from_file[setting.name]
-        text, source = raw if isinstance(raw, str) else msgspec.json.encode(raw).decode(), file
-    if not text:
-        return Value(setting.default, "default")
-    try:
-        return Value(setting.read(text), source)
-    except (ValueError, msgspec.MsgspecError) as error:
-        shown = "its value" if setting.secret else repr(text)
-        raise ConfigurationError(f"{setting.name} ({source}): {shown} {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return text if text.startswith("must") else f"cannot be read: {text}"

@@ -1,0 +1,138 @@
+"""One jail at work on one call: told what to run, heard, held to its limits, judged, and gone."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from taskyard.contracts.target import Call, Observer
+from taskyard.domain.frame import Plain
+from taskyard.domain.outcome import Done, Failed, Report, TaskError
+from taskyard.domain.resources import Resources
+from taskyard.executors.script.sandbox.files import Made
+from taskyard.executors.script.sandbox.folders import remove
+from taskyard.executors.script.sandbox.process import Ears, Jail
+from taskyard.executors.script.sandbox.requests import request
+from taskyard.executors.script.sandbox.tiers import Shape
+from taskyard.executors.script.sandbox.verdict import Ending, judge
+from taskyard.executors.script.sandbox.watch import exceeded
+
+_LOOK_SECONDS = 0.1
+_KEPT_STDOUT = 65_536
+SHELLS = frozenset({"shell", "bash-lite"})
+"""The kinds whose result may be what they print."""
+
+NO_FILES: Mapping[str, dict[str, Any]] = {}
+
+
+async def attempt(
+    jail: Jail, shape: Shape, call: Call, observer: Observer, wall: float,
+    files: Mapping[str, dict[str, Any]] = NO_FILES,
+) -> Report:  # fmt: skip
+    """Run the call in this jail, `wall` seconds at most; `files`: what its program is told of them."""
+    shell = call.kind in SHELLS
+    heard = Heard(observer)
+    env = dict(call.implementation.get("env") or {})
+    try:
+        ears = Ears(heard.log, observer.progress, heard.plain, heard.wrote)
+        keep = min(_KEPT_STDOUT, call.resources.output_bytes) if shell else 0
+        jail.begin(request(call, env, files, list(shape.engine.path)), ears, call.resources.output_bytes, keep)
+        watching = asyncio.create_task(_watched(jail, shape, call.resources))
+        try:
+            await _ended(jail, wall)
+        finally:
+            watching.cancel()
+    finally:
+        await let_go(jail)
+    if not jail.ready.is_set():
+        told = str(jail.tail) or f"it ended with exit code {jail.code}"
+        return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
+    report = judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)
+    return Done(report.value, report.warnings, heard.made.files) if isinstance(report, Done) else report
+
+
+class Waiting:
+    """A jail in the pool."""
+
+    def __init__(self, jail: Jail) -> None:
+        self.jail = jail
+
+    @property
+    def usable(self) -> bool:
+        """Whether it still can be used."""
+        return self.jail.usable
+
+    async def discard(self) -> None:
+        """Let go of it, unused."""
+        await let_go(self.jail)
+
+
+class Heard:
+    """Passes on what a jail says."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.log = observer.log
+        self.made = Made()
+        self.wrote = self.made.take
+
+    def plain(self, line: Plain) -> None:
+        """A line that is no frame: a shell's progress, or what somebody wrote beside the frames."""
+        words = line.text.split(maxsplit=2)
+        try:
+            current, total = float(words[0]), float(words[1]) if len(words) > 1 else None
+        except (ValueError, IndexError):
+            if not line.text.startswith('{"type"'):
+                self._observer.log("info", line.text)
+            return
+        if math.isfinite(current) and (total is None or math.isfinite(total)):
+            self._observer.progress(current, total, words[2] if len(words) > 2 else None)
+
+
+class Nobody:
+    """Hears nothing."""
+
+    def log(self, level: str, text: str) -> None:
+        """See the contract."""
+
+    def progress(self, current: float, total: float | None, action: str | None) -> None:
+        """See the contract."""
+
+    def placed(self, tier: str, lock: str = "") -> None:
+        """See the contract."""
+
+
+async def _ended(jail: Jail, wall: float) -> None:
+    try:
+        async with asyncio.timeout(None if math.isinf(wall) else wall):
+            await jail.end()
+    except TimeoutError:
+        jail.kill("wall")
+        await jail.end()
+
+
+async def _watched(jail: Jail, shape: Shape, resources: Resources) -> None:
+    """End the jail when all of it together goes over a limit."""
+    folder, forks = jail.started.folder, shape.engine.forks
+    while folder is not None or forks:
+        await asyncio.sleep(_LOOK_SECONDS)
+        limit = await asyncio.to_thread(exceeded, jail.started.pid, folder, forks, resources)
+        if limit:
+            jail.kill(limit)
+
+
+async def let_go(jail: Jail) -> None:
+    """End it if it lives, and leave nothing of it."""
+    jail.kill("let go")
+    await jail.end()
+    if jail.started.folder is not None:
+        await asyncio.to_thread(remove, jail.started.folder)
+
+
+def _ending(jail: Jail, shell: bool, aborts_when_full: bool) -> Ending:
+    return Ending(
+        jail.code, jail.killed_for, jail.cpu_seconds, jail.last, jail.refused, str(jail.tail),
+        jail.stdout.head.decode("utf-8", "replace") if shell else None, aborts_when_full,
+    )  # fmt: skip

@@ -1,0 +1,109 @@
+"""Run one script on an emulated bash, Bashkit: its files are in memory, and its commands are all its own.
+
+Started with the path of Bashkit's library and the descriptor for frames as its arguments. Says that it is ready, then
+reads one request from standard input: a Python literal, a dict of `source`, `input` (JSON), `env`, `files` (by upload
+id) and `memory` in bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the real constant would cost an import in each jail
+    from typing import Any
+
+HOME, OWN = "/task", "/task/.task"
+INPUT, OUTPUT, PROGRESS, FILES = f"{OWN}/input.json", f"{OWN}/output", f"{OWN}/progress", f"{HOME}/files"
+ENDLESS = 1 << 62
+PIECE = 48 * 1024
+LIMITS = {"memory limit": "memory", "file size": "disk", "filesystem": "disk"}
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """All of it."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def made(bash: Any, request: dict[str, Any]) -> None:
+    """The files that the script finds."""
+    files = bash.fs()
+    for folder in (OWN, FILES):
+        bash.mkdir(folder, recursive=True)
+    files.write_file(INPUT, request["input"].encode())
+    files.write_file(PROGRESS, b"")
+    for each in request["files"].values():
+        bash.mkdir(os.path.dirname(each["path"]), recursive=True)
+        with open(each["path"], "rb") as stream:
+            files.write_file(each["path"], stream.read())
+
+
+def tell(bash: Any, descriptor: int) -> None:
+    """What the script left: its progress, its output, its files."""
+    files = bash.fs()
+    write(descriptor, files.read_file(PROGRESS).rstrip(b"\n") + b"\n")
+    if bash.exists(OUTPUT):
+        output = files.read_file(OUTPUT).replace(b"\n", b" ")
+        if output:
+            write(descriptor, b'{"type": "result", "output": ' + output + b"}\n")
+    for entry in files.read_dir(FILES):
+        name = entry["name"]
+        path = f"{FILES}/{name}"
+        if files.stat(path)["file_type"] != "file":
+            continue
+        data = files.read_file(path)
+        for at in range(0, len(data) or 1, PIECE):
+            piece = base64.b64encode(data[at : at + PIECE]).decode()
+            frame = {"type": "file", "name": name, "data": piece, "last": at + PIECE >= len(data)}
+            write(descriptor, json.dumps(frame).encode() + b"\n")
+
+
+def run(library: Any, request: dict[str, Any], descriptor: int) -> int:
+    """Run the script; its exit code."""
+    env = {"TASK_OUTPUT": OUTPUT, "TASK_PROGRESS": PROGRESS, "TASK_FILES": FILES, "HOME": HOME, **request["env"]}
+    bash = library.Bash(
+        username="task", hostname="sandbox", cwd=HOME, env=env, max_commands=ENDLESS, max_loop_iterations=ENDLESS,
+        max_memory=request["memory"],
+    )  # fmt: skip
+    made(bash, request)
+
+    def said(out: str, err: str) -> None:
+        write(1, out.encode("utf-8", "replace"))
+        write(2, err.encode("utf-8", "replace"))
+
+    ended = bash.execute_sync(f"exec <{INPUT}; {request['source']}", said)
+    if ended.error:
+        limit = next((limit for words, limit in LIMITS.items() if words in ended.error), "")
+        code = f"LIMIT:{limit}" if limit else ""
+        error = {"code": code, "message": ended.error[:8192]}
+        write(descriptor, json.dumps({"type": "error", "error": error}).encode() + b"\n")
+        return 1
+    tell(bash, descriptor)
+    return int(ended.exit_code)
+
+
+def main() -> None:
+    """One request, one answer."""
+    path, descriptor = sys.argv[1], int(sys.argv[2])
+    sys.path.append(os.path.dirname(path))
+    import _bashkit  # type: ignore[import-not-found]
+
+    write(descriptor, b"ready\n")
+    request = eval(sys.stdin.buffer.read(), {})
+    try:
+        code = run(_bashkit, request, descriptor)
+    except MemoryError:
+        write(descriptor, b'{"type": "error", "error": {"code": "LIMIT:memory", "message": "out of memory"}}\n')
+        code = 1
+    except BaseException as error:
+        told = {"type": "error", "error": {"code": "", "message": f"{type(error).__name__}: {error}"[:8192]}}
+        write(descriptor, json.dumps(told).encode() + b"\n")
+        code = 1
+    os._exit(code)
+
+
+main()

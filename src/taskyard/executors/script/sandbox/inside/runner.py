@@ -1,0 +1,161 @@
+"""Run scripts in a container or in a function of Lambda, which are their sandbox: there is none in here.
+
+Needs the files beside it, bash for shell scripts and `deno` for JavaScript. In a container it is the command, and reads
+the file that TASKYARD_INPUT_FILE names; in Lambda `handler` is the handler. What it is given is JSON: `kind`, `request`
+(what the program beside it reads), `cpuSeconds` and `task`. It speaks in frames, a line of standard output each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHELL = 'mkdir "$HOME/.task" "$HOME/files" && printf "ready\\n" >&$1 && eval "$(cat)"'
+DENO = ("--no-prompt", "--no-config", "--allow-env", "--allow-net", "--allow-read", "--allow-write", "--quiet")
+CODES = {"NOT_JSON": "OUTPUT_VALIDATION_ERROR"}
+KEPT = 65536
+
+
+def command(kind: str, frames: int) -> list[str]:
+    """What runs this kind. Raises ValueError where it is not here."""
+    if kind == "python":
+        return [sys.executable, "-I", "-u", os.path.join(HERE, "run_python.py"), str(frames)]
+    name = "bash" if kind == "shell" else "deno"
+    path = shutil.which(name)
+    if path is None:
+        raise ValueError(f"this image has no {name}, which runs {kind}")
+    if kind == "shell":
+        return [path, "--noprofile", "--norc", "-c", SHELL, "runner", str(frames)]
+    return [path, "run", *DENO, os.path.join(HERE, "run_javascript.mjs")]
+
+
+def run(told: dict[str, Any], say: Any) -> dict[str, Any]:
+    """Run one script; `say` is given each line. Its result, or its error, as a frame."""
+    reads, writes = os.pipe()
+    deno = told["kind"] in ("javascript", "typescript")
+    cpu = max(1, int(told["cpuSeconds"]))
+    with tempfile.TemporaryDirectory() as home:
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
+        process = subprocess.Popen(  # noqa: S603 - it is here to run what is not ours
+            command(told["kind"], writes), stdin=subprocess.PIPE, stdout=writes if deno else subprocess.PIPE,
+            stderr=subprocess.STDOUT if not deno else None, env=environment, cwd=home, pass_fds=(writes,),
+        )  # fmt: skip
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (cpu, cpu + 1))
+        os.close(writes)
+        last, kept = follow(process, told["request"].encode(), reads, say)
+        code = process.wait()
+    if last is not None and (last["type"] == "error" or code == 0):
+        return last
+    if code < 0 and -code == 24:
+        return failed("RESOURCE_LIMIT", f"the program used up its {cpu} s of CPU time", {"limit": "cpu"})
+    if code or told["kind"] != "shell":
+        told_last = kept.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        what = f"the program ended with exit code {code}" if code else "the program ended without a result"
+        return failed("EXECUTION_ERROR", f"{what}: {told_last}" if told_last else what, {"exitCode": code})
+    return {"type": "result", "output": {"stdout": kept.decode("utf-8", "replace"), "exitCode": 0}}
+
+
+def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[Any, bytes]:
+    """Give it its request and hear it to its end: its last word, and the beginning of what it printed."""
+    import threading
+
+    kept = bytearray()
+
+    def printed() -> None:
+        for line in process.stdout or ():
+            kept.extend(line[: KEPT - len(kept)])
+            say(line.decode("utf-8", "replace").rstrip("\n"))
+
+    def ask() -> None:
+        try:
+            process.stdin.write(request)
+            process.stdin.close()
+        except OSError:
+            pass
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (printed, ask)]
+    for thread in threads:
+        thread.start()
+    last = None
+    with os.fdopen(reads, encoding="utf-8", errors="replace") as frames:
+        for line in frames:
+            frame = read(line)
+            if frame is not None and frame["type"] in ("result", "error"):
+                last = translated(frame)
+            elif line != "ready\n":
+                say(step(line) if frame is None else line.rstrip("\n"))
+    for thread in threads:
+        thread.join()
+    return last, bytes(kept)
+
+
+def step(line: str) -> str:
+    """A line of a shell script's progress as a frame; any other as it is."""
+    words = line.split(None, 2)
+    try:
+        current, total = float(words[0]), float(words[1]) if len(words) > 1 else None
+    except (ValueError, IndexError):
+        return line.rstrip("\n")
+    action = words[2].rstrip("\n") if len(words) > 2 else None
+    return json.dumps({"type": "progress", "current": current, "total": total, "action": action})
+
+
+def read(line: str) -> dict[str, Any] | None:
+    """The frame in a line, if it is one."""
+    try:
+        frame = json.loads(line)
+    except (ValueError, RecursionError):
+        return failed("OUTPUT_VALIDATION_ERROR", "the result is not JSON") if '"type": "result"' in line[:40] else None
+    return frame if isinstance(frame, dict) and isinstance(frame.get("type"), str) else None
+
+
+def translated(frame: dict[str, Any]) -> dict[str, Any]:
+    """An error with the code that it has outside."""
+    error = frame.get("error")
+    if frame["type"] != "error" or not isinstance(error, dict):
+        return frame
+    code = str(error.get("code", ""))
+    if code.startswith("LIMIT:"):
+        return failed("RESOURCE_LIMIT", str(error.get("message")), {"limit": code[len("LIMIT:") :]})
+    return {**frame, "error": {**error, "code": code if code in CODES.values() else CODES.get(code, "EXECUTION_ERROR")}}
+
+
+def failed(code: str, message: str, details: Any = None) -> dict[str, Any]:
+    """An error as a frame."""
+    return {"type": "error", "error": {"code": code, "message": message, "details": details}}
+
+
+def say(line: str) -> None:
+    """Print a line whole, whoever else prints."""
+    os.write(1, (line + "\n").encode("utf-8", "replace"))
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda's handler; its answer is the frame."""
+    del context
+    return run(event, say)
+
+
+def main() -> None:
+    """A container's command."""
+    with open(os.environ["TASKYARD_INPUT_FILE"], encoding="utf-8") as stream:
+        told = json.load(stream)
+    try:
+        frame = run(told, say)
+    except ValueError as error:
+        frame = failed("SANDBOX_UNAVAILABLE", str(error))
+    say(json.dumps(frame))
+
+
+if __name__ == "__main__":
+    main()

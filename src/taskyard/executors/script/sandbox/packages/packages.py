@@ -1,0 +1,141 @@
+"""Getting the packages that code depends on: once for each lock, whoever asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from taskyard.domain.dependencies import Dependencies
+from taskyard.domain.isolation import BUBBLEWRAP
+from taskyard.executors.script.sandbox.jail import Bind, Engine
+from taskyard.executors.script.sandbox.packages import npm, python
+from taskyard.executors.script.sandbox.packages.installing import Installer, Uninstallable
+from taskyard.executors.script.sandbox.packages.store import PACKAGES, Store
+
+NONE = "none"
+INSIDE = "/jail/packages"
+Publish = Callable[[Path], Path]
+
+
+class Origin(NamedTuple):
+    """Where packages come from: an index of Python's, a registry of npm's, by this proxy. Empty: the public one.
+
+    `folder`: where they are kept, in `most_mb` MiB at most.
+    """
+
+    python_index: str
+    npm_registry: str
+    folder: Path
+    most_mb: float
+    proxy: str = ""
+
+
+class Installed(NamedTuple):
+    """Packages that are there: their folder on this machine, and the hash of their lock."""
+
+    folder: Path
+    lock: str
+
+
+class Packages:
+    """The packages of one process. `publish`: gives a program where installers' and jails' users can read it;
+    None where these are ourselves.
+    """
+
+    def __init__(self, origin: Origin | None, publish: Publish | None) -> None:
+        self._origin = origin or Origin(NONE, NONE, Path(), 0)
+        self._publish = publish
+        self._store = Store(self._origin.folder, self._origin.most_mb)
+        self._stop = threading.Event()
+        self._getting: dict[str, asyncio.Task[Installed]] = {}
+
+    async def get(self, wanted: Dependencies, engine: Engine) -> Installed:
+        """What is wanted, for this engine. Who is cancelled meanwhile lets it go on. Raises Uninstallable."""
+        where = self._origin.npm_registry if engine.name == "deno" else self._origin.python_index
+        if where == NONE:
+            raise Uninstallable("no packages are installed here; the operator has set no index to get them from")
+        wish = _digest(json.dumps([wanted, engine.name, engine.argv[0], where]))
+        getting = self._getting.get(wish)
+        if getting is None or (getting.done() and (getting.cancelled() or getting.exception() is not None)):
+            getting = self._getting[wish] = asyncio.create_task(asyncio.to_thread(self._get, wish, wanted, engine))
+            getting.add_done_callback(_look_at)
+        return await asyncio.shield(getting)
+
+    def shown(self, engine: Engine, wanted: Dependencies, installed: Installed, tier: str) -> Engine:
+        """The engine with these packages, in a jail of this tier."""
+        inside = INSIDE if tier == BUBBLEWRAP else str(installed.folder)
+        bind = Bind(str(installed.folder), inside)
+        if engine.name == "deno":
+            return npm.shown(engine, bind, self._origin.npm_registry, wanted)
+        return python.shown(engine, bind)
+
+    async def stop(self) -> None:
+        """End what is being installed, and let go of the rest."""
+        self._stop.set()
+        await asyncio.gather(*self._getting.values(), return_exceptions=True)
+        self._getting.clear()
+        self._store.close()
+        self._stop.clear()
+
+    def _get(self, wish: str, wanted: Dependencies, engine: Engine) -> Installed:
+        try:
+            self._store.open(for_all=self._publish is not None)
+            name = self._store.locked(wish) or self._made(wish, wanted, engine)
+        except OSError as error:
+            raise Uninstallable(f"the packages cannot be kept: {error}", retryable=True) from error
+        folder = self._store.hold(name)
+        if folder is None:
+            raise Uninstallable("the packages were removed as soon as they were there", retryable=True)
+        return Installed(folder / PACKAGES, f"sha256:{name}")
+
+    def _made(self, wish: str, wanted: Dependencies, engine: Engine) -> str:
+        """Install what is wanted; the name under which it is kept."""
+        with self._store.making() as (folder, room):
+            work = folder / "work"
+            packages = work / PACKAGES
+            packages.mkdir(parents=True)
+            packages.chmod(0o777)  # the installer may be another user
+            environment = {"PATH": "/usr/bin:/bin", "HOME": str(work), "LANG": "C.UTF-8", **_by(self._origin.proxy)}
+            if engine.name == "deno":
+                environment |= npm.environment(self._origin.npm_registry, str(packages))
+            installer = Installer(work, room, environment, self._stop)
+            name = self._installed(installer, wanted, engine)
+            if self._store.hold(name) is None:
+                installer.check_size()
+                packages.chmod(0o755)
+                self._store.keep(packages, name)
+            self._store.remember(wish, name)
+        return name
+
+    def _installed(self, installer: Installer, wanted: Dependencies, engine: Engine) -> str:
+        """The name of the lock, with what it says in `packages`, where that is not kept already."""
+        if engine.name == "deno":
+            return _digest("npm", npm.install(installer, Path(engine.binds[0].outside), wanted).decode())
+        uv = python.find_uv()
+        uv = uv if self._publish is None else self._publish(uv)
+        index = self._origin.python_index
+        lock = python.resolve(installer, uv, engine.argv[0], index, wanted)
+        name = _digest("python", engine.argv[0], lock.decode())
+        if self._store.hold(name) is None:
+            python.install(installer, uv, engine.argv[0], index, lock)
+        return name
+
+
+def _look_at(getting: asyncio.Task[Installed]) -> None:
+    """Whoever waited for it may be gone, and with it the one who would have looked at its error."""
+    if not getting.cancelled():
+        getting.exception()
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _by(proxy: str) -> dict[str, str]:
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    return dict.fromkeys(names, proxy) if proxy else {}

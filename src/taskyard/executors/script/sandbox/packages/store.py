@@ -1,0 +1,154 @@
+"""Where installed packages are kept: a folder for each lock, and for each wish the name of its lock.
+
+All workers of a machine may share it. What was installed never changes; what nobody uses goes first when it is full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from taskyard.executors.script.sandbox.folders import readable_by_all, remove
+from taskyard.executors.script.sandbox.packages.installing import Uninstallable
+from taskyard.executors.script.sandbox.watch import folder_mb
+
+PACKAGES = "packages"
+_NEW = "new-"
+_HELD = ".held"
+
+
+class Store:
+    """The folder `root`, of `most_mb` at most; made when it is first needed."""
+
+    def __init__(self, root: Path, most_mb: float) -> None:
+        self.root = root
+        self._most_mb = most_mb
+        self._holding: dict[str, int] = {}
+
+    def open(self, *, for_all: bool) -> None:
+        """Make the folder. `for_all`: other users have to be able to read it. Raises Uninstallable."""
+        mend = "set TASKYARD_PACKAGES_DIR to a folder that"
+        try:
+            for folder in (self.root, self._wishes):
+                folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Uninstallable(
+                f"packages cannot be kept in {self.root}: {error.strerror}; {mend} can be written"
+            ) from None
+        if for_all and not readable_by_all(self.root):
+            raise Uninstallable(f"the jails' users cannot read {self.root}; {mend} all users can read")
+        self._sweep()
+
+    def locked(self, wish: str) -> str:
+        """The lock that a wish was resolved to, if it was, and is installed."""
+        try:
+            name = (self._wishes / wish).read_text()
+        except OSError:
+            return ""
+        return name if self.hold(name) else ""
+
+    def hold(self, name: str) -> Path | None:
+        """The folder of what is installed under this name, kept for as long as this process lives."""
+        folder = self.root / name
+        if name not in self._holding:
+            try:
+                descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return None
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if not (folder / _HELD).exists():  # it was being removed
+                os.close(descriptor)
+                return None
+            self._holding[name] = descriptor
+        with contextlib.suppress(OSError):
+            os.utime(folder / _HELD)
+        return folder
+
+    @contextlib.contextmanager
+    def making(self) -> Iterator[tuple[Path, float]]:
+        """A new folder to make something in, and how many MiB it may take; removed afterwards."""
+        room = self._make_room()
+        folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
+        folder.mkdir(mode=0o755)
+        held = os.open(folder / _HELD, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(held, fcntl.LOCK_SH)
+        try:
+            yield folder, room
+        finally:
+            os.close(held)
+            if folder.exists():
+                remove(folder)
+
+    def keep(self, made: Path, name: str) -> None:
+        """What was made, `packages` in a folder, is installed from now on; if another was quicker, theirs is."""
+        folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
+        folder.mkdir(mode=0o755)
+        made.rename(folder / PACKAGES)
+        (folder / _HELD).touch(0o644)
+        try:
+            folder.rename(self.root / name)
+        except OSError:
+            remove(folder)
+
+    def remember(self, wish: str, name: str) -> None:
+        """From now on the wish is resolved to this."""
+        temporary = self._wishes / f"{_NEW}{secrets.token_hex(8)}"
+        temporary.write_text(name)
+        temporary.replace(self._wishes / wish)
+
+    def close(self) -> None:
+        """Hold nothing any more."""
+        for descriptor in self._holding.values():
+            os.close(descriptor)
+        self._holding.clear()
+
+    @property
+    def _wishes(self) -> Path:
+        return self.root / "wishes"
+
+    def _make_room(self) -> float:
+        """How many MiB are left, after the least lately used have gone, down to half. Raises Uninstallable."""
+        installed = sorted((each for each in self.root.iterdir() if each != self._wishes), key=_used_at)
+        sizes = {each: folder_mb(each) for each in installed}
+        for folder in installed:
+            if sum(sizes.values()) <= self._most_mb / 2:
+                break
+            if _remove_unheld(folder):
+                del sizes[folder]
+        room = self._most_mb - sum(sizes.values())
+        if room <= 0:
+            raise Uninstallable("the packages in use fill their folder; raise TASKYARD_PACKAGES_MB", retryable=True)
+        return room
+
+    def _sweep(self) -> None:
+        """Remove what those left behind who died while they installed."""
+        for folder in self.root.glob(f"{_NEW}*"):
+            _remove_unheld(folder)
+
+
+def _used_at(folder: Path) -> float:
+    try:
+        return (folder / _HELD).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove_unheld(folder: Path) -> bool:
+    """Remove the folder unless somebody holds it; one that cannot be held yet has just been made."""
+    try:
+        descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / _HELD).unlink()
+        remove(folder)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
