@@ -10,6 +10,7 @@ import msgspec
 from taskyard.contracts.target import Target
 from taskyard.domain.resources import ResourcePatch, Resources
 from taskyard.executors.script.lite import Lite
+from taskyard.executors.script.sandbox.cgroups import Cgroups
 from taskyard.executors.script.sandbox.packages.packages import Origin
 from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.executors.script.secrets import Secrets
@@ -27,7 +28,10 @@ def make_targets(settings: Settings, slots: int) -> list[Target]:
     rules = Rules.parse(settings["TASKYARD_EGRESS_ALLOW"], settings["TASKYARD_EGRESS_DENY"])
     guard = None if settings["TASKYARD_EGRESS_PROXY"] else Guard(rules)
     tiers = settings["TASKYARD_SANDBOX_TIERS"]
-    return [Sandbox(tiers, warm=slots, guard=guard, origin=make_origin(settings)), Lite(slots)]
+    folder = settings["TASKYARD_CGROUP"]
+    cgroups = Cgroups(Path(folder)) if folder else None
+    sandbox = Sandbox(tiers, warm=slots, guard=guard, origin=make_origin(settings), cgroups=cgroups)
+    return [sandbox, Lite(slots)]
 
 
 def make_origin(settings: Settings) -> Origin:

@@ -204,6 +204,12 @@ SETTINGS: tuple[Setting, ...] = (
         "how code of definitions may be confined on this machine; the first that holds is used, and none but these",
     ),
     Setting(
+        "TASKYARD_CGROUP",
+        str,
+        "",
+        "a control group (version 2) that may be written and holds no process, to bound each jail as a whole",
+    ),
+    Setting(
         "TASKYARD_PYTHON_INDEX",
         str,
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,15 +12,18 @@ from taskyard.contracts.target import Call, Observer
 from taskyard.domain.frame import Plain
 from taskyard.domain.outcome import Done, Failed, Report, TaskError
 from taskyard.domain.resources import Resources
+from taskyard.executors.script.sandbox.cgroups import Cgroup
 from taskyard.executors.script.sandbox.files import Made
 from taskyard.executors.script.sandbox.folders import remove
+from taskyard.executors.script.sandbox.jail import process_limit
 from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.executors.script.sandbox.requests import request
 from taskyard.executors.script.sandbox.tiers import Shape
 from taskyard.executors.script.sandbox.verdict import Ending, judge
-from taskyard.executors.script.sandbox.watch import exceeded
+from taskyard.executors.script.sandbox.watch import descendants, exceeded
 
 _LOOK_SECONDS = 0.1
+_TRIES = 20
 _KEPT_STDOUT = 65_536
 SHELLS = frozenset({"shell", "bash-lite"})
 """The kinds whose result may be what they print."""
@@ -29,13 +33,17 @@ NO_FILES: Mapping[str, dict[str, Any]] = {}
 
 async def attempt(
     jail: Jail, shape: Shape, call: Call, observer: Observer, wall: float,
-    files: Mapping[str, dict[str, Any]] = NO_FILES,
+    files: Mapping[str, dict[str, Any]] = NO_FILES, group: Cgroup | None = None,
 ) -> Report:  # fmt: skip
-    """Run the call in this jail, `wall` seconds at most; `files`: what its program is told of them."""
+    """Run the call in this jail, `wall` seconds at most; `files`: what its program is told of them; `group`: the
+    control group that is the jail's, and gone afterwards.
+    """
     shell = call.kind in SHELLS
     heard = Heard(observer)
     env = dict(call.implementation.get("env") or {})
     try:
+        if group is not None:
+            await _taken_in(jail, shape, group)
         ears = Ears(heard.log, observer.progress, heard.plain, heard.wrote)
         keep = min(_KEPT_STDOUT, call.resources.output_bytes) if shell else 0
         jail.begin(request(call, env, files, list(shape.engine.path)), ears, call.resources.output_bytes, keep)
@@ -44,8 +52,12 @@ async def attempt(
             await _ended(jail, wall)
         finally:
             watching.cancel()
+    except OSError as error:
+        return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be put into its control group: {error}"))
     finally:
         await let_go(jail)
+        if group is not None:
+            await _closed(group, jail)
     if not jail.ready.is_set():
         told = str(jail.tail) or f"it ended with exit code {jail.code}"
         return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
@@ -102,6 +114,28 @@ class Nobody:
 
     def placed(self, tier: str, lock: str = "") -> None:
         """See the contract."""
+
+
+async def _taken_in(jail: Jail, shape: Shape, group: Cgroup) -> None:
+    """Put a jail into its group, all that there is of it while it waits for its request. Raises OSError."""
+    waits = [asyncio.ensure_future(each.wait()) for each in (jail.ready, jail.gone)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for each in waits:
+        each.cancel()
+    processes = process_limit(shape.engine, shape.resources)
+    await asyncio.to_thread(lambda: group.hold(descendants(jail.started.pid), shape.resources, processes))
+
+
+async def _closed(group: Cgroup, jail: Jail) -> None:
+    """End what is left in the group, and remove it; a limit that it has reached is why the jail ended."""
+    if jail.code and not jail.killed_for:
+        jail.killed_for = group.reached()
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            group.end()
+        if group.remove():
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _ended(jail: Jail, wall: float) -> None:

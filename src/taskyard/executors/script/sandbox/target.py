@@ -16,6 +16,7 @@ from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.domain.resources import Resources
 from taskyard.errors import ValidationFailed
 from taskyard.executors.script.sandbox.attempt import NO_FILES, Nobody, Waiting, attempt
+from taskyard.executors.script.sandbox.cgroups import Cgroup, Cgroups
 from taskyard.executors.script.sandbox.engines import KINDS, Missing, with_network
 from taskyard.executors.script.sandbox.examine import Place, examine
 from taskyard.executors.script.sandbox.files import give
@@ -38,18 +39,20 @@ class Sandbox:
 
     `tiers`: those that may be used. `warm`: how many jails of one shape are kept ready at most.
     `guard`: what decides where calls may go; None where code of definitions is given no network.
-    `origin`: where its packages come from; None where it is given none.
+    `origin`: where its packages come from; None where it is given none. `cgroups`: bound each jail besides.
     """
 
     name = "sandbox"
     kinds = frozenset(KINDS)
 
     def __init__(
-        self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None, origin: Origin | None = None
-    ) -> None:
+        self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None, origin: Origin | None = None,
+        cgroups: Cgroups | None = None,
+    ) -> None:  # fmt: skip
         self._tiers = tuple(tiers)
         self._warm = warm
         self._guard = guard
+        self._cgroups = cgroups
         self._folders = Folders()
         self._proxies = itertools.count()
         self._planner = Planner(find_means(), self._folders)
@@ -71,13 +74,14 @@ class Sandbox:
                 engine, lock = await self._with_packages(call, tier, place.engine)
                 shape, told = await self._fitted(call, tier, engine, stack)
                 observer.placed(tier, lock)
+                group = self._grouped(stack)
                 jail = await self._taken(shape)
             except _Refused as refusal:
                 return refusal.report
             except OSError as error:
                 return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
             wall = min(call.resources.wall_seconds or math.inf, call.timeout)
-            return await attempt(jail, shape, call, observer, wall, told)
+            return await attempt(jail, shape, call, observer, wall, told, group)
 
     async def _with_packages(self, call: Call, tier: str, engine: Engine) -> tuple[Engine, str]:
         """The engine with the packages that the call depends on, and the hash of their lock. Raises _Refused."""
@@ -120,6 +124,14 @@ class Sandbox:
         path = self._folders.root / f"proxy-{next(self._proxies)}"
         await stack.enter_async_context(Proxy(self._guard, allow, path))
         return shape._replace(engine=engine, binds=(*shape.binds, Bind(str(path), PROXY_SOCKET)))
+
+    def _grouped(self, stack: contextlib.AsyncExitStack) -> Cgroup | None:
+        """A control group for one jail, where there are such. Raises OSError."""
+        if self._cgroups is None:
+            return None
+        group = self._cgroups.make()
+        stack.callback(group.remove)
+        return group
 
     @property
     def _shared_folders(self) -> Folders | None:
@@ -164,6 +176,8 @@ class Sandbox:
             self._launcher = Launcher()
             self._pool = Pool(self._start, self._warm)
             await asyncio.to_thread(sweep)
+            if self._cgroups is not None:
+                self._cgroups.sweep()
 
     async def _tried(self, shape: Shape, call: Call, wall: float) -> Report:
         try:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,19 +36,28 @@ class Usage(NamedTuple):
 def usage(pid: int) -> Usage:
     """What the process and its descendants use."""
     memory = cpu = count = 0
-    todo = [pid]
-    while todo and count < _MOST_PROCESSES:
-        each = todo.pop()
+    for each in descendants(pid):
         try:
             fields = Path(f"/proc/{each}/stat").read_bytes().rpartition(b")")[2].split()
-            for thread in Path(f"/proc/{each}/task").iterdir():
-                todo += map(int, (thread / "children").read_bytes().split())
-        except (OSError, ValueError):
+        except OSError:
             continue  # it has just ended
         count += 1
         memory += int(fields[_RSS]) * _PAGE
         cpu += sum(int(fields[at]) for at in (_UTIME, _STIME, _CHILDREN_UTIME, _CHILDREN_STIME))
     return Usage(memory / _MIB, cpu / _TICKS, count)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """The process itself, those that it has started, and those of these; not without end."""
+    todo = [pid]
+    for _ in range(_MOST_PROCESSES):
+        if not todo:
+            return
+        each = todo.pop()
+        yield each
+        with contextlib.suppress(OSError, ValueError):
+            for thread in Path(f"/proc/{each}/task").iterdir():
+                todo += map(int, (thread / "children").read_bytes().split())
 
 
 def folder_mb(folder: Path) -> float:

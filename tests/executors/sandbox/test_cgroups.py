@@ -1,0 +1,100 @@
+"""Control groups of jails, against a folder that stands in for one: no kernel enforces a limit in it.
+
+That the kernel takes processes in, ends them and lets the group go is tested in `make real`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.executors.sandbox.calls import TIERS_HERE, call, sandbox, value_of
+
+from taskyard.domain.resources import Resources
+from taskyard.errors import ConfigurationError
+from taskyard.executors.script.sandbox.cgroups import Cgroup, Cgroups
+from taskyard.testing.conformance.target import Heard
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu memory pids\n")
+    (tmp_path / "cgroup.subtree_control").touch()
+    return tmp_path
+
+
+def test_its_controllers_are_asked_for_and_its_limits_set(base: Path) -> None:
+    groups = Cgroups(base)
+    assert (base / "cgroup.subtree_control").read_text() == "+memory +pids +cpu"
+    group = groups.make()
+    for name in ("cpu.max", "memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cgroup.procs"):
+        (group.folder / name).touch()
+    group.hold([os.getpid()], Resources(memory_mb=64), 10)
+    told = {path.name: path.read_text() for path in group.folder.iterdir()}
+    assert told == {
+        "cpu.max": "100000 100000", "memory.max": str(64 << 20), "memory.swap.max": "0", "memory.oom.group": "1",
+        "pids.max": "14", "cgroup.procs": str(os.getpid()),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "events", "limit"),
+    [
+        ("memory.events", "low 0\nmax 9\noom 1\noom_kill 1\n", "memory"),
+        ("memory.events", "low 0\nmax 9\noom 0\noom_kill 0\n", ""),
+        ("pids.events", "max 3\n", "processes"),
+        ("pids.events", "max 0\n", ""),
+        ("other", "", ""),
+    ],
+)
+def test_what_the_kernel_enforced_is_read_from_its_events(tmp_path: Path, file: str, events: str, limit: str) -> None:
+    (tmp_path / file).write_text(events)
+    assert Cgroup(tmp_path, ()).reached() == limit
+
+
+def test_a_group_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="TASKYARD_CGROUP"):
+        Cgroups(tmp_path)
+    (tmp_path / "cgroup.controllers").write_text("hugetlb\n")
+    (tmp_path / "cgroup.subtree_control").touch()
+    with pytest.raises(ConfigurationError, match="none of the controllers"):
+        Cgroups(tmp_path)
+
+
+@pytest.mark.parametrize("tier", TIERS_HERE)
+async def test_a_jail_is_put_into_a_group_of_its_own_before_its_code_runs(base: Path, tier: str) -> None:
+    groups, made = Cgroups(base), []
+
+    class Watched(Cgroup):
+        def hold(self, pids: object, resources: Resources, processes: int) -> None:
+            made.append((list(pids), resources.memory_mb))  # type: ignore[call-overload]
+
+        def remove(self) -> bool:
+            return not any(path.unlink() for path in self.folder.iterdir()) and super().remove()
+
+    groups.make = lambda: Watched(Cgroups.make(groups).folder, ())  # type: ignore[method-assign]
+    async with sandbox([tier], cgroups=groups) as box:
+        for kind, source in (("python", "def main(i, c): return 1"), ("shell", "echo 1 >$TASK_OUTPUT")):
+            assert value_of(await box.run(call(kind, source, memory_mb=128), Heard())) == 1
+        assert [memory for _, memory in made] == [128, 128]
+        assert all(made[0][0])
+    assert names(base) == ["cgroup.controllers", "cgroup.subtree_control"]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.real
+def test_the_kernel_ends_and_removes_a_group() -> None:
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    group = Cgroup(next(Path(mount[1]) for mount in mounts if mount[2] == "cgroup2") / "taskyard-test", ())
+    group.folder.mkdir()
+    with subprocess.Popen(["/bin/sleep", "60"]) as process:
+        group.hold([process.pid], Resources(), 1)
+        assert not group.remove()
+        group.end()
+        assert process.wait() == -9
+    assert group.remove()
