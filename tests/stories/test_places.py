@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,12 +11,18 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from taskyard import TaskFailed, Taskyard
-from taskyard.domain.lifecycle import State
+from taskyard.domain.lifecycle import FINAL, State
+from taskyard.domain.policy import ExecutionConfig
+from taskyard.domain.task import Task
 from taskyard.engine.define import define, parse_definition
 from taskyard.engine.query import get_task
+from taskyard.engine.request import TaskRequest
+from taskyard.engine.submit import submit
 from taskyard.engine.why import why
 from taskyard.errors import ConfigurationError, ValidationFailed
+from taskyard.security.caller import LOCAL
 from taskyard.settings import Settings
+from taskyard.testing.clock import ManualClock
 from tests.promises.yard import client_of
 from tests.security.egress.receiver import answer, receiving
 from tests.support import eventually
@@ -174,6 +181,51 @@ async def test_the_operator_may_say_where_a_kind_or_a_definition_runs(
         assert (await (await yard.start("there", {"n": 4})).result())["twice"] == 8
         await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0", "target": "sandbox"})
         assert await (await yard.start("there", {"n": 4})).result() == 0
+
+
+async def test_a_task_may_say_where_it_runs(yard: Taskyard, package: Path) -> None:
+    source = (package / "acme_gpu.py").read_text().replace("{'acme/gpu'}", "{'python'}")
+    (package / "acme_gpu.py").write_text(source)
+
+    async def ended(target: str) -> Task:
+        config = ExecutionConfig(target=target)
+        request = TaskRequest(task_definition_id="there", input={"n": 4}, execution_config=config)
+        id_ = (await submit(yard.engine, request, LOCAL)).task.task_id
+        return await eventually(lambda: final(yard, id_), within=20)
+
+    async with yard.worker():
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0", "target": "sandbox"})
+        assert (await ended("acme")).output["twice"] == 8
+        assert (await ended("")).output == 0
+        failed = await ended("moon")
+        assert (failed.error["code"], "'moon'" in failed.error["message"]) == ("SANDBOX_UNAVAILABLE", True)
+        await put(yard, {"kind": "external", "topic": "a"})
+        with pytest.raises(ValidationFailed, match="/executionConfig/target"):
+            await ended("acme")
+
+
+async def test_a_task_that_waits_for_a_circuit_fails_when_it_is_due(yard_by_hand: Taskyard, clock: ManualClock) -> None:
+    yard = yard_by_hand
+    async with receiving(answer("500 Oh")) as receiver, yard.worker():
+        url = f"http://127.0.0.1:{receiver.port}/"
+        await put(yard, {"kind": "http", "url": url}, retryPolicy={"maxRetries": 0})
+        for _ in range(10):
+            with pytest.raises(TaskFailed):
+                await (await yard.start("there", {})).result()
+        due = datetime.fromtimestamp(clock.now() / 1e6, UTC) + timedelta(seconds=5)
+        request = TaskRequest(task_definition_id="there", input={}, due_date=due)
+        waits = (await submit(yard.engine, request, LOCAL)).task.task_id
+        await eventually(lambda: is_in(yard, waits, State.RETRYING))
+        clock.move(6)
+        await eventually(lambda: is_in(yard, waits, State.FAILED))
+        task = await get_task(yard.engine, int(waits))
+        assert task.error["code"] == "CIRCUIT_OPEN"
+        assert len(receiver.asked) == 10
+
+
+async def final(yard: Taskyard, task_id: str) -> Task | None:
+    task = await get_task(yard.engine, int(task_id))
+    return task if task.status in FINAL else None
 
 
 async def test_a_package_that_is_broken_stops_the_start_and_is_named(yard: Taskyard, package: Path) -> None:

@@ -19,11 +19,11 @@ _LONGEST = 300
 _SOURCE, _DEPENDENCIES, _IMPORTS = "/implementation/source", "/implementation/dependencies", "/implementation/imports"
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_VERSIONS = r"(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+"
-_VERSION_LIST = rf"{_VERSIONS}(?:\s*,\s*{_VERSIONS})*"
+_VERSIONS = r"(?:===|==|~=|!=|<=|>=|<|>) *[A-Za-z0-9.*+!_-]+"
+_VERSION_LIST = rf"{_VERSIONS}(?: *, *{_VERSIONS})*"
 _REQUIREMENT = re.compile(
-    rf"{_NAME}\s*(?:\[\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\])?\s*(?:{_VERSION_LIST}|\(\s*{_VERSION_LIST}\s*\))?"
-    r"\s*(?:;[A-Za-z0-9_ .'\"<>=!~(),-]*)?"
+    rf"{_NAME} *(?:\[ *{_NAME}(?: *, *{_NAME})* *\])? *(?:{_VERSION_LIST}|\( *{_VERSION_LIST} *\))?"
+    r" *(?:;[A-Za-z0-9_ .'\"<>=!~(),-]*)?"
 )
 _SPECIFIER = re.compile(
     r"npm:/?(?P<package>(?:@[A-Za-z0-9~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9~-][A-Za-z0-9._~-]*"
