@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskyard.domain.dependencies import Dependencies, dependencies_of
+from taskyard.domain.dependencies import Dependencies, dependencies_of, is_python
 from taskyard.errors import ValidationFailed
 
 HEADER = "# /// script\n{}\n# ///\ndef main(input, ctx): return 1\n"
@@ -89,3 +89,15 @@ def test_no_requirement_that_is_taken_has_an_address_or_a_second_line(text: str)
     assert "@" not in found.packages[0]
     assert "/" not in found.packages[0].partition(";")[0]
     assert "\n" not in found.packages[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_one"),
+    [
+        ("", True), (">=3.11", True), (">=3.11.7", True), (">=3.11.8", False), (">=3.12", False), ("<3.12,>=3.9", True),
+        ("==3.11.*", True), ("==3.10.*", False), ("==3.11", False), ("!=3.11.*", False), ("!=3.11", True),
+        ("~=3.10", True), ("~=3.11.6", True), ("~=3.10.1", False), (">3.11", True), ("<=3", False), ("<4", True),
+    ],
+)  # fmt: skip
+def test_which_python_is_asked_for(asked: str, is_one: bool) -> None:
+    assert is_python(asked, (3, 11, 7)) is is_one

@@ -30,6 +30,7 @@ _SPECIFIER = re.compile(
     r"(?:@[A-Za-z0-9.*^~<>=|+ -]+)?)(?:/[A-Za-z0-9._~@+/-]*)?"
 )
 _QUOTED = re.compile(r"""["'`](npm:[^"'`\s\\][^"'`\n\\]*)["'`]""")
+_PYTHON = re.compile(r"(?P<how>==|~=|!=|<=|>=|<|>) *(?P<numbers>[0-9]{1,4}(?:\.[0-9]{1,4}){0,2})(?P<any>\.\*)?")
 _HEADER = re.compile(r"^# /// script[ \t]*\n(?P<lines>(?:^#(?: [^\n]*)?\n)*?)^# ///[ \t]*$", re.MULTILINE)
 _HEADER_BEGINS = re.compile(r"^# /// script[ \t]*$", re.MULTILINE)
 
@@ -63,6 +64,24 @@ def dependencies_of(implementation: Mapping[str, Any]) -> Dependencies | None:
     return None
 
 
+def is_python(asked: str, version: tuple[int, int, int]) -> bool:
+    """Whether a Python of this version is one that `requires-python` asks for (PEP 440, releases only)."""
+    return all(_is_version(clause.strip(), version) for clause in asked.split(",")) if asked else True
+
+
+def _is_version(clause: str, version: tuple[int, int, int]) -> bool:
+    found = _PYTHON.fullmatch(clause)
+    if found is None:
+        return False
+    numbers = tuple(map(int, found["numbers"].split(".")))
+    whole = (*numbers, 0, 0)[:3]
+    alike = version[: len(numbers)] == numbers if found["any"] else version == whole
+    return {
+        "==": alike, "!=": not alike, ">=": version >= whole, "<=": version <= whole, ">": version > whole,
+        "<": version < whole, "~=": version >= whole and version[: len(numbers) - 1] == numbers[:-1],
+    }[found["how"]]  # fmt: skip
+
+
 def _of_python(listed: list[str], source: str) -> Dependencies | None:
     header = _header(source)
     in_header, python = header.get("dependencies", []), header.get("requires-python", "")
@@ -70,7 +89,7 @@ def _of_python(listed: list[str], source: str) -> Dependencies | None:
         raise invalid(_DEPENDENCIES, "name them here or in the source's header, not in both", "const")
     if not isinstance(in_header, list) or not isinstance(python, str):
         raise invalid(_SOURCE, "the header's `dependencies` is a list of texts, its `requires-python` a text", "type")
-    if python and not re.fullmatch(_VERSION_LIST, python):
+    if python and not all(_PYTHON.fullmatch(clause.strip()) for clause in python.split(",")):
         raise invalid(_SOURCE, f"{python!r} names no versions of Python; write for instance >=3.11", "pattern")
     packages = [
         *(_requirement(each, f"{_DEPENDENCIES}/{index}") for index, each in enumerate(listed)),

@@ -60,7 +60,7 @@ class Cgroup:
 
     def hold(self, pids: Iterable[int], resources: Resources, processes: int) -> None:
         """Set the limits, one processor's time among them, and take the processes in. Raises OSError."""
-        limits = {
+        limits: dict[str, dict[str, object]] = {
             "memory": {"memory.max": resources.memory_mb * _MIB, "memory.swap.max": 0, "memory.oom.group": 1},
             "pids": {"pids.max": processes + _MORE_PROCESSES},
             "cpu": {"cpu.max": f"{_PERIOD_US} {_PERIOD_US}"},

@@ -22,8 +22,12 @@ EMULATING = frozenset({"bash-lite"})
 _RUNNER = "/jail/run_python.py"
 _BASH_RUNNER, _BASHKIT = "/jail/run_bash.py", "/jail/_bashkit.abi3.so"
 _MODULE = "/jail/run_javascript.mjs"
-_ASK = "import json, sys, sysconfig; print(json.dumps([sys.base_prefix, sysconfig.get_path('stdlib'), sys.version]))"
+_ASK = """\
+import json, sys, sysconfig
+print(json.dumps([sys.base_prefix, sysconfig.get_path("stdlib"), sys.version_info[:3]]))
+"""
 _ASK_SECONDS = 10.0
+_OLDEST = (3, 9)
 _BOOT = 'mkdir "$HOME/.task" "$HOME/files" && printf "ready\\n" >&$1 && eval "$(cat)"'
 _DENO_FLAGS = ("--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-code-cache", "--allow-env")
 
@@ -67,7 +71,7 @@ def _find_python(folders: Folders | None) -> Found:
     return Missing(what, "install the package python3, or let all users read the one that runs Taskyard")
 
 
-def _python(path: str, prefix: str, library: str, runner: Path) -> Engine:
+def _python(path: str, prefix: str, library: str, version: tuple[int, int, int], runner: Path) -> Engine:
     own = () if prefix == "/usr" else (f"{prefix}/lib",)
     inside = path.startswith("/usr/lib") or any(path.startswith(each) for each in own)
     return Engine(
@@ -76,6 +80,7 @@ def _python(path: str, prefix: str, library: str, runner: Path) -> Engine:
         read=libraries(*own, *(() if inside else (path,)), *(() if library.startswith("/usr/lib") else (library,))),
         runner=str(runner),
         binds=(Bind(str(runner), _RUNNER),),
+        version=version,
     )
 
 
@@ -162,8 +167,8 @@ def _pythons() -> list[str]:
     return list(dict.fromkeys((own, "/usr/local/bin/python3", "/usr/bin/python3")))
 
 
-def _ask(path: str) -> tuple[str, str] | None:
-    """An interpreter's prefix and library; None for one that does not run or is too old."""
+def _ask(path: str) -> tuple[str, str, tuple[int, int, int]] | None:
+    """An interpreter's prefix, library and version; None for one that does not run or is too old."""
     try:
         answer = subprocess.run(  # noqa: S603 - an interpreter of this machine
             [path, "-I", "-S", "-c", _ASK], capture_output=True, timeout=_ASK_SECONDS, check=True, env={}
@@ -171,5 +176,5 @@ def _ask(path: str) -> tuple[str, str] | None:
         prefix, library, version = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    major, minor = version.split(".")[:2]
-    return (prefix, library) if (int(major), int(minor)) >= (3, 9) else None
+    major, minor, micro = version
+    return (prefix, library, (major, minor, micro)) if (major, minor) >= _OLDEST else None

@@ -40,7 +40,7 @@ class Engine(NamedTuple):
     limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes. `allows_reading`: its option
     for files it may read, if it has permissions of its own. `aborts_when_full`: whether it ends by a signal when it is
     out of memory. `allows_network`: its option likewise for a network. `has_network`: whether there is one.
-    `path`: folders in the jail with packages of its language.
+    `path`: folders in the jail with packages of its language. `version`: of its language, where that matters.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Engine(NamedTuple):
     allows_network: str = ""
     has_network: bool = False
     path: tuple[str, ...] = ()
+    version: tuple[int, int, int] = (0, 0, 0)
 
     def reading(self, binds: Sequence[Bind]) -> Engine:
         """This engine, itself allowing what the jail shows of these."""

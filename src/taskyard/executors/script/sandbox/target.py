@@ -87,15 +87,15 @@ class Sandbox:
         """The engine with the packages that the call depends on, and the hash of their lock. Raises _Refused."""
         try:
             wanted = dependencies_of(call.implementation)
-            if wanted is None:
-                return engine, ""
-            installed = await self._packages.get(wanted, engine)
+            installed = None if wanted is None else await self._packages.get(wanted, engine)
         except ValidationFailed as error:
             raise _Refused(Failed(TaskError("VALIDATION_ERROR", error.message, error.details))) from None
         except Uninstallable as error:
             if error.retryable:
                 raise _Refused(Failed(TaskError("SANDBOX_ERROR", error.message, retryable=True))) from None
             raise _Refused(_unavailable(error.message, {})) from None
+        if wanted is None or installed is None:
+            return engine, ""
         return self._packages.shown(engine, wanted, installed, tier), installed.lock
 
     async def _fitted(

@@ -29,6 +29,16 @@ def write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def loaded(path: str) -> Any:
+    """Bashkit's library, from a folder that cannot be looked into."""
+    from importlib.machinery import ExtensionFileLoader, ModuleSpec
+
+    loader = ExtensionFileLoader("_bashkit", path)
+    module = loader.create_module(ModuleSpec("_bashkit", loader, origin=path))
+    loader.exec_module(module)
+    return module
+
+
 def made(bash: Any, request: dict[str, Any]) -> None:
     """The files that the script finds."""
     files = bash.fs()
@@ -89,13 +99,11 @@ def run(library: Any, request: dict[str, Any], descriptor: int) -> int:
 def main() -> None:
     """One request, one answer."""
     path, descriptor = sys.argv[1], int(sys.argv[2])
-    sys.path.append(os.path.dirname(path))
-    import _bashkit  # type: ignore[import-not-found]
-
+    library = loaded(path)
     write(descriptor, b"ready\n")
     request = eval(sys.stdin.buffer.read(), {})
     try:
-        code = run(_bashkit, request, descriptor)
+        code = run(library, request, descriptor)
     except MemoryError:
         write(descriptor, b'{"type": "error", "error": {"code": "LIMIT:memory", "message": "out of memory"}}\n')
         code = 1

@@ -52,8 +52,9 @@ def run(told: dict[str, Any], say: Any) -> dict[str, Any]:
         )  # fmt: skip
         resource.prlimit(process.pid, resource.RLIMIT_CPU, (cpu, cpu + 1))
         os.close(writes)
-        last, kept = follow(process, told["request"].encode(), reads, say)
-        code = process.wait()
+        with process:
+            last, kept = follow(process, told["request"].encode(), reads, say)
+        code = process.returncode
     if last is not None and (last["type"] == "error" or code == 0):
         return last
     if code < 0 and -code == 24:
@@ -65,7 +66,7 @@ def run(told: dict[str, Any], say: Any) -> dict[str, Any]:
     return {"type": "result", "output": {"stdout": kept.decode("utf-8", "replace"), "exitCode": 0}}
 
 
-def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[Any, bytes]:
+def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[dict[str, Any] | None, bytes]:
     """Give it its request and hear it to its end: its last word, and the beginning of what it printed."""
     import threading
 
@@ -86,7 +87,7 @@ def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[Any, byt
     threads = [threading.Thread(target=each, daemon=True) for each in (printed, ask)]
     for thread in threads:
         thread.start()
-    last = None
+    last: dict[str, Any] | None = None
     with os.fdopen(reads, encoding="utf-8", errors="replace") as frames:
         for line in frames:
             frame = read(line)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from taskyard.domain.dependencies import Dependencies
+from taskyard.domain.dependencies import Dependencies, is_python
 from taskyard.domain.isolation import BUBBLEWRAP
 from taskyard.executors.script.sandbox.jail import Bind, Engine
 from taskyard.executors.script.sandbox.packages import npm, python
@@ -54,9 +54,17 @@ class Packages:
         self._stop = threading.Event()
         self._getting: dict[str, asyncio.Task[Installed]] = {}
 
-    async def get(self, wanted: Dependencies, engine: Engine) -> Installed:
-        """What is wanted, for this engine. Who is cancelled meanwhile lets it go on. Raises Uninstallable."""
+    async def get(self, wanted: Dependencies, engine: Engine) -> Installed | None:
+        """What is wanted, for this engine; None where that is no package. Raises Uninstallable.
+
+        Who is cancelled meanwhile lets it go on.
+        """
         where = self._origin.npm_registry if engine.name == "deno" else self._origin.python_index
+        if engine.name == "python" and not is_python(wanted.python, engine.version):
+            here = ".".join(map(str, engine.version))
+            raise Uninstallable(f"the source asks for Python {wanted.python}, and jails have {here}")
+        if not wanted.packages:
+            return None
         if where == NONE:
             raise Uninstallable("no packages are installed here; the operator has set no index to get them from")
         wish = _digest(json.dumps([wanted, engine.name, engine.argv[0], where]))

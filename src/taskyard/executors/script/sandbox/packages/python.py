@@ -34,8 +34,7 @@ def resolve(installer: Installer, uv: Path, python: str, index: str, wanted: Dep
     """The lock: exact versions with their hashes, of all that is needed. Raises Uninstallable."""
     project = installer.folder / "pyproject.toml"
     asked = json.dumps(list(wanted.packages))  # a list of texts is written alike in TOML
-    python_too = f"requires-python = {json.dumps(wanted.python)}\n" if wanted.python else ""
-    project.write_text(f'[project]\nname = "task"\nversion = "0"\n{python_too}dependencies = {asked}\n')
+    project.write_text(f'[project]\nname = "task"\nversion = "0"\ndependencies = {asked}\n')
     lock = installer.folder / "lock.txt"
     words = ["pip", "compile", *_common(python, index), "--generate-hashes", "--no-header", "--no-annotate"]
     code, said = installer.run([str(uv), *words, "--output-file", str(lock), str(project)])
