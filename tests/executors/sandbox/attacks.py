@@ -158,7 +158,7 @@ export default async function (input, ctx) {{
     tcp: () => Deno.connect({{ hostname: "127.0.0.1", port: {port} }}),
     fetch: () => fetch("http://127.0.0.1:{port}/"),
     remote: () => import("http://127.0.0.1:{port}/a.js"),
-    npm: () => import("npm:left-pad"),
+    npm: () => import("np" + "m:left-pad"),
     jsr: () => import("jsr:@std/path"),
     listen: () => Deno.listen({{ port: 0 }}),
     run: () => new Deno.Command("/bin/true").output(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,13 @@ async def test_what_cannot_be_given_is_refused(box: Sandbox, implementation: dic
     heard = Heard()
     report = await box.run(call("python", "def main(i, c): return 1", implementation=implementation), heard)
     assert (error_of(report).code, heard.tiers) == ("SANDBOX_UNAVAILABLE", [])
+
+
+async def test_a_worker_that_gives_way_itself_can_start_jails() -> None:
+    """Only root may lower a niceness, and a worker may have any."""
+    drop = "os.geteuid() or os.setresuid(65534, 65534, 65534)"
+    code = f"import os\nfrom taskyard.executors.script.sandbox.launch import Launcher\nos.nice(12)\n{drop}\n"
+    code += "print(Launcher().thread.submit(os.getpriority, os.PRIO_PROCESS, 0).result())"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert int(out) >= 12

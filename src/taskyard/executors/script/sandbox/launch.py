@@ -114,4 +114,5 @@ def _close(*descriptors: int) -> None:
 
 
 def _give_way() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(own, _NICENESS))  # a lower one is root's to give
