@@ -21,6 +21,7 @@ from taskyard.api.services import ApiServices
 from taskyard.app import VERSION, App
 from taskyard.errors import ConfigurationError
 from taskyard.security.caller import ADMIN, Caller
+from taskyard.security.jwks import fetching
 from taskyard.security.keys import derive, load_or_create_admin_token
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.origin import loopback_origins
@@ -67,6 +68,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
             jwks_url=settings["TASKYARD_JWKS_URL"],
             issuer=settings["TASKYARD_JWT_ISSUER"],
             audience=settings["TASKYARD_JWT_AUDIENCE"],
+            fetch=fetching(lambda: app.egress),
             auth_service=None if auth is None else AuthService(auth),
         ),
         leases=LeaseSigner(derive(master, "lease")),
@@ -111,6 +113,7 @@ async def serve(
                 ready(Address(url, _login_link(services, url), services))
             with _signals(stop):
                 await stop.wait()
+            app.stopping.set()
             services.closing.set()
 
 

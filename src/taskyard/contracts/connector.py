@@ -61,7 +61,10 @@ class Connector(Protocol):
         """
 
     async def receive(self) -> list[Received]:
-        """What came, waited for a while; none where there was none. Raises Away."""
+        """What came, waited for a while; none where there was none. Raises Away.
+
+        When it is canceled, what comes all the same is not kept from others.
+        """
 
     async def extend(self, received: Sequence[Received]) -> None:
         """These are still being worked on: nobody else shall get them. Raises Away."""

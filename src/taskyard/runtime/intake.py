@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -30,10 +30,14 @@ log = structlog.get_logger("taskyard.intake")
 
 
 class IntakeOptions(NamedTuple):
-    """With whose rights events come, how large they may be (bytes), and how pauses pass."""
+    """With whose rights events come, how large they may be (bytes), and how pauses pass.
+
+    `is_over`: whether the process has been told to stop, so that nothing more is to be asked for.
+    """
 
     caller: Caller
     max_body: int = 1 << 20
+    is_over: Callable[[], bool] = lambda: False
     wait: Wait = asyncio.sleep
     extend_every: float = _EXTEND_EVERY
 
@@ -63,11 +67,13 @@ class Intake:
 
     async def _run(self) -> None:
         failures = 0
-        while True:
+        while not self._options.is_over():
             try:
                 received = await self._connector.receive()
                 failures = 0
-                if received:
+                if received and self._options.is_over():
+                    await self._connector.release(received)
+                elif received:
                     await self._take_all(received)
             except Away as error:
                 failures += 1

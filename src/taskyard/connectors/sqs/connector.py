@@ -13,7 +13,9 @@ from taskyard.contracts.connector import Away, Message, Received, Refusal
 
 VISIBILITY = 60
 """Seconds that a message is hidden from others, unless it is extended."""
-_WAIT = 10
+_CLOSING = 2.0
+_WAIT = 5
+"""Seconds that SQS is asked to wait for a message; whoever stops waits as long."""
 
 
 class SqsConnector:
@@ -39,7 +41,17 @@ class SqsConnector:
         return await send(await self._connected(), self._options.queue_out, messages)
 
     async def receive(self) -> list[Received]:
-        """See the contract."""
+        """See the contract. SQS answers, and hides what it answers, also when nobody waits for that any more."""
+        polling = asyncio.create_task(self._poll())
+        try:
+            return await asyncio.shield(polling)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Away, TimeoutError):
+                async with asyncio.timeout(self._wait + _CLOSING):
+                    await self.release(await polling)
+            raise
+
+    async def _poll(self) -> list[Received]:
         client = await self._connected()
         async with reaching():
             answer = await client.receive_message(

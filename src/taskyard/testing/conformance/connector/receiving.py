@@ -14,6 +14,7 @@ __all__ = ["TestReceiving"]
 
 _PATIENCE = 30.0
 _QUIET_LOOKS = 1
+_TURNS = 50
 
 
 async def receive(connector: Connector, count: int) -> list[Received]:
@@ -71,6 +72,21 @@ class TestReceiving:
         await connector.extend(held)
         assert await is_quiet(connector)
         await connector.acknowledge(held)
+
+    async def test_who_no_longer_waits_keeps_nothing_from_others(self, connector: Connector, far: FarSide) -> None:
+        assert await is_quiet(connector)
+        waiting = asyncio.create_task(connector.receive())
+        for _ in range(_TURNS):  # it has asked by then
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await far.put([b"0"], "a")
+        await asyncio.gather(waiting, return_exceptions=True)
+        await connector.close()
+        other = far.connect()
+        try:
+            assert [one.body for one in await receive(other, 1)] == [b"0"]
+        finally:
+            await other.close()
 
     async def test_another_gets_what_one_left_behind(self, connector: Connector, far: FarSide) -> None:
         await far.put([b"0", b"1", b"2"], "a")
