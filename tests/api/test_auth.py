@@ -17,12 +17,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from taskyard.api.access import ACCESS, PUBLIC_PATHS
-from taskyard.api.authenticate import Authenticator, fetch, record_of
+from taskyard.api.authenticate import Authenticator, record_of
 from taskyard.api.routing import Operation, build_routes
 from taskyard.api.server import all_operations
-from taskyard.errors import ConfigurationError, Overloaded, Unauthorized
+from taskyard.errors import CallFailed, ConfigurationError, EgressRefused, Overloaded, Unauthorized
 from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import Caller
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.guard import Guard
+from taskyard.security.egress.rules import Rules
+from taskyard.security.jwks import fetching
 from taskyard.security.session import Session
 from taskyard.security.tokens import mint
 from tests.api.yard import ADMIN_TOKEN, BASE, PORT, SECRET, Client, bearer, listening
@@ -246,13 +250,21 @@ async def test_an_identity_provider_may_sign(client: Client) -> None:
     routes = [Route("/keys", lambda _: JSONResponse(keys)), Route("/{other}", show)]
     store = client.services.engine.store
     async with listening(lambda _: Starlette(routes=routes)) as port:
-        good = Authenticator(store, jwks_url=f"http://127.0.0.1:{port}/keys")
+        egress = Egress(Guard(Rules.parse([])))
+        fetch = fetching(lambda: egress)
+        good = Authenticator(store, jwks_url=f"http://127.0.0.1:{port}/keys", fetch=fetch)
         assert await good.authenticate(token) == Caller("ada", frozenset({"tasks:read"}), is_token=True)
         for path in ("moved", "broken"):
+            faulty = Authenticator(store, jwks_url=f"http://127.0.0.1:{port}/{path}", fetch=fetch)
             with pytest.raises(Overloaded):
-                await Authenticator(store, jwks_url=f"http://127.0.0.1:{port}/{path}").authenticate(token)
-        with pytest.raises(ValueError, match="more than 10 bytes"):
+                await faulty.authenticate(token)
+        with pytest.raises(CallFailed, match="larger than 10 bytes"):
             await fetch(f"http://127.0.0.1:{port}/keys", 10)
+        denied = Egress(Guard(Rules.parse([], ["127.0.0.1"])))
+        with pytest.raises(EgressRefused):
+            await fetching(lambda: denied)(f"http://127.0.0.1:{port}/keys", 10)
+        await egress.aclose()
+        await denied.aclose()
 
 
 def test_two_issuers_are_refused(tmp_path: Path, client: Client) -> None:

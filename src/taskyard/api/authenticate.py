@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import httpx
 import msgspec
 
 from taskyard.contracts.vault import Vault
@@ -16,7 +15,7 @@ from taskyard.errors import ConfigurationError, Unauthorized
 from taskyard.security import encoding
 from taskyard.security.api_tokens import hash_api_token, is_api_token
 from taskyard.security.caller import LOCAL, SCOPES, Caller
-from taskyard.security.jwks import FETCH_SECONDS, JwksVerifier
+from taskyard.security.jwks import Fetch, JwksVerifier
 from taskyard.security.tokens import JwtVerifier
 
 ADMIN_SUBJECT = "admin"
@@ -34,7 +33,7 @@ class Verifier(Protocol):
 class Authenticator:
     """Accepts API tokens from the store, the admin token of the data directory, and signed tokens if set up.
 
-    `now` gives unix seconds.
+    `fetch` reads the key set at `jwks_url`; `now` gives unix seconds.
     Raises ConfigurationError when both ways to check signed tokens are set, or one is unusable.
     """
 
@@ -48,6 +47,7 @@ class Authenticator:
         issuer: str = "",
         audience: str = "",
         auth_service: Verifier | None = None,
+        fetch: Fetch | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         if auth_service is not None and (jwt_secret or jwks_url):
@@ -56,7 +56,8 @@ class Authenticator:
             )
         self._vault = vault
         self._admin_hash = hash_api_token(admin_token) if admin_token else ""
-        self._verifier = auth_service or _verifier(jwt_secret, jwks_url, issuer or None, audience or None, now)
+        signed = (jwt_secret, jwks_url, issuer or None, audience or None)
+        self._verifier = auth_service or _verifier(*signed, fetch, now)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller a token proves. Raises Unauthorized for any other, Overloaded when it cannot be checked."""
@@ -123,28 +124,19 @@ class _SharedSecret:
 
 
 def _verifier(
-    secret: str, jwks_url: str, issuer: str | None, audience: str | None, now: Callable[[], float]
+    secret: str,
+    jwks_url: str,
+    issuer: str | None,
+    audience: str | None,
+    fetch: Fetch | None,
+    now: Callable[[], float],
 ) -> Verifier | None:
     if secret and jwks_url:
         raise ConfigurationError("TASKYARD_JWT_SECRET and TASKYARD_JWKS_URL are both set; tokens have one issuer")
     if secret:
         return _SharedSecret(JwtVerifier(secret.encode(), issuer, audience, now), now)
     if jwks_url:
+        if fetch is None:
+            raise TypeError("nothing is given that fetches the key set")
         return JwksVerifier(jwks_url, issuer, audience, fetch, now)
     return None
-
-
-async def fetch(url: str, max_bytes: int) -> bytes:
-    """The body of a 200 answer of at most `max_bytes`; no redirect is followed. Raises ValueError, httpx.HTTPError."""
-    async with (
-        httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False, trust_env=False) as client,
-        client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
-    ):
-        if answer.status_code != httpx.codes.OK:
-            raise ValueError(f"{url} answers {answer.status_code}")
-        body = bytearray()
-        async for chunk in answer.aiter_raw():
-            body += chunk
-            if len(body) > max_bytes:
-                raise ValueError(f"{url} answers more than {max_bytes} bytes")
-        return bytes(body)

@@ -34,7 +34,7 @@ _CONNECTOR_SETTINGS = {
         "TASKYARD_KAFKA_TOPICS_OUT": "tasks",
     },
     "sqs": {"AWS_REGION": "eu-central-1", "SQS_QUEUE_URL": "", "TASKYARD_SQS_OUTPUT_URL": ""},
-    "http": {"TASKYARD_HTTP_URL": "http://127.0.0.1:9000/events", "TASKYARD_EGRESS_ALLOW": "127.0.0.1"},
+    "http": {"TASKYARD_HTTP_URL": "http://127.0.0.1:9000/events"},
 }
 
 

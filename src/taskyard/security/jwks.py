@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
@@ -15,6 +16,7 @@ from joserfc.jwk import ECKey, Key, RSAKey
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.security import encoding
 from taskyard.security.caller import Caller
+from taskyard.security.egress.client import Egress, Limits
 from taskyard.security.jwt import Expectation, caller_of, read_claims, read_header, refuse
 
 MAX_KEY_SET_BYTES = 256 * 1024
@@ -110,6 +112,22 @@ class JwksVerifier:
 
     def _is_older(self, moment: float, seconds: float) -> bool:
         return not 0 <= self._now() - moment < seconds
+
+
+def fetching(egress: Callable[[], Egress]) -> Fetch:
+    """Fetches by the guarded client. The address is the operator's own, so its host may be a private one.
+
+    Raises CallFailed, EgressRefused, and ValueError for another answer than 200.
+    """
+
+    async def fetch(url: str, max_bytes: int) -> bytes:
+        limits = Limits(total=FETCH_SECONDS, max_bytes=max_bytes)
+        answer = await egress().trusting(url).send("GET", url, limits=limits)
+        if answer.status_code != httpx.codes.OK:
+            raise ValueError(f"{url} answers {answer.status_code}")
+        return answer.content
+
+    return fetch
 
 
 def read_key_set(body: bytes) -> dict[str, _VerifyingKey]:

@@ -51,6 +51,7 @@ class Egress:
         self._own_tls = tls is not None
         self._tls = tls or tls_context()
         self._client = guarded_client(guard, self._tls, proxy, max_connections)
+        self._trusting: dict[str, Egress] = {}
 
     def with_tls(self, tls: ssl.SSLContext) -> Egress:
         """Another one under the same guard that shows a client certificate or trusts other authorities."""
@@ -64,13 +65,20 @@ class Egress:
 
     def trusting(self, url: str, tls: ssl.SSLContext | None = None) -> Egress:
         """Another one that may reach the host of `url` besides, for an address that the operator has set himself:
-        never for one that a user gave.
+        never for one that a user gave. It is closed with this one, unless it has a `tls` of its own.
         """
-        guard = self.guard.trusting(parse_url(url).host)
-        return Egress(guard, tls=tls, proxy=self._proxy, max_connections=self._max_connections)
+        host = parse_url(url).host
+        if tls is None and host in self._trusting:
+            return self._trusting[host]
+        other = Egress(self.guard.trusting(host), tls=tls, proxy=self._proxy, max_connections=self._max_connections)
+        if tls is None:
+            self._trusting[host] = other
+        return other
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Close all connections, and those of the clients that trust a host besides."""
+        for other in self._trusting.values():
+            await other.aclose()
         await self._client.aclose()
 
     async def send(
