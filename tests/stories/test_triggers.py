@@ -1,5 +1,6 @@
 """`@yard.on`: code in the process that hears what happens to tasks, by three forms of name, in order."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -44,6 +45,33 @@ async def test_the_three_forms_of_a_name_are_called_in_order(yard: Taskyard) -> 
         for state in ("Created", "Running", "Done")
         for form in ("task", "taskSendInvoice", "event_e1OwnedTaskSendInvoice")
     ]
+
+
+async def test_progress_is_heard_by_who_names_it_before_the_end(yard: Taskyard) -> None:
+    heard: list[TaskEvent] = []
+    patterns = Heard(yard, "*")
+    told = asyncio.Event()
+
+    @yard.on("task.progress")
+    def hear(event: TaskEvent) -> None:
+        heard.append(event)
+        told.set()
+
+    @yard.task
+    async def slow(ctx: Context) -> None:
+        ctx.progress(1, 2, "half")
+        await told.wait()
+
+    yard.on("taskDone")(heard.append)
+    async with yard.worker():
+        run = await yard.start("slow")
+        await run.result()
+        await eventually(lambda: len(heard) == 2)
+    assert [event.key for event in heard] == ["task.progress", "task.completed"]
+    assert heard[0].data == {
+        "taskId": run.id, "progress": {"current": 1, "total": 2, "action": "half", "percent": 50.0},
+    }  # fmt: skip
+    assert len(patterns) == 3  # created, started, completed
 
 
 async def test_every_state_has_its_name(yard: Taskyard) -> None:

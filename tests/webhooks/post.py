@@ -11,9 +11,11 @@ import msgspec
 from taskyard import Taskyard
 from taskyard.contracts.webhooks import DeliveryFilter, DeliveryRow, SubscriptionRow
 from taskyard.domain.definition import Definition
+from taskyard.domain.queue import Queue
 from taskyard.domain.webhook import Endpoint
 from taskyard.engine.cancel import cancel
 from taskyard.engine.define import define
+from taskyard.engine.lease import DequeueRequest, HeartbeatRequest, Report, dequeue, heartbeat
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit, submit_many
 from taskyard.engine.subscriptions import subscribe
@@ -22,7 +24,10 @@ from taskyard.notify.webhooks.lines import Lines
 from taskyard.notify.webhooks.planner import Planner
 from taskyard.security.caller import LOCAL, Caller
 from taskyard.security.egress.client import Egress
+from taskyard.security.lease import LeaseSigner
 from taskyard.testing.clock import ManualClock
+
+_SIGNER = LeaseSigner(b"k" * 32)
 
 
 class Post:
@@ -70,6 +75,18 @@ class Post:
     async def one(self, caller: Caller = LOCAL, **fields: Any) -> int:
         """One task that waits."""
         return int((await submit(self.engine, TaskRequest(task_definition_id="sums", **fields), caller)).task.task_id)
+
+    async def lease(self) -> str:
+        """Have a worker elsewhere begin the task that waits; its lease token."""
+        (message,) = await dequeue(self.engine, _SIGNER, LOCAL, Queue.AUTOMATED, DequeueRequest(worker_id="elsewhere"))
+        return str(message["leaseToken"])
+
+    async def report(self, task_id: int, token: str, current: int) -> None:
+        """The worker says how far the task is, and whoever wants that is told."""
+        said = HeartbeatRequest(lease_token=token, progress=Report(current=current, total=4))
+        await heartbeat(self.engine, _SIGNER, LOCAL, task_id, said)
+        await self.planner.plan_progress()
+        await self.send()
 
     async def end(self, task_id: int, reason: str | None = None) -> None:
         """Cancel a task. That is an event."""

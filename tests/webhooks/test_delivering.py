@@ -79,6 +79,54 @@ async def test_only_what_is_wanted_and_only_from_then_on(post: Post) -> None:
     ]  # fmt: skip
 
 
+async def test_progress_is_told_to_who_names_it_and_only_behind_all_else(post: Post) -> None:
+    async with receiving(TAKEN) as receiver:
+        url = f"http://127.0.0.1:{receiver.port}"
+        await post.subscribe(f"{url}/named", "task.created", "task.progress", "task.canceled")
+        await post.subscribe(f"{url}/type", "task.instance.progress", filter="data.progress.current > `1`")
+        await post.subscribe(f"{url}/pattern", "task.*")
+        (task_id,) = await post.start()
+        token = await post.lease()
+        receiver.answer = REFUSED
+        await post.settle()
+        await post.report(task_id, token, 1)  # what was created has not been taken yet
+        receiver.answer = TAKEN
+        await post.pass_time(5)
+        await post.planner.plan_progress()  # now it has
+        await post.send()
+        await post.report(task_id, token, 2)
+        await post.planner.plan_progress()  # nothing new
+        await post.send()
+        await post.end(task_id)
+        await post.settle()
+        await post.planner.plan_progress()
+        await post.send()
+    told: dict[str, list[dict[str, Any]]] = {"/named": [], "/type": [], "/pattern": []}
+    for asked in receiver.asked:
+        told[asked.target].append(json.loads(asked.body))
+    kinds = {place: [each["type"].rpartition(".")[2] for each in envelopes] for place, envelopes in told.items()}
+    assert kinds["/named"] == ["created", "created", "progress", "progress", "canceled"]
+    assert kinds["/type"] == ["progress"]
+    assert "progress" not in kinds["/pattern"]
+    progress = told["/type"][0]
+    assert progress["data"] == {
+        "taskId": str(task_id), "progress": {"current": 2, "total": 4, "action": None, "percent": 50.0},
+    }  # fmt: skip
+    assert progress["sequence"] < told["/named"][-1]["sequence"]
+    assert "task.progress" not in {row.event for row in await post.deliveries()}
+
+
+async def test_progress_that_is_refused_is_not_sent_again_and_disables_nobody(post: Post) -> None:
+    async with receiving(REFUSED) as receiver:
+        row, _ = await post.subscribe(f"http://127.0.0.1:{receiver.port}", "task.progress")
+        (task_id,) = await post.start()
+        await post.report(task_id, await post.lease(), 1)
+        for wait in SCHEDULE[1:]:
+            await post.pass_time(wait)
+    assert keys(receiver.asked) == ["progress"]
+    assert is_enabled(await get_subscription(post.engine, LOCAL, row.id))
+
+
 async def test_what_fails_is_tried_at_the_times_of_the_contract_and_then_given_up(post: Post) -> None:
     async with receiving(REFUSED) as receiver:
         row, _ = await post.subscribe(f"http://127.0.0.1:{receiver.port}")

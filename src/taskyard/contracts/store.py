@@ -343,6 +343,9 @@ class Reading(Protocol):
     async def running(self, task_ids: Sequence[int]) -> list[tuple[int, Place]]:
         """The present claims on these tasks."""
 
+    async def reporting(self) -> list[tuple[int, int]]:
+        """The tasks under lease that have said how far they are, by id, each with the sequence of what it said."""
+
     async def notes(self, task_ids: Sequence[int]) -> list[Note]:
         """The notes on these tasks, oldest first."""
 

@@ -69,13 +69,14 @@ class DeliveryRow(NamedTuple):
 
 
 class DeliveryChange(NamedTuple):
-    """What a try has made of a delivery."""
+    """What a try has made of a delivery; one that is over and not `kept` is forgotten."""
 
     id: int
     status: Status
     tries: int
     next_at: int | None
     log: bytes
+    kept: bool = True
 
 
 class DeliveryFilter(NamedTuple):
@@ -138,6 +139,9 @@ class Deliveries(Protocol):
 
         Each is due at once, unless another is open for its endpoint and task: then when those before it are over.
         """
+
+    async def plan_idle(self, deliveries: Sequence[DeliveryRow]) -> list[int]:
+        """Store those for whose endpoint and task no other is open, each due at once; their ids."""
 
     async def add_delivery(self, delivery: DeliveryRow) -> None:
         """Store a delivery as it is given, beside the others."""

@@ -16,14 +16,15 @@ from taskyard.domain.event_data import (
     CreatedData,
     EventData,
     FailedData,
+    ProgressData,
     RetryData,
     StartedData,
 )
-from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note
+from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note, Progress
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import EventType
 from taskyard.domain.priority import Priority
-from taskyard.domain.task import detail_of, iso, time_of
+from taskyard.domain.task import detail_of, iso, progress_json, time_of
 
 SOURCE = "task-execution-layer"
 _SUMMARY_LENGTH = 1024
@@ -115,9 +116,13 @@ def tell_event(type_: EventType, number: int, at: int, ground: Ground) -> TaskEv
         data = _plain(_DATA[type_](ground, at))
     else:
         data = _plain(EventData(*_task(ground))) | _MORE.get(type_, _noted)(ground, at)
-    identity = str(sequence.event_id(body.id, number))
-    metadata = Metadata(body.correlation_id or str(sequence.correlation_id(body.id)))
-    return TaskEvent(name.key, name.type, identity, number, time_of(at), data, metadata)
+    return _told(name, body, number, at, data)
+
+
+def tell_progress(body: Body, progress: Progress) -> TaskEvent:
+    """How far a task says it is, as an event; such are not kept, and told to those who name them."""
+    data = msgspec.to_builtins(ProgressData(str(body.id), progress_json(progress) or {}))
+    return _told(NAMES[EventType.PROGRESS], body, progress.sequence, progress.at, data)
 
 
 def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback: bool) -> list[str]:
@@ -133,6 +138,12 @@ def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback
         if body.cause_type is not None and body.cause is not None:
             names.append(f"{body.cause_type}_{body.cause}OwnedTask{camel}{each}")
     return names
+
+
+def _told(name: EventName, body: Body, number: int, at: int, data: dict[str, Any]) -> TaskEvent:
+    identity = str(sequence.event_id(body.id, number))
+    metadata = Metadata(body.correlation_id or str(sequence.correlation_id(body.id)))
+    return TaskEvent(name.key, name.type, identity, number, time_of(at), data, metadata)
 
 
 def _plain(data: EventData) -> dict[str, Any]:

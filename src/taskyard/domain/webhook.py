@@ -10,6 +10,7 @@ import msgspec
 
 from taskyard.domain.event import NAMES, TaskEvent
 from taskyard.domain.expression import check_expression, evaluate
+from taskyard.domain.lifecycle import EventType
 from taskyard.domain.policy import invalid
 from taskyard.domain.rate import parse_rate
 
@@ -23,6 +24,9 @@ CALLBACK_KEYS = frozenset({"task.completed", "task.failed", "task.canceled"})
 
 OVERLAP = 86_400.0
 """Seconds for which a secret that was replaced still signs, where nothing else is said."""
+
+PROGRESS = NAMES[EventType.PROGRESS]
+"""What is told only to those who name it, tried once, and not kept."""
 
 _ALIASES = {"task-created": "task.created", "task-completed": "task.completed"}
 _USER_TASK = "user-task-completed"
@@ -192,6 +196,18 @@ class Selection:
         """Whether it wants the event with these names; a filter that cannot be told is taken for false."""
         if not any(name in self._exact or any(_fits(parts, name) for parts in self._starred) for name in names):
             return False
+        return self._passes(envelope)
+
+    @property
+    def names_progress(self) -> bool:
+        """Whether it names progress, which no pattern means."""
+        return not self._exact.isdisjoint((PROGRESS.key, PROGRESS.type))
+
+    def wants_progress(self, envelope: dict[str, Any]) -> bool:
+        """Whether it wants to be told of this progress."""
+        return self.names_progress and self._passes(envelope)
+
+    def _passes(self, envelope: dict[str, Any]) -> bool:
         if self._filter is None:
             return True
         try:

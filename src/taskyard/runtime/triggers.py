@@ -13,8 +13,10 @@ import structlog
 
 from taskyard.contracts.records import Topic
 from taskyard.domain.event import TaskEvent
+from taskyard.domain.webhook import PROGRESS
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import read_feed
+from taskyard.engine.progress import EVERY, read_reports
 from taskyard.errors import TaskyardError
 
 _AT_ONCE = 200
@@ -35,6 +37,10 @@ class Listeners:
     def add(self, name: str, listener: Listener) -> None:
         """Call `listener(event)` for `name`: a trigger name, a routing key, an event type, or a name emitted."""
         self._by_name[name].append(listener)
+
+    def hears(self, *names: str) -> bool:
+        """Whether somebody listens for one of these names."""
+        return any(name in self._by_name for name in names)
 
     def __bool__(self) -> bool:
         return bool(self._by_name)
@@ -58,6 +64,8 @@ class Triggers:
         self._engine = engine
         self._listeners = listeners
         self._after = 0
+        self._told: dict[int, int] = {}
+        self._look_at = 0.0
         self._woken = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +108,7 @@ class Triggers:
     async def _step(self) -> bool:
         """Tell what is new; False when nothing was."""
         try:
+            progress = await self._progress()  # before what may have followed it
             events = await read_feed(self._engine, self._after, _AT_ONCE)
         except TaskyardError as error:
             log.warning("listeners wait for the store", reason=error.message)
@@ -107,8 +116,27 @@ class Triggers:
             return True
         for one in events:
             self._after = one.pos
+            task_id = one.event.data["taskId"]
+            if task_id in progress and progress[task_id].sequence < one.event.sequence:
+                await self._tell_progress(progress.pop(task_id))
             await self._listeners.call(names_of(one.event, one.triggers), one.event)
+        for event in progress.values():
+            await self._tell_progress(event)
         return bool(events)
+
+    async def _tell_progress(self, event: TaskEvent) -> None:
+        await self._listeners.call([event.key, event.type], event)
+
+    async def _progress(self) -> dict[str, TaskEvent]:
+        """What running tasks have reported, by their ids; now and then, if somebody listens for that."""
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at or not self._listeners.hears(PROGRESS.key, PROGRESS.type):
+            return {}
+        self._look_at = now + EVERY
+        events, reporting = await read_reports(self._engine, lambda task_id: self._told.get(task_id, 0))
+        self._told |= {task_id: event.sequence for task_id, event in events.items()}
+        self._told = {task_id: number for task_id, number in self._told.items() if task_id in reporting}
+        return {event.data["taskId"]: event for event in events.values()}
 
 
 def names_of(event: TaskEvent, triggers: list[str]) -> list[str]:

@@ -185,6 +185,10 @@ class _Told(Listeners):
     def __bool__(self) -> bool:
         return True
 
+    def hears(self, *names: str) -> bool:
+        """See Listeners."""
+        return self._inner.hears(*names)
+
     async def call(self, names: list[str], subject: Any) -> None:
         """Call the yard's own."""
         await self._inner.call(names, subject)

@@ -15,7 +15,7 @@ import structlog
 
 from taskyard.contracts.webhooks import DeliveryChange, DeliveryRow, SubscriptionRow
 from taskyard.domain.task import iso
-from taskyard.domain.webhook import Health, Heard, Verdict, fare, judge
+from taskyard.domain.webhook import PROGRESS, Health, Heard, Status, Verdict, fare, judge
 from taskyard.engine.deliveries import tries_of
 from taskyard.engine.engine import Engine
 from taskyard.errors import TaskyardError
@@ -162,6 +162,8 @@ def _follow(result: _Result, health: Health, now: int) -> tuple[DeliveryChange, 
     entries = [*tries_of(row), tried.entry][-_LOG_KEPT:]
     first = datetime.fromisoformat(str(entries[-min(tries, len(entries))]["at"]))
     health = fare(health, tried.heard, verdict, _microseconds(first), began)
+    if row.event == PROGRESS.key:
+        return DeliveryChange(row.id, Status.DEAD, tries, None, row.log, kept=False), health
     return DeliveryChange(row.id, verdict.status, tries, verdict.next_at, msgspec.json.encode(entries)), health
 
 

@@ -12,6 +12,7 @@ from taskyard.domain.webhook import CALLBACK, Selection, names_of
 from taskyard.engine.callbacks import callbacks_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import FeedEvent, read_page
+from taskyard.engine.progress import read_reports
 
 _AT_ONCE = 500
 
@@ -22,6 +23,7 @@ class Planner:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._selections: dict[str, tuple[int, Selection]] = {}
+        self._told: dict[str, dict[int, int]] = {}
 
     async def plan(self) -> bool:
         """Plan a piece of what is new; False when nothing was.
@@ -44,6 +46,32 @@ class Planner:
             row._replace(id=id_) for row, id_ in zip(sorted(rows, key=_order), store.new_ids(len(rows)), strict=True)
         ]
         return await store.plan_deliveries(rows, mark.pos, page.end)
+
+    async def plan_progress(self) -> None:
+        """Plan what running tasks report, for those who name it, once they have been told all else about the task."""
+        store = self._engine.store
+        subscribers = [(row, self._selection(row)) for row in await store.enabled_subscriptions()]
+        wanting = {row.id: (row, selection) for row, selection in subscribers if selection.names_progress}
+        if not wanting:
+            return
+        told = {id_: self._told.get(id_, {}) for id_ in wanting}
+        reports = await read_reports(self._engine, lambda task_id: min(each.get(task_id, 0) for each in told.values()))
+        pos = (await store.webhook_mark()).pos
+        rows = {}
+        for task_id, event in reports.events.items():
+            envelope = event.envelope()
+            source, body = FeedEvent(pos, event, []), msgspec.json.encode(envelope)
+            for row, selection in wanting.values():
+                if told[row.id].get(task_id, 0) < event.sequence and selection.wants_progress(envelope):
+                    id_ = store.new_ids(1)[0]
+                    rows[id_] = _row(source, row.id, row.owner, body)._replace(id=id_)
+        for id_ in await store.plan_idle(list(rows.values())) if rows else ():
+            planned = rows[id_]
+            told[planned.endpoint][planned.task_id] = reports.events[planned.task_id].sequence
+        self._told = {
+            id_: {task_id: number for task_id, number in each.items() if task_id in reports.reporting}
+            for id_, each in told.items()
+        }
 
     def _for_subscribers(
         self, events: Sequence[FeedEvent], subscribers: Sequence[SubscriptionRow]

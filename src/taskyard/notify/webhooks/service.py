@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -11,6 +12,7 @@ from taskyard.contracts.webhooks import DeliveryRow
 from taskyard.domain.webhook import SCHEDULE, judge
 from taskyard.engine.deliveries import draft_ping
 from taskyard.engine.engine import Engine
+from taskyard.engine.progress import EVERY
 from taskyard.engine.subscriptions import Outside, get_subscription, open_secrets
 from taskyard.notify.webhooks.credentials import Credentials
 from taskyard.notify.webhooks.dispatcher import Dispatcher
@@ -36,6 +38,7 @@ class Webhooks:
         self._egress = egress
         self._planner = Planner(engine)
         self._dispatcher: Dispatcher | None = None
+        self._progress_at = 0.0
 
     async def turn(self) -> None:
         """Plan what is new and send what is due; during maintenance it waits."""
@@ -45,6 +48,9 @@ class Webhooks:
         while await self._planner.plan():
             planned = True
             await self._send()
+        if time.monotonic() >= self._progress_at:
+            self._progress_at = time.monotonic() + EVERY
+            await self._planner.plan_progress()
         if not planned and not await self._send():
             await asyncio.sleep(_REST)
 

@@ -27,6 +27,7 @@ _WANT = (
     "WHERE callbacks_since IS NULL"
 )
 _PLAN = statement("plan_deliveries", open=_OPEN)
+_PLAN_IDLE = statement("plan_idle_deliveries", open=_OPEN)
 _SETTLE = statement("settle_deliveries", open=_OPEN)
 _NEXT = statement("next_deliveries", open=_OPEN)
 _ENDPOINTS = statement("waiting_endpoints")
@@ -46,6 +47,7 @@ _AGAIN = fill(
     "WHERE id = ANY ($2::bigint[]) AND NOT @open RETURNING true",
     open=_OPEN,
 )
+_FORGET = fill("DELETE FROM taskyard.delivery WHERE id = ANY ($1::bigint[]) AND NOT @open", open=_OPEN)
 _PRUNE = fill(
     "DELETE FROM taskyard.delivery WHERE id = ANY (ARRAY ("
     "SELECT id FROM taskyard.delivery WHERE id < $1::bigint AND NOT @open ORDER BY id LIMIT $2::int)) RETURNING true",
@@ -74,6 +76,13 @@ class Deliveries(Base):
                 await connection.fetch(_PLAN, self.clock.moment, *columns(deliveries, _WIDTH)[:9])
         return True
 
+    async def plan_idle(self, deliveries: Sequence[DeliveryRow]) -> list[int]:
+        """See the contract."""
+        async with self.db.durable.transaction() as connection:
+            await connection.fetchval(_HOLD_MARK)
+            rows = await connection.fetch(_PLAN_IDLE, self.clock.moment, *columns(deliveries, _WIDTH)[:9])
+            return [row[0] for row in rows]
+
     async def add_delivery(self, delivery: DeliveryRow) -> None:
         """See the contract."""
         await self.db.durable.fetch(_ADD, *delivery)
@@ -91,9 +100,11 @@ class Deliveries(Base):
         """See the contract."""
         async with self.db.durable.transaction() as connection:
             await connection.fetchval(_HOLD_MARK)
-            over = await connection.fetch(_SETTLE, *columns([tuple(each) for each in changes], 5))
+            over = await connection.fetch(_SETTLE, *columns([tuple(each) for each in changes], 6)[:5])
             if over:
                 await connection.fetch(_NEXT, self.clock.moment, *columns([tuple(row) for row in over], 2))
+            if gone := [each.id for each in changes if not each.kept]:
+                await connection.execute(_FORGET, gone)
 
     async def delivery(self, delivery_id: int) -> DeliveryRow | None:
         """See the contract."""

@@ -20,6 +20,7 @@ _DEAD = statement("dead")
 _ATTEMPTS = statement("attempts")
 _ATTEMPT_FACTS = statement("attempt_facts")
 _RUNNING = statement("running")
+_REPORTING = statement("reporting")
 _NOTES = statement("notes")
 _LINES = statement("lines")
 _LATEST = statement("latest")
@@ -80,6 +81,10 @@ class Reading(Base):
         """See the contract."""
         rows = await self.db.relaxed.fetch(_RUNNING, list(task_ids))
         return [(row[0], Place(PlaceKind(row[1]), *row[2:])) for row in rows]
+
+    async def reporting(self) -> list[tuple[int, int]]:
+        """See the contract."""
+        return [(row[0], row[1]) for row in await self.db.relaxed.fetch(_REPORTING)]
 
     async def notes(self, task_ids: Sequence[int]) -> list[Note]:
         """See the contract."""

@@ -48,6 +48,10 @@ class Deliveries(Base):
         """See the contract."""
         return await self.db.write(_plan, deliveries, mark, pos, self.clock.now())
 
+    async def plan_idle(self, deliveries: Sequence[DeliveryRow]) -> list[int]:
+        """See the contract."""
+        return await self.db.write(_plan_idle, deliveries, self.clock.now())
+
     async def add_delivery(self, delivery: DeliveryRow) -> None:
         """See the contract."""
         await self.db.write(lambda connection: connection.execute(_INSERT, delivery))
@@ -123,6 +127,15 @@ def _plan(connection: Connection, deliveries: Sequence[DeliveryRow], mark: int, 
     return True
 
 
+def _plan_idle(connection: Connection, deliveries: Sequence[DeliveryRow], now: int) -> list[int]:
+    stored = []
+    for row in deliveries:
+        if connection.execute(_LINE, (row.endpoint, row.task_id)).fetchone() is None:
+            connection.execute(_INSERT, row._replace(next_at=now))
+            stored.append(row.id)
+    return stored
+
+
 def _settle(connection: Connection, changes: Sequence[DeliveryChange], now: int) -> None:
     lines = set()
     for change in changes:
@@ -133,6 +146,8 @@ def _settle(connection: Connection, changes: Sequence[DeliveryChange], now: int)
         ).fetchone()
         if line is not None and change.next_at is None:
             lines.add(line)
+    gone = as_array(change.id for change in changes if not change.kept)
+    connection.execute(f"DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(?)) AND NOT {_OPEN}", (gone,))
     for line in lines:
         first = connection.execute(_LINE, line).fetchone()
         if first is not None and first[1] is None:

@@ -130,6 +130,11 @@ class Reading(Base):
         places = await self.db.read(_places, task_ids)
         return [(id_, place) for id_, place in places.items() if place.kind is PlaceKind.RUNNING]
 
+    async def reporting(self) -> list[tuple[int, int]]:
+        """See the contract."""
+        query = "SELECT p.task_id, p.sequence FROM claim c JOIN progress p ON p.task_id = c.task_id ORDER BY p.task_id"
+        return await self.db.read(lambda connection: connection.execute(query).fetchall())
+
     async def notes(self, task_ids: Sequence[int]) -> list[Note]:
         """See the contract."""
         return await self.db.read(_notes, task_ids)

@@ -61,6 +61,16 @@ class TestFacts(Suite):
             assert [note.body["reason"] for note in notes if note.task_id == id_] == ["0", "1"]
         assert await bench.store.notes([5]) == []
 
+    async def test_who_reports_is_under_lease(self, bench: Bench) -> None:
+        silent, first = [await bench.running() for _ in range(2)]
+        second = await bench.running()
+        reports = [ProgressReport(held.task_id, sequence.line(1, 3), 1, 1, None, None) for held in (first, second)]
+        await bench.store.record([], reports)
+        assert await bench.store.reporting() == [(held.task_id, sequence.line(1, 3)) for held in (first, second)]
+        await bench.settle(first)
+        assert await bench.store.reporting() == [(second.task_id, sequence.line(1, 3))]
+        assert silent.task_id not in dict(await bench.store.reporting())
+
     async def test_a_story_tells_everything_at_once(self, bench: Bench) -> None:
         id_ = await bench.ended(Outcome.FAILED)
         await bench.store.requeue([id_], "ada", "again", None)

@@ -143,9 +143,26 @@ class TestPlanning(Suite):
         assert await due(store, "1", limit=2) == [1, 3]
         assert await due(store, "nobody") == []
 
+    async def test_what_comes_beside_the_plan_waits_for_nobody_or_is_left_out(self, store: Store) -> None:
+        await store.plan_deliveries([delivery(1), delivery(2, task_id=11)], 0, 2)
+        await settle(store, 2, Status.DELIVERED)
+        rows = [delivery(3, pos=2), delivery(4, task_id=11, pos=2), delivery(5, "2", pos=2)]
+        assert sorted(await store.plan_idle(rows)) == [4, 5]
+        assert await store.plan_idle([delivery(6, task_id=11, pos=2)]) == []
+        assert await due(store, "1", "2") == [1, 4, 5]
+        await store.plan_deliveries([delivery(7, task_id=11)], 2, 7)
+        assert await due(store, "1") == [1, 4]
+        assert await store.plan_idle([]) == []
+
 
 class TestDelivering(Suite):
     """`due_deliveries` and `settle_deliveries`."""
+
+    async def test_what_is_not_kept_is_gone_and_the_next_is_due(self, store: Store) -> None:
+        await store.plan_deliveries([delivery(1), delivery(2)], 0, 2)
+        await store.settle_deliveries([DeliveryChange(1, Status.DEAD, 1, None, b"[]", kept=False)])
+        assert await store.delivery(1) is None
+        assert await due(store, "1") == [2]
 
     async def test_the_next_is_due_when_the_one_before_is_over(self, store: Store) -> None:
         await store.plan_deliveries([delivery(number) for number in (1, 2, 3)], 0, 3)
