@@ -213,7 +213,7 @@ class App:
         await self.open()
         webhooks, days = self._webhooks(), self.settings["TASK_RETENTION_DAYS"]
         try:
-            ways = Ways(self.engine, self.breakers, self.settings, self.request_stop)
+            ways = Ways(self.engine, self.breakers, self.settings, self.request_stop, self.stopping.is_set)
             async with connected(ways, connector, self.service("observability")) as services:
                 services += [
                     Periodic("webhooks", 0.5, webhooks.turn, Topic.FEED),
@@ -252,7 +252,9 @@ class App:
     def service(self, name: str) -> Service | None:
         """The other service of this name, called behind its own breaker; None where none is set."""
         url = self.settings[f"TASKYARD_{name.upper()}_SERVICE_URL"]
-        return Service(url, self.egress, self.breakers.circuit(f"service:{name}", SERVICE)) if url else None
+        if not url:
+            return None
+        return Service(url, self.egress.trusting(url), self.breakers.circuit(f"service:{name}", SERVICE))
 
     def request_stop(self, by: str) -> None:
         """Have this process stop gracefully, as whoever runs it does that."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from taskyard.calls.breakers import Breakers
 from taskyard.contracts.connector import Connector
 from taskyard.contracts.records import Topic
+from taskyard.domain.breaker import SERVICE
 from taskyard.domain.window import BREAKER
 from taskyard.engine.answers import match_early
 from taskyard.engine.engine import Engine
@@ -17,9 +18,12 @@ from taskyard.engine.take import take_kept
 from taskyard.engine.workflows import Workflows
 from taskyard.errors import ConfigurationError
 from taskyard.runtime.intake import Intake, IntakeOptions
+from taskyard.runtime.relay import READER as CONNECTOR
 from taskyard.runtime.relay import Relay
 from taskyard.runtime.upkeep import Service as Periodic
 from taskyard.security.caller import Caller
+from taskyard.services.observability import READER as SPANS
+from taskyard.services.observability import Observability
 from taskyard.services.service import Service
 from taskyard.services.spans import Spans
 from taskyard.settings import Settings
@@ -31,12 +35,15 @@ if TYPE_CHECKING:
 
 
 class Ways(NamedTuple):
-    """What events come and go by; `request_stop` has this process stop on behalf of somebody."""
+    """What events come and go by; `request_stop` has this process stop on behalf of somebody, `is_stopping` tells
+    whether it was told so.
+    """
 
     engine: Engine
     breakers: Breakers
     settings: Settings
     request_stop: Callable[[str], None]
+    is_stopping: Callable[[], bool]
 
 
 _OWN: Final = {
@@ -70,26 +77,51 @@ async def connected(
     ways: Ways, connector: Connector | None, observability: Service | None
 ) -> AsyncIterator[list[Periodic]]:
     """Take events in, and give what has to be done now and then so that they go out."""
-    engine, settings = ways.engine, ways.settings
+    engine = ways.engine
     services = [
         Periodic("events", 0.5, lambda: take_kept(engine, ways.request_stop)),
         Periodic("answers", 0.5, lambda: match_early(engine)),
         Periodic("workflows", 0.5, Workflows(engine).turn, Topic.FEED),
     ]
-    if observability is not None:
-        spans = Spans(engine, observability)
-        await spans.begin()
-        services.append(Periodic("spans", 0.5, spans.turn, Topic.FEED))
-    if connector is None:
+    async with contextlib.AsyncExitStack() as stack:
+        for spans in _traced(ways, observability, stack):
+            await spans.begin()
+            services.append(Periodic(spans.reader, 0.5, spans.turn, Topic.FEED, reader=spans.reader))
+        if connector is not None:
+            services += await stack.enter_async_context(_events(ways, connector))
         yield services
-        return
+
+
+def _traced(ways: Ways, observability: Service | None, stack: contextlib.AsyncExitStack) -> list[Spans]:
+    """To whom the attempts of tasks are reported. Raises ConfigurationError for a library that is not installed."""
+    engine, endpoint = ways.engine, ways.settings["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    found = [] if observability is None else [Spans(engine, SPANS, Observability(observability).report)]
+    if endpoint:
+        try:
+            from taskyard.services.otel.traces import READER, Collector
+        except ImportError:
+            raise ConfigurationError("OTEL_EXPORTER_OTLP_ENDPOINT is set; pip install 'taskyard[otel]'") from None
+        collector = Collector(engine, endpoint, ways.breakers.circuit("service:otlp", SERVICE))
+        stack.callback(collector.close)
+        found.append(Spans(engine, READER, collector.report))
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _events(ways: Ways, connector: Connector) -> AsyncIterator[list[Periodic]]:
+    engine, settings = ways.engine, ways.settings
+    services: list[Periodic] = []
     caller = Caller(f"connector:{connector.name}", frozenset(settings["TASKYARD_CONNECTOR_SCOPES"]))
-    intake = Intake(engine, connector, ways.request_stop, IntakeOptions(caller, settings["TASKYARD_MAX_BODY"]))
+    options = IntakeOptions(caller, settings["TASKYARD_MAX_BODY"], ways.is_stopping)
+    intake = Intake(engine, connector, ways.request_stop, options)
     if connector.sends:
         circuit = ways.breakers.circuit(f"connector:{connector.name}", BREAKER)
         relay = Relay(engine, connector, circuit, cloud_events=settings["TASKYARD_CLOUD_EVENTS"])
         await relay.begin()
-        services += [Periodic("relay", 0.1, relay.turn, Topic.FEED), Periodic("resend", 1.0, relay.resend)]
+        services += [
+            Periodic("relay", 0.1, relay.turn, Topic.FEED, reader=CONNECTOR),
+            Periodic("resend", 1.0, relay.resend),
+        ]
     if connector.receives:
         intake.start()
     try:
@@ -143,7 +175,7 @@ def _make_http(settings: Settings, egress: Callable[[], Egress]) -> Connector:
     options = HttpOptions(
         settings["TASKYARD_HTTP_URL"], settings["TASKYARD_HTTP_TOKEN"], settings["TASKYARD_HTTP_SECRET"]
     )
-    return HttpConnector(options, egress())
+    return HttpConnector(options, egress().trusting(options.url) if options.url else egress())
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from taskyard.errors import ConfigurationError
 from taskyard.settings import Settings
 
 _FILE = "taskyard.log"
@@ -18,9 +19,12 @@ _FILES = 5
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send logs of at least TASK_LOG_LEVEL to TASK_LOG_DESTINATION: lines for people on a terminal, else JSON."""
+    """Send logs of at least TASK_LOG_LEVEL to TASK_LOG_DESTINATION: lines for people on a terminal, else JSON.
+
+    Raises ConfigurationError for a destination that cannot be had.
+    """
     destination = settings["TASK_LOG_DESTINATION"]
-    handler = _handler(destination, Path(settings["TASKYARD_DATA_DIR"]))
+    handler = _handler(destination, settings)
     people = destination == "stderr" and sys.stderr.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
     shared: list[Any] = [
@@ -51,13 +55,40 @@ def configure_logs(settings: Settings) -> None:
     )
 
 
-def _handler(destination: str, folder: Path) -> logging.Handler:
-    if destination == "file":
-        folder.mkdir(parents=True, exist_ok=True)
-        return logging.handlers.RotatingFileHandler(folder / _FILE, maxBytes=_FILE_BYTES, backupCount=_FILES)
-    if destination == "syslog":
-        return logging.handlers.SysLogHandler(address="/dev/log")
+def _handler(destination: str, settings: Settings) -> logging.Handler:
+    match destination:
+        case "file":
+            folder = Path(settings["TASKYARD_DATA_DIR"])
+            folder.mkdir(parents=True, exist_ok=True)
+            return logging.handlers.RotatingFileHandler(folder / _FILE, maxBytes=_FILE_BYTES, backupCount=_FILES)
+        case "syslog":
+            return _syslog(settings["TASKYARD_SYSLOG"])
+        case "otlp":
+            return _collector(settings["OTEL_EXPORTER_OTLP_ENDPOINT"])
     return logging.StreamHandler(sys.stderr)
+
+
+def _syslog(place: str) -> logging.Handler:
+    host, _, port = place.rpartition(":")
+    is_far = host and port.isdecimal()
+    if not is_far and not Path(place).is_socket():
+        raise ConfigurationError(f"TASKYARD_SYSLOG: {place} is no socket; give syslog's own, or host:port")
+    try:
+        handler = logging.handlers.SysLogHandler((host.strip("[]"), int(port)) if is_far else place)
+    except OSError as error:
+        raise ConfigurationError(f"TASKYARD_SYSLOG: {place} cannot be reached: {error.strerror or error}") from None
+    handler.ident = "taskyard: "
+    return handler
+
+
+def _collector(endpoint: str) -> logging.Handler:
+    if not endpoint:
+        raise ConfigurationError("TASK_LOG_DESTINATION is otlp, which needs OTEL_EXPORTER_OTLP_ENDPOINT; set it")
+    try:
+        from taskyard.services.otel.logs import CollectorHandler
+    except ImportError:
+        raise ConfigurationError("TASK_LOG_DESTINATION is otlp; pip install 'taskyard[otel]'") from None
+    return CollectorHandler(endpoint)
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:

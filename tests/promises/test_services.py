@@ -18,6 +18,7 @@ from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from taskyard.server import make_services
 from taskyard.services.auth import AuthService
+from taskyard.services.observability import Observability
 from taskyard.services.resource import ResourceService
 from taskyard.services.service import Service
 from taskyard.services.spans import Spans
@@ -186,7 +187,7 @@ async def test_spans_wait_for_the_observability_service(away: Away, tmp_path: Pa
     """
     yard = make_yard(tmp_path)
     async with yard, client_of(yard) as http:
-        spans = Spans(yard.engine, away.service)
+        spans = Spans(yard.engine, "spans", Observability(away.service).report)
         await spans.begin()
         ids = [await http.create("add", {"a": 1, "b": 2}) for _ in range(3)]
         for task_id in ids:

@@ -12,13 +12,17 @@ from taskyard.contracts.bus import Direction, LetterFilter, LetterStatus
 from taskyard.domain.breaker import BreakerState
 from taskyard.engine.events import read_feed
 from taskyard.engine.letters import discard_letters, replay
+from taskyard.engine.unread import keep_unread, waiting_events
+from taskyard.errors import Overloaded
 from taskyard.runtime.relay import READER
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
+from taskyard.testing.clock import ManualClock
 from tests.servers.receiver import receiving, say
 from tests.stories.relay import BOTH, DEAD, Plant, is_about, planted
 
+DAY_US = 86_400 * 1_000_000
 SECRET = "whsec_" + "c2VjcmV0" * 6
 
 
@@ -87,6 +91,52 @@ async def test_after_ten_tries_it_is_put_aside_and_can_be_replayed(plant: Plant)
     await plant.relay.resend()
     assert plant.receiver.taken[-1].json["id"] == letter.event_id
     assert await store.letters(LetterFilter(frozenset(LetterStatus)), 9, None) == []
+
+
+async def test_what_a_broker_has_not_had_outlives_the_retention(yard_by_hand: Taskyard, clock: ManualClock) -> None:
+    engine = yard_by_hand.engine
+    async with planted(yard_by_hand) as plant:
+        plant.receiver.answer = lambda posted: say(503)
+        engine.readers.add(READER)
+        (early,) = await plant.put()
+        await plant.turn()
+        assert await keep_unread(engine, 30 * DAY_US) == await engine.store.now() - 30 * DAY_US
+        begun = clock.now()
+        clock.move(40 * 86_400)
+        before = await keep_unread(engine, 30 * DAY_US)
+        assert before < begun
+        await engine.store.prune(before)
+        assert (await waiting_events(engine))[READER] == 2
+        plant.receiver.answer = lambda posted: say(204)
+        (late,) = await plant.put()
+        await plant.turn(60, plant.new_relay())
+        assert [plant.receiver.events_of(id_) for id_ in (early, late)] == [BOTH] * 2
+        assert (await waiting_events(engine))[READER] == 0
+        plant.receiver.answer = lambda posted: say(503)
+        await plant.put()
+        await plant.turn(60)
+        clock.move(70 * 86_400)
+        assert await keep_unread(engine, 30 * DAY_US) == await engine.store.now() - 60 * DAY_US
+
+
+async def test_a_store_that_fails_while_an_event_is_put_aside_loses_nothing(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise Overloaded("the store is away", retry_after=1)
+
+    (poisoned,) = await plant.put()
+    plant.receiver.answer = lambda posted: say(422 if is_about(posted, poisoned, "created") else 204)
+    for _ in range(9):
+        await plant.turn(31)
+    with monkeypatch.context() as away:
+        away.setattr(plant.yard.engine.store, "keep_letters", fail)
+        with pytest.raises(Overloaded):
+            await plant.turn(31)
+    plant.receiver.answer = lambda posted: say(204)
+    await plant.turn(31)
+    assert plant.receiver.events_of(poisoned) == BOTH
+    assert await plant.letters() == []
 
 
 async def test_dead_letters_can_be_discarded(plant: Plant) -> None:

@@ -18,6 +18,7 @@ from taskyard.api.routing import Routes
 from taskyard.domain.lifecycle import State
 from taskyard.engine.engine import Engine
 from taskyard.engine.metrics import dependencies, queue_figures, workers
+from taskyard.engine.unread import waiting_events
 from taskyard.errors import Overloaded
 
 routes = Routes("Operations")
@@ -106,12 +107,14 @@ async def _gauges(engine: Engine, own: dict[str, dict[str, Any]]) -> list[GaugeM
     circuits: list[tuple[str | None, Any]] = [
         (name, each["state"] != "closed") for name, each in (await dependencies(engine, own)).items()
     ]
+    waiting: list[tuple[str | None, Any]] = list((await waiting_events(engine)).items())
     return [
         *per_queue,
         _gauge("taskyard_tasks", "Tasks of the last 24 hours.", "state", [(s.value, n) for s, n in counts.items()]),
         _gauge("taskyard_workers", "Workers that live.", None, [(None, len(alive))]),
         *per_worker,
         _gauge("taskyard_circuit_open", "Whether calls to it are cut off, or only probed.", "circuit", circuits),
+        _gauge("taskyard_events_waiting", "Events that what reads them here has not had.", "reader", waiting),
     ]
 
 

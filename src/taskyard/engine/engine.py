@@ -48,6 +48,8 @@ class Engine:
         self.depth = DepthGuard(store, self.limits.max_depth)
         self.tally = Tally(store)
         self.mode = Mode(store)
+        self.readers: set[str] = set()
+        """As whom this process reads the feed for others, who are to miss nothing."""
 
     @property
     def defaults(self) -> ExecutionConfig:

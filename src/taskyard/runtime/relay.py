@@ -76,8 +76,12 @@ class Relay:
         stored = await self._engine.store.reader_position(READER) or 0
         if stored != self._saved:
             self._window, self._saved = Window(stored, _WINDOW), stored
-        while await self._step():
-            pass
+        try:
+            while await self._step():
+                pass
+        except BaseException:
+            self._saved = None  # what was under way is handed over again
+            raise
 
     async def resend(self) -> None:
         """Send again the dead letters for which somebody asked that."""

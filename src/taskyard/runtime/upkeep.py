@@ -16,6 +16,7 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.firing import fire_due
 from taskyard.engine.people.timekeeping import keep_time
 from taskyard.engine.recover import recover
+from taskyard.engine.unread import keep_unread
 from taskyard.errors import TaskyardError
 from taskyard.runtime.insistence import insist, until_back
 
@@ -33,7 +34,8 @@ log = structlog.get_logger("taskyard.upkeep")
 class Service(NamedTuple):
     """One thing to do again and again: every `period` seconds, and soon after each wake-up for `topic`.
 
-    `insists`: what the store refuses is repeated; else it has time until the next turn.
+    `insists`: what the store refuses is repeated; else it has time until the next turn. `reader`: as whom it reads the
+    feed; what it has not had is kept for longer.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Service(NamedTuple):
     verb: Callable[[], Awaitable[object]]
     topic: Topic | None = None
     insists: bool = True
+    reader: str | None = None
 
 
 class Upkeep:
@@ -64,6 +67,8 @@ class Upkeep:
             Service("prune", 3600.0, lambda: self._prune(retention_days), insists=False),
             *more,
         )
+
+        engine.readers |= {service.reader for service in self._services if service.reader is not None}
 
     def start(self) -> None:
         """Stand for the lead."""
@@ -134,8 +139,8 @@ class Upkeep:
             pass
 
     async def _prune(self, retention_days: float) -> None:
-        now = await self._engine.store.now()
-        await self._engine.store.prune(now - int(retention_days * _DAY_US))
+        kept_us = int(retention_days * _DAY_US)
+        await self._engine.store.prune(await keep_unread(self._engine, kept_us))
 
 
 def _nobody() -> None:

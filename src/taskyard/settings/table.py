@@ -158,13 +158,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASK_RESOURCES", _resources, {}, "the default resource limits of sandboxed code, as JSON"),
     Setting("TASK_WEBSOCKET_ENABLED", _boolean, True, "whether live progress is served over WebSockets"),
     Setting("TASK_BUFFER_SIZE", _positive_int, 1000, "messages kept for a slow follower before some are skipped"),
-    Setting(
-        "TASK_LOG_LEVEL",
-        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-        "INFO",
-        "the least level that is logged, by the process and by its tasks",
-    ),
+    Setting("TASK_LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "the least level that is logged"),
     Setting("TASK_LOG_DESTINATION", _one_of("stderr", "file", "syslog", "otlp"), "stderr", "where logs go"),
+    Setting("TASKYARD_SYSLOG", str, "/dev/log", "where syslog listens: a socket of this machine, or host:port (UDP)"),
     Setting("TASK_RETENTION_DAYS", _seconds, 30.0, "days that ended tasks are kept"),
     Setting("TASKYARD_DATABASE_URL", str, "sqlite:///taskyard.db", "the store", secret=True),
     Setting(
@@ -331,6 +327,7 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "a service that is told of each attempt at /api/tracing/span",
     ),
+    Setting("OTEL_EXPORTER_OTLP_ENDPOINT", str, "", "an OpenTelemetry collector (OTLP over HTTP) for traces and logs"),
     Setting(
         "TASKYARD_RESOURCE_SERVICE_URL",
         str,
