@@ -138,6 +138,21 @@ async def test_the_same_event_twice_is_one_task(idle: Client) -> None:
     assert await count(idle) == 3
 
 
+async def test_a_cloud_event_is_one_event_too(idle: Client) -> None:
+    """sourceloop-task-service.md § Overview: an event as others write it, CloudEvents, is taken at the same door."""
+    await idle.post(MAPPING, json={"eventKey": "order.paid", "taskDefinitionId": "echo", "input": "{value: data}"})
+    event = {
+        "specversion": "1.0", "type": "order.paid", "source": "shop", "id": "1", "time": "2026-01-01T00:00:00Z",
+        "datacontenttype": "application/json", "tenant": "t1", "data": 7,
+    }  # fmt: skip
+    first = await send(idle, event)
+    assert len(first) == 1
+    assert await send(idle, event) == first
+    for wrong in ({"type": ""}, {"id": ["1"]}, {"source": "x" * 300}):
+        refused = await idle.post(TRIGGER, json={**event, **wrong})
+        assert refusal(refused) == (422, "VALIDATION_ERROR"), wrong
+
+
 @pytest.mark.parametrize("by", ["task", "correlation", "own correlation"])
 @pytest.mark.parametrize("type_", ["integration.response_received", "integration.method.executed"])
 async def test_an_answer_completes_the_task_that_waits(idle: Client, by: str, type_: str) -> None:

@@ -66,7 +66,9 @@ async def perform_action(call: Call) -> Response:
 async def take_event(call: Call) -> Response:
     """Take an event from outside: what it asks for, and what is mapped to it or declared a trigger of its key."""
     value = await call.json()
-    if isinstance(value, dict) and "type" in value:
+    if isinstance(value, dict) and "specversion" in value:
+        pass  # a CloudEvent, which may have attributes of its sender's
+    elif isinstance(value, dict) and "type" in value:
         ENVELOPE.parse(value)
     else:
         EVENT.parse(value)
