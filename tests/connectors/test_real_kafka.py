@@ -1,4 +1,6 @@
-"""The Kafka connector against Apache Kafka itself: the conformance suite, TLS, rebalance, a broker that is killed."""
+"""The Kafka connector against Apache Kafka itself: the conformance suite, TLS and logins, rebalance, a broker that is
+killed.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +9,18 @@ import contextlib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from taskyard.connecting import make_connector
 from taskyard.connectors.kafka import KafkaConnector
-from taskyard.contracts.connector import Away, Message, Received
+from taskyard.contracts.connector import Away, Connector, Message, Received
 from taskyard.security.egress.tls import tls_context
+from taskyard.settings import load
 from taskyard.testing.conformance.connector import *  # noqa: F403
 from tests.connectors.far_kafka import FarKafka
-from tests.servers.maven import kafka, write_certificates
+from tests.servers.maven import PASSWORD, USER, Kafka, kafka, write_certificates
 from tests.servers.program import Program, running
 
 __all__ = ["far"]
@@ -23,37 +28,82 @@ __all__ = ["far"]
 pytestmark = pytest.mark.real
 
 
+class Broker(NamedTuple):
+    """A node that runs."""
+
+    server: Program
+    node: Kafka
+    certificates: Path
+
+
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, int, Path]]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     certificates = tmp_path_factory.mktemp("certificates")
     write_certificates(certificates)
-    command, tls = kafka(certificates)
-    with running(command) as server:
-        yield server, tls, certificates
+    node = kafka(certificates)
+    with running(node.command) as server:
+        yield Broker(server, node, certificates)
 
 
 @pytest.fixture
-def far(broker: tuple[Program, int, Path]) -> FarKafka:
-    return FarKafka(broker[0], f"t{uuid.uuid4().hex[:8]}", idempotent=True)
+def far(broker: Broker) -> FarKafka:
+    return FarKafka(broker.server, f"t{uuid.uuid4().hex[:8]}", idempotent=True)
 
 
 def messages(count: int) -> list[Message]:
     return [Message(str(k), str(uuid.uuid4()), b"%d" % k) for k in range(count)]
 
 
-async def test_over_tls(broker: tuple[Program, int, Path], far: FarKafka) -> None:
-    _, tls, certificates = broker
-    context = tls_context(authorities=(certificates / "authority.pem").read_text())
-    connector = KafkaConnector(far.options._replace(brokers=(f"127.0.0.1:{tls}",), tls=context))
+async def test_over_tls(broker: Broker, far: FarKafka) -> None:
+    address = (f"127.0.0.1:{broker.node.tls}",)
+    context = tls_context(authorities=(broker.certificates / "authority.pem").read_text())
+    connector = KafkaConnector(far.options._replace(brokers=address, tls=context))
     try:
         assert await connector.publish(messages(3)) == [None] * 3
         assert len(await far.arrived(3)) == 3
     finally:
         await connector.close()
-    stranger = KafkaConnector(far.options._replace(brokers=(f"127.0.0.1:{tls}",), tls=tls_context()))
+    stranger = KafkaConnector(far.options._replace(brokers=address, tls=tls_context()))
     with pytest.raises(Away):
         await stranger.publish(messages(1))
     await stranger.close()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_with_a_login_as_the_settings_say(broker: Broker, far: FarKafka, mechanism: str) -> None:
+    settings = {
+        "TASKYARD_CONNECTOR": "kafka",
+        "KAFKA_BROKERS": f"127.0.0.1:{broker.node.login}",
+        "TASKYARD_KAFKA_TOPICS_IN": far.topic_in,
+        "TASKYARD_KAFKA_TOPICS_OUT": far.topic_out,
+        "TASKYARD_KAFKA_GROUP": far.topic_in,
+        "TASKYARD_KAFKA_TLS": "true",
+        "TASKYARD_KAFKA_CA_FILE": str(broker.certificates / "authority.pem"),
+        "TASKYARD_KAFKA_SASL_MECHANISM": mechanism,
+        "TASKYARD_KAFKA_USERNAME": USER,
+    }
+
+    def connect(password: str) -> Connector:
+        connector = make_connector(load({**settings, "TASKYARD_KAFKA_PASSWORD": password}), pytest.fail)
+        assert connector is not None
+        return connector
+
+    connector, stranger = connect(PASSWORD), connect("guessed")
+    try:
+        await far.put([b"hello"], "lane")
+        assert await connector.publish(messages(3)) == [None] * 3
+        assert len(await far.arrived(3)) == 3
+        async with asyncio.timeout(60):
+            while not (received := await connector.receive()):
+                pass
+        assert [one.body for one in received] == [b"hello"]
+        await connector.acknowledge(received)
+        with pytest.raises(Away) as refused:
+            await stranger.publish(messages(1))
+        assert "guessed" not in str(refused.value)
+    finally:
+        await connector.close()
+        await stranger.close()
 
 
 async def test_members_that_come_and_go_take_each_message_up(far: FarKafka) -> None:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -49,30 +50,50 @@ def jars(name: str, artifacts: Sequence[str]) -> Path:
     return folder
 
 
-def kafka(certificates: Path | None = None) -> tuple[Callable[[int, Path], Sequence[str]], int]:
-    """Apache Kafka, one node; and the port of its TLS listener, where certificates are given."""
-    libs, controller, tls = jars("kafka", KAFKA), free_port(), free_port()
+class Kafka(NamedTuple):
+    """How one node of Apache Kafka is started, and the ports where it wants TLS, and TLS with a login."""
+
+    command: Callable[[int, Path], Sequence[str]]
+    tls: int
+    login: int
+
+
+USER, PASSWORD = "ada", "open-sesame"
+"""Who may log in, by PLAIN and SCRAM."""
+
+
+def kafka(certificates: Path) -> Kafka:
+    """Apache Kafka, with the certificates of `write_certificates`."""
+    libs, controller, tls, login = jars("kafka", KAFKA), free_port(), free_port(), free_port()
+    module = "org.apache.kafka.common.security"
+    scram = [f"SCRAM-SHA-{bits}" for bits in (256, 512)]
+
+    def jaas(mechanism: str) -> str:
+        return f"listener.name.sasl_ssl.{mechanism.lower()}.sasl.jaas.config"
 
     def command(port: int, folder: Path) -> Sequence[str]:
-        listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
+        ports = {"PLAINTEXT": port, "CONTROLLER": controller, "SSL": tls, "SASL_SSL": login}
         lines = [
+            f"listeners={','.join(f'{name}://127.0.0.1:{at}' for name, at in ports.items())}",
             "process.roles=broker,controller", "node.id=1",
             f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
             "controller.listener.names=CONTROLLER", "offsets.topic.replication.factor=1",
             "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
             "group.initial.rebalance.delay.ms=0", "num.partitions=3", f"log.dirs={folder}/data",
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+            "ssl.keystore.type=PEM", f"ssl.keystore.location={certificates}/server.pem",
+            f"sasl.enabled.mechanisms=PLAIN,{','.join(scram)}",
+            f'{jaas("plain")}={module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
+            *(f"{jaas(each)}={module}.scram.ScramLoginModule required;" for each in scram),
         ]  # fmt: skip
-        if certificates is not None:
-            listeners += f",SSL://127.0.0.1:{tls}"
-            lines += ["ssl.keystore.type=PEM", f"ssl.keystore.location={certificates}/server.pem"]
-        (folder / "server.properties").write_text("\n".join([f"listeners={listeners}", *lines]))
+        (folder / "server.properties").write_text("\n".join(lines))
         java = f"java -Xmx384m -XX:+UseSerialGC -cp '{libs}/*'"
-        prepare = f"{java} kafka.tools.StorageTool format --standalone --ignore-formatted -t {CLUSTER}"
+        users = " ".join(f"--add-scram '{each}=[name={USER},password={PASSWORD}]'" for each in scram)
+        prepare = f"{java} kafka.tools.StorageTool format --standalone --ignore-formatted {users} -t {CLUSTER}"
         run = f"exec {java} kafka.Kafka {folder}/server.properties"
         return ["sh", "-c", f"{prepare} -c {folder}/server.properties && {run}"]
 
-    return command, tls
+    return Kafka(command, tls, login)
 
 
 def elasticmq(port: int, folder: Path) -> Sequence[str]:

@@ -24,6 +24,8 @@ _REFUSED = (
 )
 """What the message is to blame for, rather than the cluster."""
 _CLOSING = 5.0
+_BATCH = 256 * 1024
+"""Bytes that go to a partition at once; brokers take 1 MiB unless they are told otherwise."""
 
 
 class Producer:
@@ -91,7 +93,10 @@ class Producer:
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                **self._options.client(self._options.patience), enable_idempotence=self._options.idempotent, acks="all"
+                **self._options.client(self._options.patience),
+                enable_idempotence=self._options.idempotent,
+                acks="all",
+                max_batch_size=_BATCH,
             )
             try:
                 await producer.start()

@@ -46,7 +46,7 @@ class SqsConnector:
         try:
             return await asyncio.shield(polling)
         except asyncio.CancelledError:
-            with contextlib.suppress(Away, TimeoutError):
+            with contextlib.suppress(Exception):  # whatever comes of it, the waiting is over
                 async with asyncio.timeout(self._wait + _CLOSING):
                     await self.release(await polling)
             raise
