@@ -1,6 +1,7 @@
-"""`python -m bench.events [--tasks N]`: events on their way out to brokers that it starts; what a broker away costs.
+"""`python -m bench.events [--tasks N] [--webhooks N]`: events on their way out, to brokers and by webhook.
 
 A task has three events. The relay is measured by itself: from a feed that is there to the broker's acknowledgement.
+Of a broker that is away it measures what ten minutes cost, on a clock that is moved: a turn of the relay every 10 ms.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.connectors.far_sqs import REGION, FarSqs
 from tests.servers.brokers import KAFKA, SQS, SQS_ENVIRONMENT
 from tests.servers.program import running
 
+from bench.receivers import Figure, failing, misbehaving
 from taskyard import Taskyard
 from taskyard.calls.breakers import Circuit
 from taskyard.connectors.kafka import KafkaConnector, KafkaOptions
@@ -31,6 +33,7 @@ from taskyard.contracts.connector import Connector, Message, Received, Refusal
 from taskyard.domain.window import BREAKER
 from taskyard.runtime.relay import READER, Relay
 from taskyard.settings import load
+from taskyard.testing.clock import ManualClock
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -103,7 +106,7 @@ async def execute(tasks: int, **changes: object) -> tuple[float, float]:
             return tasks / (time.monotonic() - began), tasks / (time.process_time() - used)
 
 
-async def brokers(tasks: int) -> list[tuple[str, float, str]]:
+async def brokers(tasks: int) -> list[Figure]:
     """The rates of each way out."""
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench")
     async with AsyncExitStack() as stack:
@@ -111,7 +114,7 @@ async def brokers(tasks: int) -> list[tuple[str, float, str]]:
         yard = make_yard(folder)
         await stack.enter_async_context(yard)
         await fill(yard, tasks)
-        found: list[tuple[str, float, str]] = []
+        found: list[Figure] = []
 
         async def measure(title: str, make: Callable[[], Connector]) -> None:
             rate, by_cpu = await drain(yard, make)
@@ -131,7 +134,28 @@ async def brokers(tasks: int) -> list[tuple[str, float, str]]:
         return found
 
 
-async def outage(tasks: int, rounds: int) -> list[tuple[str, float, str]]:
+async def ten_minutes(tasks: int) -> list[Figure]:
+    """What a relay costs while Kafka is away, with the events of so many tasks waiting for it."""
+    with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder:
+        yard, clock = make_yard(folder), ManualClock()
+        async with yard:
+            await fill(yard, tasks)
+            store, connector = yard.engine.store, KafkaConnector(KafkaOptions(("127.0.0.1:1",), (), ("out",)))
+            circuit = Circuit("connector:kafka", BREAKER, clock)
+            relay = Relay(yard.engine, connector, circuit, now=lambda: clock.now() / 1e6)
+            await store.move_reader(READER, None, 0)
+            used = time.process_time()
+            for _ in range(60_000):
+                await relay.turn()
+                clock.move(0.01)
+            used = time.process_time() - used
+            await connector.close()
+    return [
+        ("ten minutes of Kafka being away", 100 * used / 600, f"% of one core; {used:.2f} s of CPU in 60,000 turns")
+    ]
+
+
+async def outage(tasks: int, rounds: int) -> list[Figure]:
     """What a broker that is away costs those who execute tasks, in CPU: the best of some rounds with, and without."""
     away = {"TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": ("127.0.0.1:1",), "TASKYARD_KAFKA_TOPICS_IN": ()}
     without, during = [], []
@@ -146,18 +170,29 @@ async def outage(tasks: int, rounds: int) -> list[tuple[str, float, str]]:
     ]
 
 
+async def all_figures(tasks: int, rounds: int, webhooks: int) -> list[Figure]:
+    """Everything, one after the other."""
+    found = await brokers(tasks) + await ten_minutes(tasks) + await outage(tasks, rounds)
+    for measure, count in ((misbehaving, 200), (failing, webhooks)):
+        with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder:
+            found += await measure(Path(folder), count)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.events")
     parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--webhooks", type=int, default=100_000)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     load_before = f"{os.getloadavg()[0]:.1f}"
-    found = asyncio.run(brokers(options.tasks)) + asyncio.run(outage(options.tasks, options.rounds))
+    found = asyncio.run(all_figures(options.tasks, options.rounds, options.webhooks))
     lines = [f"| {title} | {value:,.1f} | {unit} |" for title, value, unit in found]
     said = (
-        f"`python -m bench.events --tasks {options.tasks} --rounds {options.rounds}`, {datetime.now(UTC):%Y-%m-%d}; on"
+        f"`python -m bench.events --tasks {options.tasks} --rounds {options.rounds} --webhooks {options.webhooks}`,"
+        f" {datetime.now(UTC):%Y-%m-%d}; on"
         f" SQLite, Python {platform.python_version()}, {os.cpu_count()} cores for all, brokers too, load before it"
         f" {load_before}."
     )

@@ -1,0 +1,33 @@
+"""Webhooks: many events to a receiver that fails now and then, and a good receiver among all that misbehave."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.webhooks.test_many import send_many
+from tests.webhooks.test_misbehaving import good_one, p99
+
+Figure = tuple[str, float, str]
+
+
+async def failing(folder: Path, events: int) -> list[Figure]:
+    """What a receiver counts that fails at 5 % of what it is asked; the schedule's 76 hours pass at once."""
+    began = time.monotonic()
+    receiver, rows = await send_many(folder, events, 1800)
+    took = time.monotonic() - began
+    disordered = sum(taken != sorted(taken) for taken in receiver.taken.values())
+    tries = f"{receiver.asked:,} requests, {len(rows):,} deliveries, {took:.0f} s in all"
+    return [
+        (f"missing of {events:,} events, receiver fails at 5 %", float(events - len(receiver.ids)), tries),
+        ("tasks whose events came out of order", float(disordered), f"of {len(receiver.taken):,}"),
+    ]
+
+
+async def misbehaving(folder: Path, count: int) -> list[Figure]:
+    """How long a good receiver waits for an event, alone and beside 24 that misbehave."""
+    alone, beside = await good_one(folder, count)
+    return [
+        ("a good receiver alone, p99", 1000 * p99(alone), f"ms of {count} events, one every 5 ms"),
+        ("a good receiver among 24 that misbehave, p99", 1000 * p99(beside), "ms; each event goes to all 25"),
+    ]
