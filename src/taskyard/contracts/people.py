@@ -6,10 +6,42 @@ Times are microseconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from taskyard.contracts.records import InboxFilter, InboxRow
 from taskyard.domain.people.assignment import Person
+
+
+class WorkTime(NamedTuple):
+    """When a person's task of this definition, of this `group` if it was a group's, came and went."""
+
+    definition: str
+    group: str | None
+    opened_at: int
+    claimed_at: int | None
+    due_at: int | None
+    ended_at: int
+
+
+class Workload(NamedTuple):
+    """What of a definition and group is open: how much, how much that nobody has claimed, that is overdue, and since
+    when the oldest is.
+    """
+
+    definition: str
+    group: str | None
+    open: int
+    unclaimed: int
+    overdue: int
+    oldest_at: int
+
+
+class Load(NamedTuple):
+    """How much one person has open, and how much of it is overdue."""
+
+    person: str
+    open: int
+    overdue: int
 
 
 class People(Protocol):
@@ -29,6 +61,15 @@ class People(Protocol):
 
     async def due_open(self, until: int, limit: int, after: InboxRow) -> list[InboxRow]:
         """The open tasks about which something is to be done by then, in that order; `key` is when."""
+
+    async def work_times(self, since: int) -> list[WorkTime]:
+        """The tasks that people, or time, have ended since then, the latest 10,000."""
+
+    async def workloads(self, now: int) -> list[Workload]:
+        """What is open by definition and group."""
+
+    async def busiest(self, now: int, limit: int) -> list[Load]:
+        """The persons who have most open."""
 
     async def rota(self, key: str) -> int:
         """A number that is greater by one each time: whose turn it is."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from taskyard.contracts.audit import Audit
 from taskyard.contracts.bus import Bus
+from taskyard.contracts.notices import Notices
 from taskyard.contracts.people import People
 from taskyard.contracts.records import (
     Contention,
@@ -378,6 +380,8 @@ class Store(
     Queues,
     Schedules,
     People,
+    Notices,
+    Audit,
     Reading,
     Vault,
     Bus,

@@ -18,6 +18,9 @@ JsonObject = dict[str, Any]
 OWN_KIND = re.compile(r"[a-z][a-z0-9-]{0,31}/[a-z][a-z0-9-]{0,31}")
 """The form of kinds that installed packages bring, such as `acme/gpu`."""
 
+OWN_TASKS = frozenset({"taskyard.notify"})
+"""The engine's own tasks: they emit no public events, and nobody else defines them, asks for them or leases them."""
+
 IMPLEMENTATION_KINDS = frozenset(
     {
         "function", "external", "system", "javascript", "typescript", "python", "shell", "python-lite",

@@ -12,6 +12,7 @@ from msgspec import Meta
 from taskyard.domain.expression import check_expression
 from taskyard.domain.json import Detail, detail
 from taskyard.domain.people.calendar import Calendar, faults
+from taskyard.domain.people.notice import NoticeKind
 
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
 _Part = Annotated[float, Meta(gt=0, lt=1)]
@@ -96,6 +97,14 @@ class OnTimeout(_Strict, frozen=True):
     after: _Seconds = 0
 
 
+class Template(_Strict, frozen=True):
+    """The words of a notice, in Jinja2 over `{task, notice, person, link}`; without `html` the text will do."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=500)]
+    text: Annotated[str, Meta(min_length=1, max_length=20_000)]
+    html: Annotated[str, Meta(max_length=100_000)] | None = None
+
+
 class Manual(_Strict, frozen=True):
     """The implementation of a manual task."""
 
@@ -107,6 +116,7 @@ class Manual(_Strict, frozen=True):
     escalation: Annotated[list[Escalation], Meta(max_length=20)] = []
     approvals: Approvals | None = None
     on_timeout: OnTimeout | None = None
+    notifications: dict[NoticeKind, Template] = {}
     ui: dict[str, Any] | None = None
 
 

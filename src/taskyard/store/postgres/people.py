@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from taskyard.contracts.people import Load, Workload, WorkTime
 from taskyard.contracts.records import InboxFilter, InboxRow
 from taskyard.domain.people.assignment import Person
 from taskyard.store.postgres.base import Base
@@ -39,6 +40,12 @@ _DUE = (
     "SELECT wake_at, task_id FROM taskyard.open WHERE wake_at <= $1 AND (wake_at, task_id) > ($3::bigint, $4::bigint) "
     "ORDER BY wake_at, task_id LIMIT $2"
 )
+_TIMES = (
+    "SELECT definition, group_id, opened_at, claimed_at, due_at, ended_at FROM taskyard.worked "
+    "WHERE ended_at >= $1 AND opened_at IS NOT NULL ORDER BY ended_at DESC LIMIT 10000"
+)
+_WORKLOADS = statement("workloads")
+_BUSIEST = statement("busiest")
 _ROTA = (
     "INSERT INTO taskyard.rota (key, turn) VALUES ($1, 0) ON CONFLICT (key) DO UPDATE SET turn = rota.turn + 1 "
     "RETURNING turn"
@@ -83,6 +90,21 @@ class People(Base):
         """See the contract."""
         rows: list[Any] = await self.db.relaxed.fetch(_DUE, until, limit, *after)
         return [InboxRow(*row) for row in rows]
+
+    async def work_times(self, since: int) -> list[WorkTime]:
+        """See the contract."""
+        rows: list[Any] = await self.db.reading.fetch(_TIMES, since)
+        return [WorkTime(*row) for row in rows]
+
+    async def workloads(self, now: int) -> list[Workload]:
+        """See the contract."""
+        rows: list[Any] = await self.db.reading.fetch(_WORKLOADS, now)
+        return [Workload(*row) for row in rows]
+
+    async def busiest(self, now: int, limit: int) -> list[Load]:
+        """See the contract."""
+        rows: list[Any] = await self.db.reading.fetch(_BUSIEST, now, limit)
+        return [Load(*row) for row in rows]
 
     async def rota(self, key: str) -> int:
         """See the contract."""

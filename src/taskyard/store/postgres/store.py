@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from taskyard.contracts.clock import Clock, SystemClock
+from taskyard.store.postgres.audit import Audit
 from taskyard.store.postgres.bus import Bus
 from taskyard.store.postgres.clock import StoreClock
 from taskyard.store.postgres.deliveries import Deliveries
@@ -10,6 +11,7 @@ from taskyard.store.postgres.gating import Gating
 from taskyard.store.postgres.lifetime import Lifetime
 from taskyard.store.postgres.moves import Moves
 from taskyard.store.postgres.names import Names
+from taskyard.store.postgres.notices import Notices
 from taskyard.store.postgres.people import People
 from taskyard.store.postgres.queues import Queues
 from taskyard.store.postgres.reading import Reading
@@ -25,6 +27,7 @@ class PostgresStore(
     Lifetime,
     Names,
     Schedules,
+    Notices,
     Bus,
     Submission,
     Gating,
@@ -32,6 +35,7 @@ class PostgresStore(
     Upkeep,
     Queues,
     People,
+    Audit,
     Reading,
     Vault,
     Subscriptions,

@@ -227,11 +227,13 @@ def _settle_open(
 ) -> bool:
     check_version(connection, task_id, version)
     row = connection.execute(
-        "DELETE FROM open WHERE task_id = ? RETURNING attempt, at, lane_id, failures, losses", (task_id,)
+        "DELETE FROM open WHERE task_id = ? RETURNING attempt, at, lane_id, failures, losses, claimed_at, due_at, "
+        "CASE assignee_type WHEN 'GROUP' THEN assignee_id END",
+        (task_id,),
     ).fetchone()
     if row is None:
         return False
-    attempt, since, lane_id, failures, losses = row
+    attempt, since, lane_id, failures, losses, *told = row
     now = max(now, since)
     if seen is not None:
         connection.execute("INSERT INTO seen (key, at) VALUES (?, ?) ON CONFLICT DO NOTHING", (seen, now))
@@ -252,7 +254,12 @@ def _settle_open(
         ),
     )
     if ended.by is not None:
-        connection.execute("INSERT OR IGNORE INTO worked VALUES (?, ?, ?)", (ended.by, now, task_id))
+        connection.execute(
+            "INSERT OR IGNORE INTO worked "
+            "(person, ended_at, task_id, opened_at, claimed_at, due_at, group_id, definition) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT definition FROM lane WHERE id = ?))",
+            (ended.by, now, task_id, since, *told, lane_id),
+        )
     place(connection, ended, lane_id, now, now)
     tell(connection, [ended], now)
     slots.admit(connection, slots.release(connection, [task_id]))
@@ -271,8 +278,10 @@ def _change_open(
     check_version(connection, task_id, version)
     row = connection.execute(
         "UPDATE open SET assignee_type = ?, assignee_id = ?, claimed_by = ?, correlation_id = ?, due_at = ?, "
-        "wake_at = ?, sheet = ?, urgency = ?, changes = changes + 1 WHERE task_id = ? RETURNING attempt, changes",
-        (*opened, task_id),
+        "wake_at = ?, sheet = ?, urgency = ?, changes = changes + 1, "
+        "claimed_at = CASE WHEN claimed_by IS ? THEN claimed_at WHEN ? IS NOT NULL THEN ? END "
+        "WHERE task_id = ? RETURNING attempt, changes",
+        (*opened, opened.claimed_by, opened.claimed_by, now, task_id),
     ).fetchone()
     if row is None:
         return False

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from taskyard.contracts.people import Load, Workload, WorkTime
 from taskyard.contracts.records import InboxFilter, InboxRow
+from taskyard.domain.facts import PlaceKind
 from taskyard.domain.people.assignment import Person
 from taskyard.store.sqlite.base import Base, Connection, as_array
 
@@ -59,6 +61,21 @@ _DUE = (
     "SELECT wake_at, task_id FROM open WHERE wake_at <= ? AND (wake_at, task_id) > (?, ?) "
     "ORDER BY wake_at, task_id LIMIT ?"
 )
+_TIMES = (
+    "SELECT definition, group_id, opened_at, claimed_at, due_at, ended_at FROM worked "
+    "WHERE ended_at >= ? AND opened_at IS NOT NULL ORDER BY ended_at DESC LIMIT 10000"
+)
+_WORKLOADS = f"""
+SELECT definition, CASE assignee_type WHEN 'GROUP' THEN assignee_id END AS group_id, count(*),
+  sum(assignee_type IS 'GROUP' AND claimed_by IS NULL), coalesce(sum(due_at < ?), 0), min(at)
+FROM open JOIN lane ON lane.id = lane_id WHERE place = {int(PlaceKind.ASSIGNED)}
+GROUP BY definition, group_id ORDER BY definition, group_id
+"""
+_BUSIEST = f"""
+SELECT coalesce(claimed_by, assignee_id) AS person, count(*) AS open, coalesce(sum(due_at < ?), 0) FROM open
+WHERE place = {int(PlaceKind.ASSIGNED)} AND (claimed_by IS NOT NULL OR assignee_type = 'USER')
+GROUP BY person ORDER BY open DESC, person LIMIT ?
+"""
 _ROTA = "INSERT INTO rota (key, turn) VALUES (?, 0) ON CONFLICT (key) DO UPDATE SET turn = turn + 1 RETURNING turn"
 _MEMBERS = "SELECT spec FROM membership JOIN person ON id = person_id WHERE group_id = ? ORDER BY id"
 _END: Final = InboxRow((1 << 63) - 1, (1 << 63) - 1)
@@ -90,6 +107,18 @@ class People(Base):
         """See the contract."""
         values = (until, *after, limit)
         return [InboxRow(*row) for row in await self.db.read(lambda c: c.execute(_DUE, values).fetchall())]
+
+    async def work_times(self, since: int) -> list[WorkTime]:
+        """See the contract."""
+        return [WorkTime(*row) for row in await self.db.read(lambda c: c.execute(_TIMES, (since,)).fetchall())]
+
+    async def workloads(self, now: int) -> list[Workload]:
+        """See the contract."""
+        return [Workload(*row) for row in await self.db.read(lambda c: c.execute(_WORKLOADS, (now,)).fetchall())]
+
+    async def busiest(self, now: int, limit: int) -> list[Load]:
+        """See the contract."""
+        return [Load(*row) for row in await self.db.read(lambda c: c.execute(_BUSIEST, (now, limit)).fetchall())]
 
     async def rota(self, key: str) -> int:
         """See the contract."""

@@ -201,7 +201,7 @@ def _notes(connection: Connection, task_ids: Sequence[int]) -> list[Note]:
         "SELECT task_id, sequence, at, type, body FROM note WHERE task_id IN (SELECT value FROM json_each(?)) "
         "ORDER BY task_id, sequence",
         (as_array(task_ids),),
-    )
+    ).fetchall()  # a body that cannot be read must not leave the cursor open, and with it an old snapshot
     return [Note(row[0], row[1], row[2], EventType(row[3]), msgspec.json.decode(row[4])) for row in rows]
 
 

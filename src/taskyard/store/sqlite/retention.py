@@ -58,10 +58,11 @@ def forget_events(connection: Connection, before: int) -> bool:
 
 
 def forget_rest(connection: Connection, before: int) -> None:
-    """Forget expired tokens and what people had done; and uploads of long ago that no task needs that may still run."""
+    """Forget expired tokens, what people had done and were told; and old uploads of no task that may still run."""
     connection.execute("DELETE FROM token WHERE expires_at < ?", (before,))
     connection.execute("DELETE FROM seen WHERE at < ?", (before,))
     connection.execute("DELETE FROM worked WHERE ended_at < ?", (before,))
+    connection.execute("DELETE FROM notice WHERE id < ?", (floor_id(before),))
     connection.execute(
         "DELETE FROM upload WHERE max(created_at, used_at) < ? AND NOT EXISTS ("
         f"SELECT 1 FROM task t WHERE t.id IN ({_NEEDING}) AND t.id < ? AND instr(t.input, CAST(upload.id AS BLOB)))",

@@ -13,12 +13,14 @@ from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.records import Topic
 from taskyard.domain.ids import IdMaker
 from taskyard.errors import ConfigurationError, Overloaded
+from taskyard.store.sqlite.audit import Audit
 from taskyard.store.sqlite.bus import Bus
 from taskyard.store.sqlite.database import Database
 from taskyard.store.sqlite.deliveries import Deliveries
 from taskyard.store.sqlite.gating import Gating
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
+from taskyard.store.sqlite.notices import Notices
 from taskyard.store.sqlite.people import People
 from taskyard.store.sqlite.queues import Queues
 from taskyard.store.sqlite.reading import Reading
@@ -33,7 +35,21 @@ _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
 
 
 class SqliteStore(
-    Names, Submission, Gating, Moves, Upkeep, Queues, Schedules, People, Reading, Vault, Bus, Subscriptions, Deliveries
+    Names,
+    Submission,
+    Gating,
+    Moves,
+    Upkeep,
+    Queues,
+    Schedules,
+    People,
+    Notices,
+    Reading,
+    Vault,
+    Bus,
+    Subscriptions,
+    Deliveries,
+    Audit,
 ):
     """Tasks in one SQLite file, which several processes may share; `path` may be `:memory:`.
 

@@ -2,8 +2,9 @@
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 changed AS (
   UPDATE taskyard.open SET assignee_type = $6, assignee_id = $7, claimed_by = $8, correlation_id = $9, due_at = $10,
-    wake_at = $11, sheet = $12, urgency = $13, changes = changes + 1
-  WHERE task_id = $2::bigint AND (attempt + 1) * @span + @line + changes = $3::bigint
+    wake_at = $11, sheet = $12, urgency = $13, changes = changes + 1,
+    claimed_at = CASE WHEN claimed_by IS NOT DISTINCT FROM $8 THEN claimed_at WHEN $8 IS NOT NULL THEN us END
+  FROM clock WHERE task_id = $2::bigint AND (attempt + 1) * @span + @line + changes = $3::bigint
   RETURNING task_id, (attempt + 1) * @span + @line + changes AS sequence
 ),
 noted AS (

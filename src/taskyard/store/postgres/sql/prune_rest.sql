@@ -6,6 +6,7 @@ WITH feed AS (
   RETURNING 1
 ),
 worked AS (DELETE FROM taskyard.worked WHERE ended_at < $1),
+notice AS (DELETE FROM taskyard.notice WHERE id < $2::bigint AND at < $1),
 token AS (DELETE FROM taskyard.token WHERE expires_at < $1),
 seen AS (DELETE FROM taskyard.seen WHERE at < $1),
 slot_limit AS (

@@ -5,7 +5,8 @@ WITH clock AS MATERIALIZED (SELECT @now AS us),
 gone AS (
   DELETE FROM taskyard.open WHERE task_id = $2::bigint AND (attempt + 1) * @span + @line + changes = $3::bigint
   RETURNING task_id, at, coalesce($11::int, lane_id) AS lane_id, lane_id AS old_lane_id, attempt + 1 AS attempt,
-    greatest(failures, $9::int) AS failures, greatest(losses, $10::smallint) AS losses
+    greatest(failures, $9::int) AS failures, greatest(losses, $10::smallint) AS losses, claimed_at, due_at,
+    CASE assignee_type WHEN 'GROUP' THEN assignee_id END AS group_id
 ),
 done AS (
   INSERT INTO taskyard.attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, result, detail)
@@ -26,7 +27,9 @@ noted AS (
   INSERT INTO taskyard.seen (key, at) SELECT $14::bytea, us FROM gone, clock WHERE $14 IS NOT NULL ON CONFLICT DO NOTHING
 ),
 worked AS (
-  INSERT INTO taskyard.worked (person, ended_at, task_id) SELECT $15::text, us, task_id FROM gone, clock WHERE $15 IS NOT NULL
+  INSERT INTO taskyard.worked (person, ended_at, task_id, definition, group_id, opened_at, claimed_at, due_at)
+  SELECT $15::text, us, task_id, definition, group_id, at, claimed_at, due_at
+  FROM gone JOIN taskyard.lane l ON l.id = old_lane_id, clock WHERE $15 IS NOT NULL ON CONFLICT DO NOTHING
 ),
 event AS (
   INSERT INTO taskyard.outbox (at, type, task_ids, sequences)

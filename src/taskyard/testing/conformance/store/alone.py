@@ -20,6 +20,7 @@ from taskyard.testing.conformance.store.limits import TestContention, TestSlots,
 from taskyard.testing.conformance.store.listing import TestDead, TestFind, TestFindStarted
 from taskyard.testing.conformance.store.liveness import TestLost, TestRecover, TestWorkers
 from taskyard.testing.conformance.store.moves import TestCancel, TestDiscard, TestHurry, TestRequeue
+from taskyard.testing.conformance.store.notices import TestDigests, TestNotices, TestToldFeed
 from taskyard.testing.conformance.store.opened import TestChangeOpen, TestSettleOpen
 from taskyard.testing.conformance.store.outliving import TestOutliving
 from taskyard.testing.conformance.store.people import TestDirectory, TestInbox, TestPeoplesTasks
@@ -37,6 +38,7 @@ from taskyard.testing.conformance.store.telling import (
 )
 from taskyard.testing.conformance.store.upkeep import TestFeed, TestLead, TestPromote, TestPrune
 from taskyard.testing.conformance.store.vault import TestTokens, TestUploads
+from taskyard.testing.conformance.store.workload import TestWork
 
 __all__ = [
     "TestCancel",
@@ -50,6 +52,7 @@ __all__ = [
     "TestDead",
     "TestDelivering",
     "TestDeliveryLists",
+    "TestDigests",
     "TestDirectory",
     "TestDiscard",
     "TestEnqueue",
@@ -72,6 +75,7 @@ __all__ = [
     "TestMaintenance",
     "TestMappings",
     "TestNames",
+    "TestNotices",
     "TestOrder",
     "TestOutliving",
     "TestPeoplesTasks",
@@ -95,11 +99,13 @@ __all__ = [
     "TestStaleSettlements",
     "TestSubscriptions",
     "TestTokens",
+    "TestToldFeed",
     "TestTurn",
     "TestTurns",
     "TestUniqueKeys",
     "TestUploads",
     "TestWaitingFor",
+    "TestWork",
     "TestWorkers",
     "bench",
     "clock",

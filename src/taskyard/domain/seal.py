@@ -1,0 +1,87 @@
+"""Sealing history: the digest of one fact, and the chain in which each entry is sealed with the one before.
+
+The chain is keyed (HMAC-SHA256): who can write to the database but does not have the key can break it, but not mend it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from taskyard.domain import sequence
+from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note
+from taskyard.domain.json import MAX_DEPTH, canonical, digest
+from taskyard.domain.lifecycle import EventType
+
+BEGINNING: Final = bytes(32)
+"""What stands before the first entry."""
+
+_DEPTH: Final = MAX_DEPTH + 8
+
+
+class Known(NamedTuple):
+    """What is known of one event: its task with the content hash of its definition, its attempt, its note, and in a
+    list the first input that a requeue has replaced (None: none has).
+    """
+
+    body: Body
+    kind: bytes
+    attempt: AttemptFact | None
+    note: Note | None
+    first_input: list[Any] | None = None
+
+
+def fact_digest(type_: EventType, number: int, known: Known) -> bytes | None:
+    """The digest of the fact behind an event; None where that is not there."""
+    content = _content(type_, number, known)
+    return (
+        None if content is None else digest(canonical([known.body.id, number, int(type_), content], max_depth=_DEPTH))
+    )
+
+
+def link(key: bytes, before: bytes, number: int, pos: int, entry: tuple[int, int, int, int], fact: bytes) -> bytes:
+    """The seal of an entry (task, sequence, type, at) that stands for a fact, behind the seal before it."""
+    head = b"".join(part.to_bytes(8, "big") for part in (number, pos, *entry))
+    return hmac.digest(key, before + head + fact, "sha256")
+
+
+def first_input(notes: list[Note]) -> list[Any] | None:
+    """In a list what the task was first given, where a requeue has changed that; else None."""
+    ordered = sorted(notes, key=lambda note: note.sequence)
+    changes = [note.body[FORMER_INPUT] for note in ordered if FORMER_INPUT in note.body]
+    return changes[:1] or None
+
+
+def _content(type_: EventType, number: int, known: Known) -> Any:
+    if type_ is EventType.CREATED:
+        return _created(known)
+    if type_ is EventType.STARTED:  # who and when is sealed with the attempt's end
+        return []
+    step = number - sequence.queued(sequence.attempt_of(number))
+    if step >= sequence.step_of(sequence.settled(0)):
+        return None if known.attempt is None else _attempt(known.attempt)
+    return None if known.note is None else [known.note.at, int(known.note.type), _plain(known.note.body)]
+
+
+def _created(known: Known) -> list[Any]:
+    body = known.body
+    given = msgspec.json.decode(body.input) if known.first_input is None else known.first_input[0]
+    extra = None if body.extra is None else msgspec.json.decode(body.extra)
+    return [
+        known.kind.hex(), body.priority, body.workflow_id, body.correlation_id, body.cause_type, body.cause,
+        body.parent_id, extra, given,
+    ]  # fmt: skip
+
+
+def _attempt(fact: AttemptFact) -> list[Any]:
+    return [
+        int(fact.outcome), fact.worker, fact.started_at, fact.finished_at, fact.run_ms,
+        digest(fact.result or b"").hex(), digest(fact.detail or b"").hex(),
+    ]  # fmt: skip
+
+
+def _plain(body: Mapping[str, Any]) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(body))
