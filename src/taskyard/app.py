@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -17,7 +17,7 @@ from taskyard.calls.breakers import Breakers
 from taskyard.connecting import Ways, connected, make_connector
 from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.directory import Directory
-from taskyard.contracts.executor import Executor, Job
+from taskyard.contracts.executor import Executor
 from taskyard.contracts.records import Topic
 from taskyard.contracts.store import Store
 from taskyard.contracts.target import Target
@@ -28,36 +28,33 @@ from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
+from taskyard.engine.audit import Chain
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
-from taskyard.engine.query import get_task
-from taskyard.engine.request import TaskRequest
 from taskyard.engine.schedules import put_schedule
-from taskyard.engine.submit import submit
 from taskyard.engine.subscriptions import Outside
-from taskyard.engine.trigger import fire
 from taskyard.engine.upload import open_uploads, save_upload
 from taskyard.errors import ConfigurationError
-from taskyard.executors.function.context import OnProgress
 from taskyard.executors.function.executor import FunctionExecutor
 from taskyard.executors.function.handler import Registry
-from taskyard.executors.function.results import output_of_subtask
 from taskyard.executors.manual import ManualExecutor
 from taskyard.executors.script.executor import ScriptExecutor
+from taskyard.notifying import Notifying, make_notice_executor, make_planner
 from taskyard.runtime.cells import Cells
-from taskyard.runtime.follow import wait_final
+from taskyard.runtime.handler_services import HandlerServices
 from taskyard.runtime.triggers import Listeners, Triggers
 from taskyard.runtime.upkeep import Service as Periodic
 from taskyard.runtime.upkeep import Upkeep
 from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
 from taskyard.security.box import SecretBox
-from taskyard.security.caller import LOCAL, SYSTEM, Caller
+from taskyard.security.caller import LOCAL, Caller
 from taskyard.security.egress.rules import Rules
 from taskyard.security.keys import derive, load_or_create
 from taskyard.security.webhooks import signed_headers
 from taskyard.services.resource import ResourceService
 from taskyard.services.service import Service
+from taskyard.services.user import UserDirectory
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
 from taskyard.targeting import make_resources, make_secrets, make_targets
@@ -137,7 +134,6 @@ class App:
         )
         self.engine = Engine(store, make_limits(settings), self._check_url)
         self.watcher = Watcher(self.engine.store)
-        self.directory: Directory = StoredDirectory(self.engine.store)
         self.breakers = Breakers(self.clock)
         self._egress: Egress | None = None
         self.stopping = asyncio.Event()
@@ -155,6 +151,12 @@ class App:
         """The installation's secret, from which keys are made. Raises ConfigurationError where it cannot be kept."""
         folder = Path(self.settings["TASKYARD_DATA_DIR"])
         return bytes(self.settings["TASKYARD_SECRET_KEY"] or load_or_create(folder))
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Where people are looked up: at the user service where there is one, else here."""
+        users = self.service("user")
+        return StoredDirectory(self.engine.store) if users is None else UserDirectory(users)
 
     @cached_property
     def outside(self) -> Outside:
@@ -188,6 +190,7 @@ class App:
             if self._egress is not None:
                 await self._egress.aclose()
                 self._egress = None
+                self.__dict__.pop("directory", None)  # it asks by the client that is closed now
             await self.engine.close()
 
     @contextlib.asynccontextmanager
@@ -216,9 +219,13 @@ class App:
             ways = Ways(self.engine, self.breakers, self.settings, self.request_stop, self.stopping.is_set)
             async with connected(ways, connector, self.service("observability")) as services:
                 services += [
+                    Periodic("notices", 0.5, make_planner(self.notifying).turn),
                     Periodic("webhooks", 0.5, webhooks.turn, Topic.FEED),
                     Periodic("deliveries", 3600.0, lambda: webhooks.prune(days), insists=False),
                 ]
+                if self.settings["TASKYARD_AUDIT_CHAIN"]:
+                    chain = Chain(self.engine, derive(self.master_key, "audit"))
+                    services.append(Periodic("audit", 1.0, chain.turn, Topic.FEED))
                 upkeep = Upkeep(self.engine, days, services)
                 upkeep.start()
                 camunda = self._camunda()
@@ -248,6 +255,14 @@ class App:
         from taskyard.notify.webhooks.service import Webhooks
 
         return Webhooks(self.engine, lambda: self.outside, lambda: self.egress)
+
+    @property
+    def notifying(self) -> Notifying:
+        """What people are told with."""
+        return Notifying(
+            self.engine, self.directory, self.settings, self.clock, lambda: self.egress,
+            lambda: self.master_key, self.service("notification"),
+        )  # fmt: skip
 
     def service(self, name: str) -> Service | None:
         """The other service of this name, called behind its own breaker; None where none is set."""
@@ -287,8 +302,11 @@ class App:
 
     def _executors(self, slots: int) -> list[Executor]:
         return [
-            FunctionExecutor(self.registry, HandlerServices(self), slots, self._find_uploads),
+            FunctionExecutor(
+                self.registry, HandlerServices(self.engine, self.watcher, self.listeners), slots, self._find_uploads
+            ),
             ManualExecutor(self.engine, self.directory),
+            make_notice_executor(self.notifying),
             self._system_executor(),
         ]
 
@@ -337,45 +355,3 @@ class App:
 
     async def _save_file(self, file: MadeFile, owner: str) -> str:
         return (await save_upload(self.engine, file.name, file.content, Caller(owner))).id
-
-
-class HandlerServices:
-    """What handlers can ask of the process they run in."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def run_child(self, job: Job, key: str, input_: dict[str, Any], on_progress: OnProgress) -> Any:
-        """A subtask's output. Its failure fails the parent without a retry, for the child had its own."""
-        engine = self._app.engine
-        request = TaskRequest(task_definition_id=key, input=input_)
-        child = (await submit(engine, request, SYSTEM, parent_id=job.claimed.task_id)).task
-        telling = asyncio.create_task(self._tell_progress(int(child.task_id), on_progress))
-        try:
-            child = await wait_final(engine, self._app.watcher, int(child.task_id))
-        finally:
-            telling.cancel()
-        if child.progress is not None:  # its last word may have come with its end
-            on_progress(int(child.task_id), child.progress["current"], child.progress["total"])
-        return output_of_subtask(child)
-
-    async def trigger(self, name: str, properties: Any, cause: tuple[str, str]) -> list[str]:
-        """Start what declared the trigger."""
-        return [task.task_id for task in await fire(self._app.engine, name, properties, SYSTEM, cause)]
-
-    async def trigger_service(self, service: str, name: str, properties: Any, cause: tuple[str, str]) -> list[str]:
-        """Start what one service declared under the trigger."""
-        return [task.task_id for task in await fire(self._app.engine, name, properties, SYSTEM, cause, service)]
-
-    async def emit(self, name: str, data: Any, task_id: str) -> None:
-        """Call who listens in this process."""
-        await self._app.listeners.call([name], {"name": name, "data": data, "taskId": task_id})
-
-    async def _tell_progress(self, child_id: int, on_progress: OnProgress) -> None:
-        async with self._app.watcher.following(child_id) as changed:
-            while True:
-                await changed.wait()
-                changed.clear()
-                progress = (await get_task(self._app.engine, child_id)).progress
-                if progress is not None:
-                    on_progress(child_id, progress["current"], progress["total"])

@@ -24,6 +24,7 @@ from taskyard.security.caller import ADMIN, Caller
 from taskyard.security.jwks import fetching
 from taskyard.security.keys import derive, load_or_create_admin_token
 from taskyard.security.lease import LeaseSigner
+from taskyard.security.links import LinkSigner
 from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
 from taskyard.services.auth import AuthService
@@ -61,6 +62,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         outside=app.outside,
         egress=lambda: app.egress,
         watcher=app.watcher,
+        directory=app.directory,
         authenticator=Authenticator(
             app.engine.store,
             admin_token=load_or_create_admin_token(folder),
@@ -74,6 +76,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         leases=LeaseSigner(derive(master, "lease")),
         sessions=SessionSigner(derive(master, "session")),
         login_links=LoginLinks(),
+        links=LinkSigner(derive(master, "links")),
         cursors=Cursors(derive(master, "cursor")),
         allowed_origins=_origins(app, host, port),
         version=VERSION,

@@ -46,7 +46,7 @@ async def session(client: Client, token: str = ADMIN_TOKEN) -> AsyncIterator[htt
 
 def test_only_these_paths_are_public() -> None:
     with_keys_of_its_own = "/api/v1/webhooks/subscribe"
-    assert {"/healthz", "/readyz", "/login", with_keys_of_its_own} == PUBLIC_PATHS
+    assert {"/healthz", "/readyz", "/login", "/signin", with_keys_of_its_own} == PUBLIC_PATHS
 
 
 async def test_routes_and_the_access_table_are_the_same_set(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from taskyard.domain.queue import TaskType
 from taskyard.engine.define import define
 from taskyard.security.api_tokens import new_api_token
 from taskyard.security.lease import LeaseSigner
+from taskyard.security.links import LinkSigner
 from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
 from taskyard.security.tokens import mint
@@ -102,10 +103,12 @@ def make_services(yard: Taskyard, origins: frozenset[str] = loopback_origins(POR
         outside=yard.app.outside,
         egress=lambda: yard.app.egress,
         watcher=yard.app.watcher,
+        directory=yard.app.directory,
         authenticator=authenticator,
         leases=LeaseSigner(b"l" * 32),
         sessions=SessionSigner(b"s" * 32),
         login_links=LoginLinks(),
+        links=LinkSigner(b"k" * 32),
         cursors=Cursors(b"c" * 32),
         allowed_origins=origins,
         version="1.2.3",

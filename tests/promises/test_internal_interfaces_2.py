@@ -14,9 +14,9 @@ import pytest
 
 from taskyard import Context, Taskyard, UploadedFile
 from taskyard.api.access import ACCESS
-from taskyard.app import HandlerServices
 from taskyard.contracts.clock import SystemClock
 from taskyard.executors.function.executor import FunctionExecutor
+from taskyard.runtime.handler_services import HandlerServices
 from taskyard.runtime.insistence import pauses
 from taskyard.runtime.worker import Worker, WorkerOptions
 from taskyard.testing import World
@@ -426,7 +426,9 @@ async def test_refused_queue_operations_are_repeated(tmp_path: Path) -> None:
         return "done"
 
     async with yard, client_of(yard) as http:
-        executor = FunctionExecutor(yard.registry, HandlerServices(yard.app), 1, no_uploads)
+        executor = FunctionExecutor(
+            yard.registry, HandlerServices(yard.engine, yard.app.watcher, yard.listeners), 1, no_uploads
+        )
         options = WorkerOptions(slots=2, version="1", wait=wait)
         async with Worker(yard.engine, [executor], SystemClock(), options):
             run = await job.start()

@@ -56,22 +56,20 @@ async def show_login(call: Call) -> Response:
     caller = call.services.login_links.redeem(token, call.services.now())
     if caller is None:
         return _login_page(call, "This link was used before or is too old.")
-    return _let_in(call, Session(caller))
+    return let_in(call, Session(caller))
 
 
 @routes.add("POST /login", media=_FORM, body=LOGIN, answers={303: None, 401: _HTML})
 async def log_in(call: Call) -> Response:
     """Log in with a token."""
-    origin, allowed = call.headers.get("origin"), call.services.allowed_origins
-    if origin is not None and not origin_allowed(origin, call.headers.get("host"), allowed):
-        raise Forbidden("The form was sent from a page of another origin.")
+    check_origin(call)
     token = await _read_token(call)
     try:
         caller = await call.services.identify(Credential("bearer", token))
     except Unauthorized as error:
         return _login_page(call, error.message)
     session = Session(caller, hash_api_token(token) if is_api_token(token) else "")
-    return _let_in(call, session, expiry_of(token) - call.services.now())
+    return let_in(call, session, lifetime=expiry_of(token) - call.services.now())
 
 
 async def _read_token(call: Call) -> str:
@@ -85,11 +83,18 @@ async def _read_token(call: Call) -> str:
     return LOGIN.parse({name: values[0] for name, values in fields.items()}).token.strip()
 
 
-def _let_in(call: Call, session: Session, lifetime: float = math.inf) -> Response:
-    """A session for as long as sessions last, or what proved the caller does."""
+def check_origin(call: Call) -> None:
+    """Raise Forbidden for a form that another's page has sent."""
+    origin, allowed = call.headers.get("origin"), call.services.allowed_origins
+    if origin is not None and not origin_allowed(origin, call.headers.get("host"), allowed):
+        raise Forbidden("The form was sent from a page of another origin.")
+
+
+def let_in(call: Call, session: Session, goal: str = "", lifetime: float = math.inf) -> Response:
+    """A session for as long as sessions last, or what proved the caller does; on to the page `goal`."""
     services = call.services
     ttl = min(services.session_ttl, lifetime)
-    response = RedirectResponse(f"{call.root}/admin", 303)
+    response = RedirectResponse(goal or f"{call.root}/admin", 303)
     response.set_cookie(
         SESSION_COOKIE,
         services.sessions.issue(session, ttl, services.now()),

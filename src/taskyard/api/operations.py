@@ -15,6 +15,7 @@ from taskyard.api import schemas
 from taskyard.api.answers import answer
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
+from taskyard.api.work_metrics import work_gauges
 from taskyard.domain.lifecycle import State
 from taskyard.engine.engine import Engine
 from taskyard.engine.metrics import dependencies, queue_figures, workers
@@ -115,6 +116,7 @@ async def _gauges(engine: Engine, own: dict[str, dict[str, Any]]) -> list[GaugeM
         *per_worker,
         _gauge("taskyard_circuit_open", "Whether calls to it are cut off, or only probed.", "circuit", circuits),
         _gauge("taskyard_events_waiting", "Events that what reads them here has not had.", "reader", waiting),
+        *await work_gauges(engine),
     ]
 
 

@@ -376,11 +376,14 @@ class Taken(Answer):
 
 
 class Metrics(Answer):
-    """What operators watch: queues by name; figures by definition, task type and implementation kind; workers."""
+    """What operators watch: queues by name; figures by definition, task type and implementation kind; people, as at
+    `/api/v1/people/metrics`; workers.
+    """
 
     queues: dict[str, dict[str, Any]]
     definitions: dict[str, dict[str, Any]]
     task_types: dict[str, dict[str, Any]]
     implementation_kinds: dict[str, dict[str, Any]]
+    people: dict[str, list[dict[str, Any]]]
     workers: list[Worker]
     dependencies: dict[str, dict[str, Any]]

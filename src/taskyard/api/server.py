@@ -15,22 +15,26 @@ from taskyard.api import (
     docs,
     event_letters,
     events,
+    histories,
     inbox,
     leases,
     live,
     login,
     mappings,
+    notifications,
     operations,
     people,
     people_directory,
     queues,
     schedules,
+    sign_in,
     subscriptions,
     task_lists,
     task_story,
     tasks,
     triggers,
     uploads,
+    work_metrics,
 )
 from taskyard.api.auth import Guard
 from taskyard.api.errors import ErrorBoundary
@@ -42,11 +46,13 @@ from taskyard.api.shapes import JsonObject
 _RESOURCES = (
     tasks.internal, people.internal,
     leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
-    tasks.routes, task_lists.routes, task_story.routes, people.routes, inbox.routes, people_directory.routes,
+    tasks.routes, task_lists.routes, task_story.routes, histories.routes, people.routes, inbox.routes,
+    notifications.routes, people_directory.routes,
     definitions.routes, schedules.routes, queues.routes,
     subscriptions.routes, deliveries.routes, client_apps.routes,
     camunda.routes,
     triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,
+    sign_in.routes, work_metrics.routes,
     live.routes, operations.routes, docs.routes,
 )  # fmt: skip
 

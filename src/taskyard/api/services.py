@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from taskyard.api.access import MANUAL
 from taskyard.api.authenticate import Authenticator
 from taskyard.api.cursors import Cursors
+from taskyard.contracts.directory import Directory
 from taskyard.engine.engine import Engine
 from taskyard.engine.subscriptions import Outside
 from taskyard.errors import Unauthorized
@@ -18,6 +19,7 @@ from taskyard.runtime.watcher import Watcher
 from taskyard.security.caller import Caller
 from taskyard.security.egress.client import Egress
 from taskyard.security.lease import LeaseSigner
+from taskyard.security.links import LinkSigner
 from taskyard.security.session import LoginLinks, SessionSigner
 
 LARGE_FACTOR = 16
@@ -42,10 +44,12 @@ class ApiServices:
     outside: Outside
     egress: Callable[[], Egress]
     watcher: Watcher
+    directory: Directory
     authenticator: Authenticator
     leases: LeaseSigner
     sessions: SessionSigner
     login_links: LoginLinks
+    links: LinkSigner
     cursors: Cursors
     allowed_origins: frozenset[str]
     version: str
@@ -73,7 +77,7 @@ class ApiServices:
         caller = await self._proven(credential)
         if MANUAL not in caller.scopes:
             return caller
-        person = await self.engine.store.person(caller.subject)
+        person = await self.directory.person(caller.subject)
         return caller if person is None else replace(caller, groups=caller.groups | frozenset(person.groups))
 
     async def _proven(self, credential: Credential) -> Caller:

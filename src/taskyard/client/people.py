@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from taskyard.client.talk import API, MOST, JsonObject, Stream, Talk, fetch, given, pages, part
@@ -58,6 +59,17 @@ def reject(task_id: str, reason: str) -> Talk[Task]:
 def comment(task_id: str, text: str) -> Talk[Task]:
     """Say something about a task, for its history. Raises Conflict, Forbidden, IllegalTransition."""
     return (yield from _act(task_id, "comments", {"text": text}))
+
+
+def notifications(*, unread: bool = False, limit: int = MOST) -> Stream[JsonObject]:
+    """What the caller was told of their tasks, the latest first, fetched as it is wanted."""
+    yield from pages(f"{API}/notifications", {"unread": str(unread).lower(), "limit": limit})
+
+
+def read_notifications(notice_ids: Sequence[str] | None = None) -> Talk[int]:
+    """Have these notices read, None for all; how many that changed."""
+    body = {} if notice_ids is None else {"noticeIds": list(notice_ids)}
+    return int((yield from fetch("POST", f"{API}/notifications/read", body=body))["count"])
 
 
 def _act(task_id: str, verb: str, body: JsonObject | None = None) -> Talk[Task]:

@@ -206,12 +206,15 @@ class TaskyardClient(Exchange):
     events = _stream(tasks.events)
     logs = _stream(tasks.logs)
     output = _verb(tasks.output)
+    history = _verb(tasks.history)
     upload = _verb(tasks.upload)
     reassign = _verb(tasks.reassign)
     complete = _verb(tasks.complete)
 
     # ---- people
     inbox = _stream(people.inbox)
+    notifications = _stream(people.notifications)
+    read_notifications = _verb(people.read_notifications)
     claim = _verb(people.claim)
     release = _verb(people.release)
     draft = _verb(people.draft)

@@ -29,6 +29,7 @@ from taskyard.domain.task import Task, UserTask, WorkflowTask
 from taskyard.domain.upload import UploadedFile
 
 OutputFormat = Literal["json", "csv", "xml", "yaml"]
+HistoryFormat = Literal["text", "jsonl", "csv"]
 
 
 class Started(NamedTuple):
@@ -152,6 +153,12 @@ def logs(task_id: str, after: int = 0) -> Stream[JsonObject]:
 def output(task_id: str, format: OutputFormat = "json") -> Talk[str]:  # noqa: A002 - the public name
     """A completed task's output as a document in a format."""
     answer = yield from ask(Request("GET", f"{_path(task_id)}/output", {"format": format}, repeatable=True))
+    return answer.content.decode()
+
+
+def history(task_id: str, format: HistoryFormat = "text") -> Talk[str]:  # noqa: A002 - the public name
+    """All that has happened to a task as a document: a story, or lines of JSON or CSV."""
+    answer = yield from ask(Request("GET", f"{_path(task_id)}/history", {"format": format}, repeatable=True))
     return answer.content.decode()
 
 

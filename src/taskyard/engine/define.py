@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, Definition, Kind
+from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, OWN_TASKS, Definition, Kind
 from taskyard.domain.dependencies import dependencies_of
 from taskyard.domain.expression import check_expression
 from taskyard.domain.implementation import NOT_OFFERED, SCRIPT_KINDS, SECRET_NAME, SHAPES, WITHOUT
@@ -79,6 +79,8 @@ def check_definition(definition: Definition) -> None:
 def _check_key(definition: Definition) -> None:
     if not _KEY.fullmatch(definition.key):
         raise invalid("/key", "use letters, digits, dot, dash and underscore, 128 at most", "pattern")
+    if definition.key in OWN_TASKS:
+        raise invalid("/key", "is the name of Taskyard's own tasks; choose another", "not")
 
 
 def _check_kind(definition: Definition) -> None:

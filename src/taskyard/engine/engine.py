@@ -16,6 +16,7 @@ from taskyard.engine.catalog import Catalog
 from taskyard.engine.depth import DepthGuard
 from taskyard.engine.gates import Gatekeeper
 from taskyard.engine.mode import Mode
+from taskyard.engine.people.figures import WorkFigures
 from taskyard.engine.tally import Tally
 
 
@@ -47,6 +48,7 @@ class Engine:
         self.gates = Gatekeeper(store, self.catalog, self.limits.ceilings, self.limits.head_starts)
         self.depth = DepthGuard(store, self.limits.max_depth)
         self.tally = Tally(store)
+        self.work = WorkFigures(store)
         self.mode = Mode(store)
         self.readers: set[str] = set()
         """As whom this process reads the feed for others, who are to miss nothing."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from taskyard.contracts.records import FeedRow
 from taskyard.domain import sequence
+from taskyard.domain.definition import OWN_TASKS
 from taskyard.domain.event import Ground, TaskEvent, tell_event, trigger_names
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place, PlaceKind
 from taskyard.domain.ids import made_at
@@ -49,8 +51,23 @@ async def read_feed(engine: Engine, after: int, limit: int) -> list[FeedEvent]:
 
 async def read_page(engine: Engine, after: int, limit: int) -> FeedPage:
     """The same for who reads all of it, and has to know how far that is."""
+    return await _page(engine, await engine.store.feed(after, limit), after, limit)
+
+
+async def read_told(engine: Engine, after: int, limit: int) -> FeedPage:
+    """The same of the events only that people are told of."""
+    return await _page(engine, await engine.store.told_feed(after, limit), after, limit)
+
+
+async def _page(engine: Engine, rows: Sequence[FeedRow], after: int, limit: int) -> FeedPage:
+    references = references_of(rows, after, limit)
+    return FeedPage(await _tell(engine, references), references[-1].pos if references else after)
+
+
+def references_of(rows: Sequence[FeedRow], after: int, limit: int) -> list[Reference]:
+    """The events of these batches that stand after a position, so many at most, in order."""
     references: list[Reference] = []
-    for row in await engine.store.feed(after, limit):
+    for row in rows:
         first = row.pos - len(row.task_ids) + 1
         start = max(0, after - first + 1)
         end = start + limit - len(references)
@@ -60,7 +77,7 @@ async def read_page(engine: Engine, after: int, limit: int) -> FeedPage:
         ]
         if len(references) == limit:
             break
-    return FeedPage(await _tell(engine, references), references[-1].pos if references else after)
+    return references
 
 
 async def latest_position(engine: Engine) -> int:
@@ -169,6 +186,8 @@ async def _tell(engine: Engine, references: Sequence[Reference]) -> list[FeedEve
         if r.task_id not in grounds.known:
             continue
         ground = grounds.of(r)
+        if ground.definition.key in OWN_TASKS:
+            continue
         at = made_at(r.task_id) if r.type is EventType.CREATED else r.at
         event = tell_event(r.type, r.sequence, at, ground)
         names = trigger_names(event, ground.body, ground.definition.key, fallback=grounds.fell_back(r))

@@ -15,7 +15,7 @@ import msgspec
 from taskyard.contracts.records import Lease as StoredLease
 from taskyard.contracts.records import ProgressReport, Topic, WorkerInfo
 from taskyard.domain import sequence
-from taskyard.domain.definition import Kind
+from taskyard.domain.definition import OWN_TASKS, Kind
 from taskyard.domain.facts import EMPTY_EXTRA, Extra, Line, PlaceKind
 from taskyard.domain.json import dumps
 from taskyard.domain.lifecycle import Outcome
@@ -258,7 +258,9 @@ async def claim(
 
 
 def _yields(queue: Queue, lane: LaneKey) -> bool:
-    """A standard queue also yields its own due retries; the retry queue yields everybody's."""
+    """A standard queue also yields its own due retries; the retry queue yields everybody's; none the engine's own."""
+    if lane.definition in OWN_TASKS:
+        return False
     return lane.queue == queue or (lane.queue == Queue.RETRY and lane.home == queue)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from taskyard.domain.breaker import BreakerState
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import State
+from taskyard.domain.numbers import percentile
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import iso
 from taskyard.engine.engine import Engine
@@ -82,8 +82,8 @@ _BY_BADNESS = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
 
 
 async def metrics(engine: Engine, own: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Queues, counts and execution times of the last 24 hours by definition, type and kind, the workers and, with this
-    process' `own`, the dependencies.
+    """Queues, counts and execution times of the last 24 hours by definition, type and kind, people's work, the workers
+    and, with this process' `own`, the dependencies.
     """
     since = await engine.store.now() - _WINDOW_US
     counts = await engine.tally.counts()
@@ -103,7 +103,8 @@ async def metrics(engine: Engine, own: dict[str, dict[str, Any]]) -> dict[str, A
         groups[name] = {key: _figures(tally, spans[key]) for key, tally in sorted(tallies.items())}
     calls = await dependencies(engine, own)
     queues = {row.pop("name"): row for row in await queue_figures(engine)}
-    return {"queues": queues, **groups, "workers": await workers(engine), "dependencies": calls}
+    people = await engine.work.figures()
+    return {"queues": queues, **groups, "people": people, "workers": await workers(engine), "dependencies": calls}
 
 
 _GROUPS: dict[str, Callable[[Definition], str]] = {
@@ -121,11 +122,3 @@ def _figures(tally: dict[State, int], spans: list[int]) -> dict[str, Any]:
         "executionTime": {f"p{q}": percentile(spans, q) for q in (50, 95, 99)},
         "errorRate": round(failed / ended, 4) if ended else 0.0,
     }
-
-
-def percentile(values: list[int], q: int) -> int | None:
-    """The q-th percentile by nearest rank; None of nothing."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * q / 100) - 1)]

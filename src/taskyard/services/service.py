@@ -40,16 +40,24 @@ class Service:
 
     async def post(self, path: str, body: Any) -> httpx.Response:
         """The service's answer, if it is not about its own troubles. Raises CallFailed, CircuitOpen, EgressRefused."""
-        content = msgspec.json.encode(body)
-        return await call_again(lambda: self._post(path, content), self._policy, wait=self._wait)
+        return await self._call("POST", path, msgspec.json.encode(body))
 
-    async def _post(self, path: str, content: bytes) -> httpx.Response:
+    async def get(self, path: str) -> httpx.Response:
+        """The same for what is only looked up."""
+        return await self._call("GET", path, None)
+
+    async def _call(self, method: str, path: str, content: bytes | None) -> httpx.Response:
+        return await call_again(lambda: self._once(method, path, content), self._policy, wait=self._wait)
+
+    async def _once(self, method: str, path: str, content: bytes | None) -> httpx.Response:
         from taskyard.security.egress.client import Limits  # processes that call no service start without it
 
         limits = Limits(connect=3.0, read=5.0, total=10.0, max_bytes=256 * 1024)
         with self._circuit.call():
-            headers = {"content-type": "application/json", "accept": "application/json"}
-            answer = await self._egress.send("POST", self._url + path, headers=headers, content=content, limits=limits)
+            headers = {"accept": "application/json"}
+            if content is not None:
+                headers["content-type"] = "application/json"
+            answer = await self._egress.send(method, self._url + path, headers=headers, content=content, limits=limits)
             if answer.status_code >= 500 or answer.status_code in _BUSY:
                 raise CallFailed(f"{self._circuit.name} answered {answer.status_code}", reason="status")
             return answer

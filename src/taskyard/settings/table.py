@@ -279,6 +279,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASKYARD_LAMBDA_RUNNER", str, "", "the function that runs scripts whose target is lambda"),
     Setting("TASKYARD_SMTP_URL", str, "", "the mail server, smtp://user:password@host:587 or smtps://…", secret=True),
     Setting("TASKYARD_MAIL_FROM", str, "", "the sender of mail"),
+    Setting("TASKYARD_NOTIFY_LINK_HOURS", _seconds, 72.0, "hours a message's link signs in, once; 0: never"),
+    Setting("TASKYARD_AUDIT_CHAIN", _boolean, False, "whether a chain of hashes guards the history of tasks"),
     Setting(
         "TASKYARD_CONNECTOR",
         _one_of("none", *CONNECTORS),
@@ -334,6 +336,8 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "a service that says at /api/resources/allocations what code may use up; without it TASK_RESOURCES holds",
     ),
+    Setting("TASKYARD_USER_SERVICE_URL", str, "", "a service that knows people and groups; else they are entered here"),
+    Setting("TASKYARD_NOTIFICATION_SERVICE_URL", str, "", "a service that tells people; while it is away others do"),
     Setting(
         "CAMUNDA_URL",
         str,

@@ -66,8 +66,27 @@ class PeopleAccess(Protocol):
     async def act(self, task_id: str, verb: str, body: Json, user: str | None) -> Json:
         """The task after `claim`, `release`, `complete` or `reject`."""
 
+    async def notifications(self, query: Mapping[str, Any], user: str | None) -> Json:
+        """A page of what somebody was told; `query` as the parameters of `GET /api/v1/notifications`."""
 
-class Access(WebhookAccess, PeopleAccess, Protocol):
+    async def mark_notifications(self, body: Json, user: str | None) -> Json:
+        """Have notices (`{noticeIds?, read}`) read or unread: `{count}`."""
+
+    async def preferences(self, wanted: Any, user: str | None) -> Json:
+        """How somebody wants to be told; first changed to `wanted`, if that is given."""
+
+
+class AuditAccess(Protocol):
+    """The history of tasks."""
+
+    async def history(self, task_id: str, format_: str) -> str:
+        """All that has happened to a task, as `text`, `jsonl` or `csv`."""
+
+    async def verify_audit(self, head: str | None) -> Json:
+        """Whether it is as it was sealed: `{entries, forgotten, findings, head}`; `head`: one that was noted before."""
+
+
+class Access(WebhookAccess, PeopleAccess, AuditAccess, Protocol):
     """The verbs. All speak the JSON of the HTTP interface and raise the TaskyardErrors of the engine."""
 
     async def start(self, body: Json) -> Started:

@@ -13,6 +13,7 @@ from typing import Any
 
 from taskyard.app import App
 from taskyard.cli.access.contract import Access, Json, Message, Started
+from taskyard.cli.access.local_audit import LocalAudit
 from taskyard.cli.access.local_people import LocalPeople
 from taskyard.cli.access.local_webhooks import LocalWebhooks
 from taskyard.domain.definition import Kind
@@ -46,7 +47,7 @@ async def open_local(target: str | None, *, work: bool) -> AsyncIterator[Access]
         yield LocalAccess(yard.app)
 
 
-class LocalAccess(LocalWebhooks, LocalPeople):
+class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit):
     """The verbs on an open app; see the contract."""
 
     def __init__(self, app: App) -> None:

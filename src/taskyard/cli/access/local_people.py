@@ -6,14 +6,17 @@ import getpass
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from taskyard.app import App
 from taskyard.cli.access.contract import Json
 from taskyard.contracts.records import InboxFilter
 from taskyard.domain.ids import parse_id
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.task import Task, to_json
-from taskyard.engine.people import ending, verbs
+from taskyard.engine.people import ending, notices, verbs
 from taskyard.engine.people.inbox import groups_of, item_json, read_done, read_inbox
+from taskyard.engine.people.notices import read_preferences
 from taskyard.errors import NotFound
 from taskyard.security.caller import Caller
 
@@ -43,6 +46,27 @@ class LocalPeople:
             raise NotFound(f"there is no task {task_id!r}")
         return to_json(await self._act(await self._as(user), number, verb, body))
 
+    async def notifications(self, query: Mapping[str, Any], user: str | None) -> Json:
+        """See the contract."""
+        caller, limit = await self._as(user), int(query["limit"])
+        page = await notices.list_notices(self._app.engine, caller, limit, None, unread=bool(query["unread"]))
+        return {"items": [notices.notice_json(row) for row in page.items], "nextCursor": None}
+
+    async def mark_notifications(self, body: Json, user: str | None) -> Json:
+        """See the contract."""
+        given = body.get("noticeIds")
+        ids = None if given is None else [number for each in given if (number := parse_id(each)) is not None]
+        return {"count": await notices.mark(self._app.engine, await self._as(user), ids, read=bool(body["read"]))}
+
+    async def preferences(self, wanted: Any, user: str | None) -> Json:
+        """See the contract."""
+        engine, caller = self._app.engine, await self._as(user)
+        if wanted is None:
+            found = await notices.preferences_of(engine, caller)
+        else:
+            found = await notices.prefer(engine, caller, read_preferences(wanted), self._app.outside.check_url)
+        return dict(msgspec.to_builtins(found))
+
     async def _act(self, caller: Caller, task_id: int, verb: str, body: Json) -> Task:
         engine = self._app.engine
         if verb == "claim":
@@ -57,6 +81,6 @@ class LocalPeople:
     async def _as(self, user: str | None) -> Caller:
         """A person of this machine: who the command names, else who is logged in, with their groups here."""
         name = user or getpass.getuser()
-        person = await self._app.engine.store.person(name)
+        person = await self._app.directory.person(name)
         groups = frozenset(person.groups) if person is not None else frozenset[str]()
         return Caller(name, frozenset({"tasks:manual"}), groups)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taskyard.cli.access.contract import Access, Json, Message, Started
+from taskyard.cli.access.remote_audit import RemoteAudit
 from taskyard.cli.access.remote_people import RemotePeople
 from taskyard.cli.access.remote_webhooks import RemoteWebhooks
 from taskyard.client import AsyncTaskyardClient
@@ -23,7 +24,7 @@ async def open_remote(url: str, token: str) -> AsyncIterator[Access]:
         yield RemoteAccess(client)
 
 
-class RemoteAccess(RemoteWebhooks, RemotePeople):
+class RemoteAccess(RemoteWebhooks, RemotePeople, RemoteAudit):
     """The verbs over HTTP, in the JSON of the answers as they are; see the contract."""
 
     # ---- tasks

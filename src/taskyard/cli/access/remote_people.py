@@ -29,6 +29,27 @@ class RemotePeople:
         answer: Json = await self._client.carry_out(fetch("POST", path, body=body))
         return dict(answer["task"]) if verb == "complete" else answer
 
+    async def notifications(self, query: Mapping[str, Any], user: str | None) -> Json:
+        """See the contract."""
+        _refuse(user)
+        asked = {**query, "unread": "true" if query["unread"] else "false"}
+        answer: Json = await self._client.carry_out(fetch("GET", f"{API}/notifications", query=asked))
+        return answer
+
+    async def mark_notifications(self, body: Json, user: str | None) -> Json:
+        """See the contract."""
+        _refuse(user)
+        answer: Json = await self._client.carry_out(fetch("POST", f"{API}/notifications/read", body=body))
+        return answer
+
+    async def preferences(self, wanted: Any, user: str | None) -> Json:
+        """See the contract."""
+        _refuse(user)
+        path = f"{API}/notifications/preferences"
+        asked = fetch("GET", path) if wanted is None else fetch("PUT", path, body=wanted)
+        answer: Json = await self._client.carry_out(asked)
+        return answer
+
 
 def _refuse(user: str | None) -> None:
     if user is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from taskyard.cli.commands import (
+    audit,
     bench,
     cancel,
     deadletters,
@@ -16,6 +17,7 @@ from taskyard.cli.commands import (
     init,
     mcp,
     migrate,
+    notifications,
     queues,
     retry,
     run,
@@ -50,6 +52,8 @@ def add_to(program: typer.Typer) -> None:
     program.command("why")(why.why)
     for verb in (inbox.inbox, inbox.claim, inbox.release, inbox.complete, inbox.reject):
         program.command(verb.__name__)(verb)
+    program.add_typer(notifications.group, name="notifications")
+    program.add_typer(audit.group, name="audit")
     program.add_typer(queues.group, name="queues")
     program.add_typer(deadletters.group, name="deadletters")
     program.add_typer(definitions.group, name="definitions")

@@ -120,4 +120,4 @@ def _timeout(holding: Holding) -> Settlement:
     )
     outcome = Outcome.COMPLETED if completes else Outcome.FAILED
     output = dumps(declared.output) if declared is not None and completes else None
-    return Settlement(0, holding.task_id, 0, outcome, None, output, encode_detail(detail))
+    return Settlement(0, holding.task_id, 0, outcome, None, output, encode_detail(detail), by=SYSTEM.subject)
