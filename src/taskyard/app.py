@@ -28,6 +28,7 @@ from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.upload import UploadedFile
+from taskyard.engine.audit import READER as SEALS
 from taskyard.engine.audit import Chain
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
@@ -225,7 +226,7 @@ class App:
                 ]
                 if self.settings["TASKYARD_AUDIT_CHAIN"]:
                     chain = Chain(self.engine, derive(self.master_key, "audit"))
-                    services.append(Periodic("audit", 1.0, chain.turn, Topic.FEED))
+                    services.append(Periodic("audit", 1.0, chain.turn, Topic.FEED, reader=SEALS))
                 upkeep = Upkeep(self.engine, days, services)
                 upkeep.start()
                 camunda = self._camunda()
