@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,7 @@ from taskyard.engine.audit import READER as SEALS
 from taskyard.engine.audit import Chain
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
+from taskyard.engine.orchestrator import OURS, Orchestrator
 from taskyard.engine.schedules import put_schedule
 from taskyard.engine.subscriptions import Outside
 from taskyard.engine.upload import open_uploads, save_upload
@@ -41,6 +42,9 @@ from taskyard.executors.function.handler import Registry
 from taskyard.executors.manual import ManualExecutor
 from taskyard.executors.script.executor import ScriptExecutor
 from taskyard.notifying import Notifying, make_notice_executor, make_planner
+from taskyard.orchestrating import make_bridges, make_orchestrators
+from taskyard.orchestrators.bpmn.executor import BpmnExecutor
+from taskyard.orchestrators.bpmn.service import Processes
 from taskyard.runtime.cells import Cells
 from taskyard.runtime.handler_services import HandlerServices
 from taskyard.runtime.triggers import Listeners, Triggers
@@ -64,7 +68,6 @@ VERSION = version("taskyard")
 
 if TYPE_CHECKING:  # commands that call nobody start without it
     from taskyard.notify.webhooks.service import Webhooks
-    from taskyard.orchestrators.camunda7 import Camunda7
     from taskyard.security.egress.client import Egress
 
 log = structlog.get_logger("taskyard.app")
@@ -120,12 +123,14 @@ class App:
         registry: Registry,
         listeners: Listeners,
         schedules: Mapping[str, Schedule],
+        workflows: Sequence[str],
         clock: Clock | None = None,
     ) -> None:
         self.settings = settings
         self.registry = registry
         self.listeners = listeners
         self.schedules = schedules
+        self.workflows = workflows
         self.clock = clock or SystemClock()
         store = make_store(
             settings["TASKYARD_DATABASE_URL"],
@@ -136,6 +141,7 @@ class App:
         self.engine = Engine(store, make_limits(settings), self._check_url)
         self.watcher = Watcher(self.engine.store)
         self.breakers = Breakers(self.clock)
+        self.processes = Processes(self.engine)
         self._egress: Egress | None = None
         self.stopping = asyncio.Event()
         self._opened = 0
@@ -160,6 +166,11 @@ class App:
         return StoredDirectory(self.engine.store) if users is None else UserDirectory(users)
 
     @cached_property
+    def orchestrators(self) -> dict[str, Orchestrator]:
+        """What knows processes, by the names that people give."""
+        return make_orchestrators(self.engine, self.settings, lambda: self.egress)
+
+    @cached_property
     def outside(self) -> Outside:
         """What dealing with the world outside takes."""
         box = SecretBox(derive(self.master_key, "secrets"))
@@ -176,6 +187,8 @@ class App:
             await self.engine.open()
             try:
                 await define(self.engine, [handler.definition for handler in self.registry])
+                for source in self.workflows:
+                    await self.orchestrators[OURS].deploy(source, {})
                 for schedule in self.schedules.values():
                     await put_schedule(self.engine, schedule, LOCAL)
             except BaseException:
@@ -221,6 +234,7 @@ class App:
             async with connected(ways, connector, self.service("observability")) as services:
                 services += [
                     Periodic("notices", 0.5, make_planner(self.notifying).turn),
+                    Periodic("processes", 0.5, self.processes.turn, Topic.FEED),
                     Periodic("webhooks", 0.5, webhooks.turn, Topic.FEED),
                     Periodic("deliveries", 3600.0, lambda: webhooks.prune(days), insists=False),
                 ]
@@ -229,28 +243,18 @@ class App:
                     services.append(Periodic("audit", 1.0, chain.turn, Topic.FEED, reader=SEALS))
                 upkeep = Upkeep(self.engine, days, services)
                 upkeep.start()
-                camunda = self._camunda()
+                bridges = make_bridges(self.engine, self.settings, lambda: self.egress)
+                for bridge in bridges:
+                    bridge.start()
                 try:
                     yield
                 finally:
-                    if camunda is not None:
-                        await camunda.stop()
+                    for bridge in bridges:
+                        await bridge.stop()
                     await upkeep.stop()
                     await webhooks.stop()
         finally:
             await self.close()
-
-    def _camunda(self) -> Camunda7 | None:
-        """The engine whose external tasks are done here, being asked for them."""
-        url = self.settings["CAMUNDA_URL"]
-        if not url:
-            return None
-        from taskyard.orchestrators.camunda7 import Camunda, Camunda7
-
-        authorization = self.settings["TASKYARD_CAMUNDA_AUTHORIZATION"]
-        camunda = Camunda7(self.engine, Camunda(url, self.egress.trusting(url), authorization))
-        camunda.start()
-        return camunda
 
     def _webhooks(self) -> Webhooks:
         from taskyard.notify.webhooks.service import Webhooks
@@ -308,6 +312,7 @@ class App:
             ),
             ManualExecutor(self.engine, self.directory),
             make_notice_executor(self.notifying),
+            BpmnExecutor(self.engine),
             self._system_executor(),
         ]
 

@@ -80,6 +80,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         cursors=Cursors(derive(master, "cursor")),
         allowed_origins=_origins(app, host, port),
         version=VERSION,
+        orchestrators=app.orchestrators,
         max_body=settings["TASKYARD_MAX_BODY"],
         websocket_enabled=settings["TASK_WEBSOCKET_ENABLED"],
         buffer_size=settings["TASK_BUFFER_SIZE"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from taskyard.app import App
@@ -112,6 +113,7 @@ class Taskyard:
         self.registry = Registry()
         self.listeners = Listeners()
         self.schedules: dict[str, Schedule] = {}
+        self.workflows: list[str] = []
         self._database_url = database_url
         self._service = service
         self.settings = settings
@@ -125,7 +127,7 @@ class Taskyard:
             settings = self.settings or load()
             if self._database_url is not None:
                 settings = settings.with_values(TASKYARD_DATABASE_URL=self._database_url)
-            self._app = App(settings, self.registry, self.listeners, self.schedules, self._clock)
+            self._app = App(settings, self.registry, self.listeners, self.schedules, self.workflows, self._clock)
         return self._app
 
     @contextlib.contextmanager
@@ -229,6 +231,13 @@ class Taskyard:
             "overlap": overlap, "catchUp": catch_up,
         }  # fmt: skip
         self.schedules[schedule_id] = parse_schedule(given)
+
+    def workflow(self, file: Path) -> None:
+        """Have the process in a BPMN file run here: a task by its id; the store learns of it when the yard is opened.
+
+        It needs the extra `taskyard[bpmn]`.
+        """
+        self.workflows.append(file.read_text(encoding="utf-8"))
 
     # ---- starting
     async def start(

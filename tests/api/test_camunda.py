@@ -192,3 +192,33 @@ async def test_bad_bodies_are_told_in_their_words(engine: Client, verb: str, bod
     answer = await engine.post(f"{ROOT}/{verb}", json=body)
     assert (answer.status_code, answer.json()["type"]) == (400, "InvalidRequestException")
     assert (await engine.post(f"{ROOT}/{verb}", content=b"{")).status_code == 400
+
+
+async def test_what_is_given_up_is_listed_told_and_tried_again(engine: Client) -> None:
+    task_id = await engine.create("charge-card", {}, workflowId="p1")
+    await engine.create("charge-card", {})
+    first = next(each for each in await fetch(engine) if each["id"].startswith(task_id))
+    assert await counted(engine, locked=True) == 2
+    await post(engine, first["id"], "failure", errorMessage="never", errorDetails="the trace", retries=0)
+    assert (await counted(engine, noRetriesLeft=True), await counted(engine, withRetriesLeft=True)) == (1, 1)
+    (given_up,) = (
+        await engine.post(f"{ROOT}?maxResults=5", json={"noRetriesLeft": True, "topicName": "charge"})
+    ).json()
+    assert (given_up["id"], given_up["retries"], given_up["errorMessage"]) == (task_id, 0, "never")
+    assert (await engine.get(f"{ROOT}/{task_id}/errorDetails")).text == "the trace"
+    assert (await engine.get(f"{ROOT}/topic-names")).json() == ["charge", "sums"]
+    assert (await engine.put(f"{ROOT}/{task_id}/retries", json={"retries": 0})).status_code == 400
+    assert (await engine.put(f"{ROOT}/{task_id}/retries", json={"retries": 3})).status_code == 204
+    assert (await engine.put(f"{ROOT}/{task_id}/retries", json={"retries": 3})).status_code == 400
+    assert (await task(engine, task_id))["status"] == "PENDING"
+    assert await counted(engine, processInstanceId="p1", externalTaskId=task_id, notLocked=True) == 1
+    assert await counted(engine, workerId="w1") == 1
+    assert (await engine.post(ROOT, json={"unheard": 1})).status_code == 400
+
+
+async def counted(client: Client, **wanted: Any) -> int:
+    """By a body; and by a query, which says the same."""
+    by_body = (await client.post(f"{ROOT}/count", json=wanted)).json()["count"]
+    query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in wanted.items()}
+    assert (await client.get(f"{ROOT}/count", params=query)).json()["count"] == by_body
+    return int(by_body)

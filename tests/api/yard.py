@@ -112,6 +112,7 @@ def make_services(yard: Taskyard, origins: frozenset[str] = loopback_origins(POR
         cursors=Cursors(b"c" * 32),
         allowed_origins=origins,
         version="1.2.3",
+        orchestrators=yard.app.orchestrators,
         **changes,
     )
 

@@ -17,6 +17,7 @@ PROMISED = {
     "subtasks.py": ["['planks #1', 'nails #2']", "bought ['planks', 'nails']"],
     "transaction.py": ["invoice for order 1", "orders: 1"],
     "schedule.py": ["door measured because of schedule every-second", "apart: 1.0"],
+    "workflow.py": ["ada-r5", "'reason': 'no such card'", "a clerk is asked: Check the large order"],
     "http_endpoint.py": ["counted 3 of 3", "{'letters': 3}"],
     "http_worker.py": ["{'word': 'HELLO'}"],
     "webhooks.py": ["task.instance.created {}", 'task.instance.completed {"greeting": "Hello Ada"}'],

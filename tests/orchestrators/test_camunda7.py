@@ -13,8 +13,9 @@ from taskyard import Context, TaskFailed, Taskyard
 from taskyard.contracts.records import Filter
 from taskyard.domain.task import Task
 from taskyard.engine.query import list_tasks
-from taskyard.orchestrators import camunda7
-from taskyard.orchestrators.camunda7 import Camunda, Camunda7
+from taskyard.orchestrators import bridge, holding
+from taskyard.orchestrators.camunda7.client import Camunda
+from taskyard.orchestrators.camunda7.external import ExternalTasks
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
@@ -34,10 +35,10 @@ class Scene:
         self.engine = engine
         self._url = url
         self._egress = egress
-        self.bridges: list[Camunda7] = []
+        self.bridges: list[ExternalTasks] = []
 
-    def bridge(self, lock: float = LOCK) -> Camunda7:
-        bridge = Camunda7(self.yard.engine, Camunda(self._url, self._egress, lock_seconds=lock))
+    def bridge(self, lock: float = LOCK) -> ExternalTasks:
+        bridge = ExternalTasks(self.yard.engine, Camunda(self._url, self._egress, lock_seconds=lock))
         bridge.start()
         self.bridges.append(bridge)
         return bridge
@@ -52,8 +53,8 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(camunda7, "_LOOK_EVERY", 0.02)
-    monkeypatch.setattr(camunda7, "_PAUSES", (0.05,))
+    monkeypatch.setattr(holding, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(bridge, "PAUSES", (0.05,))
     yard = new_yard(tmp_path)
 
     @yard.task
@@ -82,8 +83,8 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with receiving(engine.serve) as receiver, yard.worker():
         made = Scene(yard, engine, f"http://127.0.0.1:{receiver.port}/engine-rest", egress)
         yield made
-        for bridge in made.bridges:
-            await bridge.stop()
+        for each in made.bridges:
+            await each.stop()
     await egress.aclose()
 
 
@@ -178,3 +179,9 @@ async def test_a_lock_that_another_has_leaves_the_task_alone(scene: Scene) -> No
     await eventually(lambda: not bridge.open, within=10)
     (task,) = await scene.tasks()
     assert str(task.status) in ("RUNNING", "COMPLETED")
+
+
+async def test_a_task_with_a_closed_schema_is_given_the_variables_that_it_names(scene: Scene) -> None:
+    scene.bridge()
+    verb, said = await scene.ended(scene.engine.add("charge", amount=1, more="x"))
+    assert (verb, said["variables"]["charged"]["value"]) == ("complete", 2)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from taskyard.orchestrators import camunda7
-from taskyard.orchestrators.camunda7 import Camunda
+from taskyard.orchestrators import bridge
+from taskyard.orchestrators.camunda7.client import Camunda
+from tests.api.yard import Client
+from tests.orchestrators.bpmn.files import line, service, user
 from tests.orchestrators.engine import StubEngine
-from tests.promises.fixtures_b import calling, new_yard
+from tests.promises.fixtures_b import calling, new_yard, working
 from tests.security.egress.receiver import answer, receiving
 from tests.support import eventually
 
@@ -56,7 +59,7 @@ async def test_our_client_locks_extends_completes_and_comes_back_after_any_error
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sourceloop-task-service.md § Dependencies: a Camunda client that survives every error of its engine."""
-    monkeypatch.setattr(camunda7, "_PAUSES", (0.05,))
+    monkeypatch.setattr(bridge, "PAUSES", (0.05,))
     monkeypatch.setattr(Camunda.__init__, "__defaults__", ("", 0.5))
     engine = StubEngine()
     engine.broken = [answer("500 Broken"), b"", answer("503 Starting")]
@@ -74,6 +77,51 @@ async def test_our_client_locks_extends_completes_and_comes_back_after_any_error
     assert (work.ended, work.fetched) == ("complete", 1)
     assert "extendLock" in [verb for verb, _ in work.said]
     assert engine.broken == []
+
+
+async def test_a_bpmn_model_is_deployed_started_and_drives_tasks_until_it_ends(tmp_path: Path) -> None:
+    """sourceloop-task-service.md § Overview: a BPMN model is deployed, started, and drives tasks of ours to its end."""
+    yard = new_yard(tmp_path)
+    yard.task(double)
+    async with working(yard) as client:
+        source = line(service("twice", "double"), user("check"))
+        assert (await client.post("/api/v1/workflows", json={"source": source})).status_code == 201
+        started = (await client.post("/api/v1/workflows/order/start", json={"input": {"number": 4}})).json()
+        await complete(client, started["instanceId"], {"checked": True})
+        task = await client.until(started["instanceId"], "COMPLETED", "FAILED")
+    assert (task["status"], task["output"]) == ("COMPLETED", {"number": 4, "output": 8, "checked": True})
+
+
+async def test_the_steps_of_a_process_of_camunda_are_tasks_of_ours(tmp_path: Path) -> None:
+    """sourceloop-task-service.md § Best Practices › Do:: with a Camunda 7 engine, its steps run as ours."""
+    engine = StubEngine()
+    async with receiving(engine.serve) as receiver:
+        yard = new_yard(tmp_path, CAMUNDA_URL=f"http://127.0.0.1:{receiver.port}/engine-rest")
+        yard.task(double)
+        async with working(yard) as client:
+            model = {"source": '<bpmn:definitions xmlns:bpmn="x"/>', "engine": "camunda"}
+            assert (await client.post("/api/v1/workflows", json=model)).status_code == 201
+            await client.post("/api/v1/workflows/order/start?engine=camunda", json={"input": {"number": 4}})
+            assert engine.started[0][1]["variables"]["number"]["value"] == 4
+            work = engine.add("double", number=4)
+            await eventually(lambda: work.ended, within=20)
+            asking = engine.ask("check", {"number": 4}, groups=("clerks",))
+            await complete(client, f"process-{asking.id}", {"checked": True})
+            await eventually(lambda: asking.ended, within=20)
+    assert work.said[-1][1]["variables"]["output"]["value"] == 8
+    assert asking.said[-1][1]["variables"]["checked"]["value"] is True
+
+
+async def complete(client: Client, workflow_id: str, output: Any) -> None:
+    """Complete the manual task of a workflow, once there is one."""
+
+    async def asked() -> list[dict[str, Any]]:
+        query = {"workflowId": workflow_id, "status": "ASSIGNED"}
+        return list((await client.get("/api/v1/tasks", params=query)).json()["items"])
+
+    (task,) = await eventually(asked, within=20)
+    answered = await client.post(f"/api/v1/tasks/{task['taskId']}/complete", json={"output": output})
+    assert answered.status_code == 200, answered.text
 
 
 async def double(number: int) -> int:

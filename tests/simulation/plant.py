@@ -169,4 +169,4 @@ async def opened(app: App) -> AsyncIterator[App]:
 
 def new_app(world: World) -> App:
     """An app of the process that asks."""
-    return App(world.settings, yard.registry, Listeners(), {}, world.clock)
+    return App(world.settings, yard.registry, Listeners(), {}, [], world.clock)

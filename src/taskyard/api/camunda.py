@@ -14,7 +14,8 @@ from taskyard.api.answers import answer
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
-from taskyard.engine import external
+from taskyard.engine import external, external_query
+from taskyard.engine.external_query import ExternalQuery, Retries
 from taskyard.errors import (
     Conflict,
     IllegalTransition,
@@ -46,18 +47,31 @@ class ExternalCount(schemas.Answer):
     count: int
 
 
-class ExternalQuery(schemas.Strict):
-    """Which external tasks are meant. `locked`: those that some worker holds."""
+class Page(schemas.Strict):
+    """A page of a list."""
 
-    topic_name: str | None = None
-    process_instance_id: str | None = None
-    locked: bool | None = None
-    not_locked: bool | None = None
     first_result: int = 0
     max_results: int = 1000
 
 
-QUERY = Shape[ExternalQuery](ExternalQuery, {"firstResult": {"minimum": 0}, "maxResults": {"minimum": 1}})
+class ListQuery(schemas.Strict):
+    """Which external tasks are meant, and which page of them."""
+
+    external_task_id: str | None = None
+    topic_name: str | None = None
+    process_instance_id: str | None = None
+    worker_id: str | None = None
+    locked: bool | None = None
+    not_locked: bool | None = None
+    with_retries_left: bool | None = None
+    no_retries_left: bool | None = None
+    first_result: int = 0
+    max_results: int = 1000
+
+
+_PAGE = {"firstResult": {"minimum": 0}, "maxResults": {"minimum": 1}}
+QUERY, PAGE = Shape[ListQuery](ListQuery, _PAGE), Shape[Page](Page, _PAGE)
+WANTED, RETRIES = Shape[ExternalQuery](ExternalQuery), Shape[Any](Retries)
 FETCH, COMPLETION, FAILURE, BPMN_ERROR, EXTENSION = (
     Shape[Any](each)
     for each in (
@@ -135,32 +149,79 @@ async def unlock(call: Call) -> Response:
     return Response(status_code=204)
 
 
+@routes.add(f"PUT {_PATH}/{{externalTaskId}}/retries", body=RETRIES, answers=_DONE)
+@_in_their_words
+async def retries(call: Call) -> Response:
+    """Have one that is given up tried again."""
+    wanted = await _read(call, Retries)
+    await external_query.set_retries(call.engine, call.caller, call.param("externalTaskId"), wanted)
+    return Response(status_code=204)
+
+
 @routes.add(f"GET {_PATH}/{{externalTaskId}}", answers={200: dict[str, Any], **_ERRORS})
 @_in_their_words
 async def read_one(call: Call) -> Response:
     """An external task that has not ended."""
-    return answer(await external.get_external(call.engine, call.param("externalTaskId")))
+    return answer(await external_query.get_external(call.engine, call.param("externalTaskId")))
+
+
+@routes.add(f"GET {_PATH}/{{externalTaskId}}/errorDetails", answers={200: {"text/plain": {}}, **_ERRORS})
+@_in_their_words
+async def read_error(call: Call) -> Response:
+    """What was said of its latest failure."""
+    told = await external_query.error_details(call.engine, call.param("externalTaskId"))
+    return Response(told, media_type="text/plain")
+
+
+@routes.add(f"GET {_PATH}/topic-names", answers={200: list[str]})
+@_in_their_words
+async def read_topics(call: Call) -> Response:
+    """The topics there are."""
+    return answer(await external_query.topic_names(call.engine))
 
 
 @routes.add(f"GET {_PATH}", query=QUERY, answers={200: _TASKS, **_ERRORS})
 @_in_their_words
 async def read_all(call: Call) -> Response:
-    """The external tasks that have not ended, newest first."""
+    """The external tasks that have not ended or are given up, newest first."""
     query = call.query(QUERY)
-    found = await _find(call, query)
-    return answer(found[query.first_result : query.first_result + query.max_results])
+    return _page(await _find(call, _plain(query)), query.first_result, query.max_results)
+
+
+@routes.add(f"POST {_PATH}", query=PAGE, body=WANTED, answers={200: _TASKS, **_ERRORS})
+@_in_their_words
+async def find_all(call: Call) -> Response:
+    """The same, those that the body tells."""
+    page = call.query(PAGE)
+    return _page(await _find(call, await call.body(WANTED)), page.first_result, page.max_results)
 
 
 @routes.add(f"GET {_PATH}/count", query=QUERY, answers={200: ExternalCount, **_ERRORS})
 @_in_their_words
 async def count(call: Call) -> Response:
-    """How many external tasks have not ended."""
-    return answer({"count": len(await _find(call, call.query(QUERY)))})
+    """How many external tasks have not ended or are given up."""
+    return answer({"count": len(await _find(call, _plain(call.query(QUERY))))})
 
 
-async def _find(call: Call, query: ExternalQuery) -> list[dict[str, Any]]:
-    locked = True if query.locked else False if query.not_locked else None
-    return await external.list_external(call.engine, query.topic_name, query.process_instance_id, locked=locked)
+@routes.add(f"POST {_PATH}/count", query=PAGE, body=WANTED, answers={200: ExternalCount, **_ERRORS})
+@_in_their_words
+async def count_found(call: Call) -> Response:
+    """The same, of those that the body tells."""
+    return answer({"count": len(await _find(call, await call.body(WANTED)))})
+
+
+async def _find(call: Call, wanted: ExternalQuery) -> list[dict[str, Any]]:
+    return await external_query.list_external(call.engine, wanted)
+
+
+def _plain(query: ListQuery) -> ExternalQuery:
+    """What is asked for, without the page."""
+    fields = {name: getattr(query, name) for name in ExternalQuery.__struct_fields__ if name != "sorting"}
+    return ExternalQuery(**fields)
+
+
+def _page(found: list[dict[str, Any]], first: int, most: int) -> Response:
+    return answer(found[first : first + most])
 
 
 async def _do(call: Call, verb: Callable[..., Awaitable[None]], type_: type[Any]) -> Response:

@@ -35,6 +35,7 @@ from taskyard.api import (
     triggers,
     uploads,
     work_metrics,
+    workflows,
 )
 from taskyard.api.auth import Guard
 from taskyard.api.errors import ErrorBoundary
@@ -50,7 +51,7 @@ _RESOURCES = (
     notifications.routes, people_directory.routes,
     definitions.routes, schedules.routes, queues.routes,
     subscriptions.routes, deliveries.routes, client_apps.routes,
-    camunda.routes,
+    workflows.routes, camunda.routes,
     triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,
     sign_in.routes, work_metrics.routes,
     live.routes, operations.routes, docs.routes,

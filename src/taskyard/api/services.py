@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from taskyard.api.authenticate import Authenticator
 from taskyard.api.cursors import Cursors
 from taskyard.contracts.directory import Directory
 from taskyard.engine.engine import Engine
+from taskyard.engine.orchestrator import Orchestrator
 from taskyard.engine.subscriptions import Outside
 from taskyard.errors import Unauthorized
 from taskyard.runtime.watcher import Watcher
@@ -53,6 +54,7 @@ class ApiServices:
     cursors: Cursors
     allowed_origins: frozenset[str]
     version: str
+    orchestrators: Mapping[str, Orchestrator] = field(default_factory=dict)
     max_body: int = 1 << 20
     websocket_enabled: bool = True
     buffer_size: int = 1000

@@ -11,8 +11,9 @@ from pathlib import Path
 from taskyard.cli.output import err, out, print_json, print_line
 from taskyard.cli.quiet import configure_quiet_logs
 from taskyard.demo import workspace
-from taskyard.demo.plan import STEPS
+from taskyard.demo.plan import PROCESS_STEPS, STEPS, Step
 from taskyard.demo.show import show
+from taskyard.orchestrators.bpmn.executor import is_installed
 from taskyard.server import Address, serve
 from taskyard.yard import Run, Taskyard
 
@@ -69,7 +70,7 @@ class Demonstration:
         address = await asyncio.shield(ready)  # who stops it early must not break the server's start
         if not self._as_json:
             self._introduce(address)
-        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in STEPS]
+        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in _steps()]
         as_planned = await show(runs, err() if self._as_json else out())
         if self._as_json:
             print_json({"url": address.url, "loginLink": address.login_link, "runs": [_told(run) for _, run in runs]})
@@ -81,7 +82,11 @@ class Demonstration:
     def _introduce(self, address: Address) -> None:
         _print_address(address)
         print_line(f"its database and sample data are in {self._folder}")
-        print_line(f"{len(STEPS)} sample tasks run now; one of them is meant to fail")
+        print_line(f"{len(_steps())} sample tasks run now; one of them is meant to fail")
+
+
+def _steps() -> tuple[Step, ...]:
+    return STEPS + PROCESS_STEPS if is_installed() else STEPS
 
 
 def _print_address(address: Address) -> None:

@@ -11,7 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from taskyard.client import leases, live, operations, people, scheduling, tasks, webhooks
+from taskyard.client import leases, live, operations, people, processes, scheduling, tasks, webhooks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
 from taskyard.client.server import Server, answer_of, socket_failure
@@ -238,6 +238,12 @@ class AsyncTaskyardClient(Exchange):
     discard = _verb(operations.discard)
     workers = _stream(operations.workers)
     metrics = _verb(operations.metrics)
+
+    # ---- workflows
+    workflows = _stream(processes.workflows)
+    workflow = _verb(processes.workflow)
+    deploy_workflow = _verb(processes.deploy_workflow)
+    start_workflow = _verb(processes.start_workflow)
 
     # ---- schedules
     schedules = _stream(scheduling.schedules)

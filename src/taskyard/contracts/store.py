@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from taskyard.contracts.audit import Audit
 from taskyard.contracts.bus import Bus
+from taskyard.contracts.instances import Instances
 from taskyard.contracts.notices import Notices
 from taskyard.contracts.people import People
 from taskyard.contracts.records import (
@@ -379,6 +380,7 @@ class Store(
     Upkeep,
     Queues,
     Schedules,
+    Instances,
     People,
     Notices,
     Audit,

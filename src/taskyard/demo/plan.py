@@ -22,3 +22,6 @@ STEPS = (
     Step("notify-legacy-system", {"message": "The import has begun."}, {"priority": "LOW"}, expected="FAILED"),
     Step("send-weekly-report", {"format": "html"}, {"delay": 5}),
 )
+
+PROCESS_STEPS = (Step("publish-prices", {"base": "EUR"}, {}),)
+"""What is started besides where the extra for BPMN is installed."""

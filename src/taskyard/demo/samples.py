@@ -17,6 +17,9 @@ from taskyard.demo import backup, checksums, customers, remote, report, workspac
 from taskyard.demo.workspace import OnProgress
 from taskyard.executors.function.context import Context
 
+PROCESSES = (Path(__file__).with_name("publish-prices.bpmn"),)
+"""BPMN files; their steps are tasks of the samples, and of people."""
+
 
 class Yard(Protocol):
     """What `register` needs of a yard."""

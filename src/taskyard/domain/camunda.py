@@ -12,6 +12,9 @@ import msgspec
 from taskyard.domain.json import dumps, loads
 from taskyard.errors import TaskyardError
 
+MESSAGE_LENGTH = 666
+"""How long an error's message may be there."""
+
 _INT = 2**31
 _NUMBERS = frozenset({"short", "integer", "long", "double"})
 
@@ -71,6 +74,14 @@ def value_of(variables: dict[str, Any] | None) -> dict[str, Any]:
         except (ValueError, msgspec.MsgspecError, TaskyardError) as error:
             raise ValueError(f"the variable {name!r} cannot be read: {error}") from None
     return found
+
+
+def moment_of(text: str) -> int | None:
+    """A time as Camunda writes it, in microseconds; None for what is none."""
+    try:
+        return round(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp() * 1_000_000)
+    except ValueError:
+        return None
 
 
 def moment(at: int | None) -> str | None:

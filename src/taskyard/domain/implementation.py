@@ -102,8 +102,15 @@ class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     target: str = ""
 
 
+class Bpmn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A process: the text of a BPMN file."""
+
+    kind: Literal["bpmn"]
+    source: Annotated[str, Meta(min_length=1)]
+
+
 SHAPES: dict[str, type[msgspec.Struct]] = {
     **dict.fromkeys(SCRIPT_KINDS, Script), "system": System, "http": Http, "lambda": Lambda,
-    "kubernetes": Kubernetes, "manual": Manual,
+    "kubernetes": Kubernetes, "manual": Manual, "bpmn": Bpmn,
 }  # fmt: skip
 """The shape of each kind's implementation; a kind that is not here takes what it is given."""

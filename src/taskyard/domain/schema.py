@@ -183,3 +183,10 @@ def _visits(node: Any, named: dict[str, Any], known: dict[str, int], opened: fro
                 known[target] = _visits(named[target], named, known, opened | {target})
             total += known[target]
     return total
+
+
+def let_in(fields: dict[str, Any], schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Of an object's fields those that a schema names, where it is closed to others; else all."""
+    if schema is None or schema.get("additionalProperties") is not False:
+        return fields
+    return {name: value for name, value in fields.items() if name in schema.get("properties", {})}

@@ -93,6 +93,12 @@ async def receive_response(engine: Engine, event: Incoming, caller: Caller) -> l
     return [given]
 
 
+async def answer_waiting(engine: Engine, task_id: int, output: Any, error: TaskError | None) -> bool:
+    """End a task that waits, as its answer would; False when it waits no more. Raises NotFound."""
+    settled = await _settle(engine, await know_one(engine, task_id), Answer(None, None, output, error))
+    return await engine.store.settle_open(task_id, settled, None)
+
+
 async def match_early(engine: Engine) -> int:
     """Give answers that came early to the tasks that wait by now; how many."""
     count, now = 0, await engine.store.now()

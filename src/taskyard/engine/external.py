@@ -10,30 +10,23 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from taskyard.contracts.records import Filter
 from taskyard.contracts.records import Lease as StoredLease
 from taskyard.domain.camunda import moment, value_of, variables_of
-from taskyard.domain.definition import Definition
 from taskyard.domain.facts import PlaceKind
-from taskyard.domain.ids import made_at, parse_id
 from taskyard.domain.lifecycle import State
 from taskyard.domain.outcome import TaskError
-from taskyard.domain.priority import Priority
 from taskyard.domain.queue import Queue
-from taskyard.domain.task import detail_of
 from taskyard.engine import lease as leases
 from taskyard.engine.engine import Engine
+from taskyard.engine.external_query import gone, tell_external, topic_of
 from taskyard.engine.query import Known, know, know_one
-from taskyard.errors import NotFound, StaleLease, ValidationFailed
+from taskyard.errors import StaleLease, ValidationFailed
 from taskyard.security.caller import Caller
 from taskyard.security.lease import Lease, LeaseSigner
 
 _MOST = 100
 _LONGEST_WAIT = 30.0
 _LONGEST_LOCK = 7 * 86_400_000
-_LOOKED_AT = 10_000
-_OPEN = frozenset({State.PENDING, State.RUNNING, State.RETRYING})
-_PRIORITY = {Priority.LOW: 0, Priority.MEDIUM: 50, Priority.HIGH: 75, Priority.CRITICAL: 100}
 
 Milliseconds = Annotated[int, msgspec.Meta(gt=0, le=_LONGEST_LOCK)]
 Variables = dict[str, Any]
@@ -171,7 +164,7 @@ async def extend(engine: Engine, signer: LeaseSigner, caller: Caller, id_: str, 
     held = await _held(engine, signer, caller, id_, extension.worker_id, "extended")
     lease = held.lease
     if not await engine.store.extend(lease.claim_id, lease.task_id, lease.attempt, extension.new_duration * 1000):
-        raise _gone(id_)
+        raise gone(id_)
 
 
 async def unlock(engine: Engine, signer: LeaseSigner, caller: Caller, id_: str) -> None:
@@ -180,36 +173,7 @@ async def unlock(engine: Engine, signer: LeaseSigner, caller: Caller, id_: str) 
     try:
         await leases.give_back(engine, lease, "unlocked")
     except StaleLease:
-        raise _gone(id_) from None
-
-
-async def get_external(engine: Engine, id_: str) -> dict[str, Any]:
-    """One external task that has not ended. Raises NotFound."""
-    number = parse_id(id_.partition(".")[0])
-    known = None if number is None else await know_one(engine, number)
-    if known is None or known.kind.definition.kind != "external" or known.facts.place is None:
-        raise _gone(id_)
-    return _told(known)
-
-
-async def list_external(
-    engine: Engine, topic: str | None, workflow_id: str | None, *, locked: bool | None
-) -> list[dict[str, Any]]:
-    """Those that have not ended, newest first; of the first 10,000."""
-    kinds = [k.id for k in await engine.catalog.all_current() if k.definition.kind == "external"]
-    if topic is not None:
-        kinds = [k.id for k in await engine.catalog.all_current() if _topic(k.definition) == topic]
-    states = _OPEN if locked is None else frozenset({State.RUNNING}) if locked else _OPEN - {State.RUNNING}
-    wanted = Filter(status=states, kind_ids=tuple(kinds), workflow_id=workflow_id)
-    ids: list[int] = []
-    after = None
-    while len(ids) < _LOOKED_AT:
-        page = await engine.store.find(wanted, 500, after)
-        ids += page.ids
-        if page.next is None:
-            break
-        after = page.next
-    return [_told(known) for known in await know(engine, ids)]
+        raise gone(id_) from None
 
 
 async def _wanted(engine: Engine, fetch: Fetch) -> list[tuple[FetchTopic, Queue, set[str]]]:
@@ -217,7 +181,7 @@ async def _wanted(engine: Engine, fetch: Fetch) -> list[tuple[FetchTopic, Queue,
     found: dict[tuple[str, Queue], set[str]] = {}
     for kind in await engine.catalog.all_fresh():
         definition = kind.definition
-        if (topic := _topic(definition)) is not None:
+        if (topic := topic_of(definition)) is not None:
             found.setdefault((topic, Queue.of(definition.task_type)), set()).add(definition.key)
     return [
         (topic, queue, keys)
@@ -225,12 +189,6 @@ async def _wanted(engine: Engine, fetch: Fetch) -> list[tuple[FetchTopic, Queue,
         for (name, queue), keys in found.items()
         if name == topic.topic_name
     ]
-
-
-def _topic(definition: Definition) -> str | None:
-    if definition.kind != "external":
-        return None
-    return str(definition.implementation.get("topic") or definition.key)
 
 
 async def _locked(
@@ -245,35 +203,8 @@ async def _locked(
         if topic.variables is not None:
             variables = {name: each for name, each in variables.items() if name in topic.variables}
         about = {"id": f"{task.task_id}.{token}", "workerId": worker, "lockExpirationTime": moment(until)}
-        told.append({**_told(known[task.task_id]), **about, "variables": variables})
+        told.append({**tell_external(known[task.task_id]), **about, "variables": variables})
     return told
-
-
-def _told(known: Known) -> dict[str, Any]:
-    body, place, definition = known.facts.body, known.facts.place, known.kind.definition
-    failures = place.failures if place else 0
-    error = detail_of(known.facts.last).error or {}
-    running = place is not None and place.kind is PlaceKind.RUNNING
-    return {
-        "id": str(body.id),
-        "topicName": _topic(definition),
-        "workerId": place.worker if place and running else None,
-        "lockExpirationTime": moment(place.expires_at) if place and running else None,
-        "createTime": moment(made_at(body.id)),
-        "retries": known.policy.retry.max_retries - failures if failures or known.facts.last else None,
-        "errorMessage": error.get("message"),
-        "suspended": False,
-        "priority": _PRIORITY[Priority(body.priority)],
-        "businessKey": body.correlation_id,
-        "processInstanceId": body.workflow_id,
-        "executionId": str(body.id),
-        "activityId": definition.key,
-        "activityInstanceId": str(body.id),
-        "processDefinitionId": definition.key,
-        "processDefinitionKey": definition.key,
-        "processDefinitionVersionTag": None,
-        "tenantId": None,
-    }
 
 
 async def _held(engine: Engine, signer: LeaseSigner, caller: Caller, id_: str, worker: str, verb: str) -> Held:
@@ -281,7 +212,7 @@ async def _held(engine: Engine, signer: LeaseSigner, caller: Caller, id_: str, w
     known = await know_one(engine, lease.task_id)
     place = known.facts.place
     if place is None or place.kind is not PlaceKind.RUNNING or place.attempt != lease.attempt:
-        raise _gone(id_)
+        raise gone(id_)
     if place.worker != worker:
         raise LockedByOther(
             f"External Task {id_} cannot be {verb} by worker '{worker}'. It is locked by worker '{place.worker}'."
@@ -294,11 +225,7 @@ def _lease(signer: LeaseSigner, caller: Caller, id_: str) -> Lease:
     try:
         lease = signer.read(token, caller.subject)
     except StaleLease:
-        raise _gone(id_) from None
+        raise gone(id_) from None
     if str(lease.task_id) != number:
-        raise _gone(id_)
+        raise gone(id_)
     return lease
-
-
-def _gone(id_: str) -> NotFound:
-    return NotFound(f"External task with id {id_[:100]} does not exist, or its lock is another's by now")

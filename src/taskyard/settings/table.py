@@ -348,6 +348,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "TASKYARD_CAMUNDA_AUTHORIZATION", str, "", "the Authorization header that engine wants to see", secret=True
     ),
+    Setting(
+        "TASKYARD_CAMUNDA_USER_TASKS", _boolean, True, "whether the user tasks of that engine are manual tasks here"
+    ),
+    Setting(
+        "TASKYARD_ZEEBE_URL",
+        str,
+        "",
+        "a Camunda 8 whose jobs are done here: what stands before /v2 of its REST API, such as http://zeebe:8080",
+    ),
+    Setting("TASKYARD_ZEEBE_AUTHORIZATION", str, "", "the Authorization header it wants to see", secret=True),
     Setting("TASKYARD_URL", str, "", "the server that the command line and client speak to"),
     Setting("TASKYARD_TOKEN", str, "", "their token", secret=True),
     Setting("TASKYARD_JWT_SECRET", _jwt_secret, "", "the key of HS256 tokens, 32 bytes at least", secret=True),

@@ -13,6 +13,7 @@ from taskyard.contracts.records import Topic
 from taskyard.domain.event import TaskEvent
 from taskyard.domain.lifecycle import FINAL
 from taskyard.engine.engine import Engine
+from taskyard.engine.events import latest_position
 from taskyard.engine.firing import fire_due
 from taskyard.engine.options import StartOptions
 from taskyard.engine.people.timekeeping import keep_time
@@ -45,7 +46,7 @@ async def yard_for_test(yard: Taskyard, *, concurrency: int = 4, patience: float
     """
     clock, told = ManualClock(), _Told(yard.listeners)
     with tempfile.TemporaryDirectory(prefix="taskyard-test-") as folder:
-        app = App(_settings(yard, folder), yard.registry, told, yard.schedules, clock)
+        app = App(_settings(yard, folder), yard.registry, told, yard.schedules, yard.workflows, clock)
         with yard.using(app):
             async with app.working(slots=concurrency) as worker:
                 yield World(yard, clock, worker, told, patience)
@@ -155,11 +156,12 @@ class World:
             async with asyncio.timeout(self._patience):
                 while True:
                     moved.clear()
-                    before = await self._engine.store.feed_end()
+                    before = await latest_position(self._engine)
+                    await self.yard.app.processes.turn()
                     scene = await look(self._engine, self._worker, self._can_run)
                     still = not scene.moving and self._told.count >= before
-                    if still and await self._engine.store.feed_end() == before:
-                        return scene
+                    if still and await latest_position(self._engine) == before:
+                        return scene._replace(next_due=_earlier(scene.next_due, await self._next_timer()))
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK_EVERY):
                             await moved.wait()
@@ -169,8 +171,16 @@ class World:
         finally:
             stop_listening()
 
+    async def _next_timer(self) -> int | None:
+        """When time would next take an instance on that waits at a timer."""
+        return await self.yard.app.processes.next_timer()
+
     def _can_run(self, known: Known) -> bool:
         return self._worker.can_run(known.kind.definition)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 class _Told(Listeners):

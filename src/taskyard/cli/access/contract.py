@@ -86,7 +86,23 @@ class AuditAccess(Protocol):
         """Whether it is as it was sealed: `{entries, forgotten, findings, head}`; `head`: one that was noted before."""
 
 
-class Access(WebhookAccess, PeopleAccess, AuditAccess, Protocol):
+class WorkflowAccess(Protocol):
+    """The verbs of workflows, each at the orchestrator that `engine` names."""
+
+    async def workflows(self, engine: str) -> list[Json]:
+        """The processes that can be started, by key."""
+
+    async def workflow(self, key: str, engine: str) -> Json:
+        """One of them."""
+
+    async def deploy_workflow(self, source: str, engine: str) -> Json:
+        """Deploy the process in a BPMN file; the workflow."""
+
+    async def start_workflow(self, key: str, body: Json, engine: str) -> Json:
+        """Start an instance from a create body; the instance."""
+
+
+class Access(WebhookAccess, PeopleAccess, AuditAccess, WorkflowAccess, Protocol):
     """The verbs. All speak the JSON of the HTTP interface and raise the TaskyardErrors of the engine."""
 
     async def start(self, body: Json) -> Started:

@@ -16,6 +16,7 @@ from taskyard.cli.access.contract import Access, Json, Message, Started
 from taskyard.cli.access.local_audit import LocalAudit
 from taskyard.cli.access.local_people import LocalPeople
 from taskyard.cli.access.local_webhooks import LocalWebhooks
+from taskyard.cli.access.local_workflows import LocalWorkflows
 from taskyard.domain.definition import Kind
 from taskyard.domain.ids import parse_id
 from taskyard.domain.queue import Queue
@@ -47,7 +48,7 @@ async def open_local(target: str | None, *, work: bool) -> AsyncIterator[Access]
         yield LocalAccess(yard.app)
 
 
-class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit):
+class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit, LocalWorkflows):
     """The verbs on an open app; see the contract."""
 
     def __init__(self, app: App) -> None:

@@ -11,6 +11,7 @@ from taskyard.cli.access.contract import Access, Json, Message, Started
 from taskyard.cli.access.remote_audit import RemoteAudit
 from taskyard.cli.access.remote_people import RemotePeople
 from taskyard.cli.access.remote_webhooks import RemoteWebhooks
+from taskyard.cli.access.remote_workflows import RemoteWorkflows
 from taskyard.client import AsyncTaskyardClient
 from taskyard.client.talk import API, INTERNAL, fetch, part
 
@@ -24,7 +25,7 @@ async def open_remote(url: str, token: str) -> AsyncIterator[Access]:
         yield RemoteAccess(client)
 
 
-class RemoteAccess(RemoteWebhooks, RemotePeople, RemoteAudit):
+class RemoteAccess(RemoteWebhooks, RemotePeople, RemoteAudit, RemoteWorkflows):
     """The verbs over HTTP, in the JSON of the answers as they are; see the contract."""
 
     # ---- tasks

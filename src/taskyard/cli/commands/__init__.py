@@ -31,6 +31,7 @@ from taskyard.cli.commands import (
     webhooks,
     why,
     worker,
+    workflows,
 )
 
 _OPEN_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -58,6 +59,7 @@ def add_to(program: typer.Typer) -> None:
     program.add_typer(deadletters.group, name="deadletters")
     program.add_typer(definitions.group, name="definitions")
     program.add_typer(schedules.group, name="schedules")
+    program.add_typer(workflows.group, name="workflows")
     program.add_typer(webhooks.group, name="webhooks")
     program.add_typer(token.group, name="token")
     program.command("migrate")(migrate.migrate)

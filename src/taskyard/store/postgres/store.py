@@ -8,6 +8,7 @@ from taskyard.store.postgres.bus import Bus
 from taskyard.store.postgres.clock import StoreClock
 from taskyard.store.postgres.deliveries import Deliveries
 from taskyard.store.postgres.gating import Gating
+from taskyard.store.postgres.instances import Instances
 from taskyard.store.postgres.lifetime import Lifetime
 from taskyard.store.postgres.moves import Moves
 from taskyard.store.postgres.names import Names
@@ -28,6 +29,7 @@ class PostgresStore(
     Names,
     Schedules,
     Notices,
+    Instances,
     Bus,
     Submission,
     Gating,

@@ -18,6 +18,7 @@ from taskyard.store.sqlite.bus import Bus
 from taskyard.store.sqlite.database import Database
 from taskyard.store.sqlite.deliveries import Deliveries
 from taskyard.store.sqlite.gating import Gating
+from taskyard.store.sqlite.instances import Instances
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
 from taskyard.store.sqlite.notices import Notices
@@ -42,6 +43,7 @@ class SqliteStore(
     Upkeep,
     Queues,
     Schedules,
+    Instances,
     People,
     Notices,
     Reading,

@@ -14,6 +14,7 @@ from taskyard.testing.conformance.store.fairness import TestCrashes, TestShares,
 from taskyard.testing.conformance.store.fixtures import bench, clock, database, open_store, store
 from taskyard.testing.conformance.store.gating import TestCeiling, TestGates, TestRate
 from taskyard.testing.conformance.store.histories import TestHistories
+from taskyard.testing.conformance.store.instances import TestInstances
 from taskyard.testing.conformance.store.leases import TestExtend, TestRecord, TestRevoked
 from taskyard.testing.conformance.store.lifetime import TestLifetime, TestNames
 from taskyard.testing.conformance.store.limits import TestContention, TestSlots, TestSlotsComeBack
@@ -67,6 +68,7 @@ __all__ = [
     "TestHistories",
     "TestHurry",
     "TestInbox",
+    "TestInstances",
     "TestLatest",
     "TestLead",
     "TestLetters",

@@ -1,0 +1,80 @@
+"""The executor of processes: makes an instance ready to be taken on, and lets its task wait for the end of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from typing import Any
+
+from taskyard.contracts.executor import Fallback, Job, Run
+from taskyard.contracts.instances import Instance, InstanceWrite
+from taskyard.domain.definition import Definition, Kind
+from taskyard.domain.outcome import Failed, Handed, Postponed, Report, TaskError
+from taskyard.engine.define import define
+from taskyard.engine.engine import Engine
+from taskyard.errors import ValidationFailed
+
+_AGAIN = 0.1
+
+
+def is_installed() -> bool:
+    """Whether the engine of processes is there."""
+    return find_spec("SpiffWorkflow") is not None
+
+
+class BpmnExecutor:
+    """Runs definitions of kind `bpmn`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def can_run(self, definition: Definition) -> bool:
+        """See the contract."""
+        return definition.kind == "bpmn" and is_installed()
+
+    def bind(self, kind: Kind) -> Run:
+        """See the contract."""
+        source = kind.definition.implementation["source"]
+
+        async def run(job: Job) -> Report:
+            try:
+                await self._define_steps(source)
+            except ValidationFailed as error:
+                return Failed(TaskError("VALIDATION_ERROR", error.message, error.details, retryable=False))
+            return await self._begin(job.claimed.task_id)
+
+        return run
+
+    def fallback(self, kind: Kind) -> Fallback | None:
+        """See the contract: a definition's constant, or nothing."""
+        constant = kind.definition.fallback
+        return None if constant is None else _giving(constant)
+
+    async def start(self) -> None:
+        """See the contract."""
+
+    async def stop(self) -> None:
+        """See the contract."""
+
+    async def _define_steps(self, source: str) -> None:
+        from taskyard.orchestrators.bpmn.deploy import own_definitions
+        from taskyard.orchestrators.bpmn.machine import known
+
+        await define(self._engine, [*own_definitions(known(source))])
+
+    async def _begin(self, task_id: int) -> Report:
+        """What is kept of an earlier attempt, or of an instance that FAILED, is over."""
+        store = self._engine.store
+        left = await store.instance(task_id)
+        fresh = Instance(task_id, b"", await store.now(), left.revision if left else 0)
+        if not await store.write_instance(InstanceWrite(fresh)):
+            return Postponed(_AGAIN, "another worker begins it as well")
+        return Handed(to_person=False, correlation_id=f"instance-{task_id}")
+
+
+def _giving(constant: Any) -> Callable[[Job, TaskError], Awaitable[Any]]:
+    async def give(job: Job, error: TaskError) -> Any:
+        del job, error
+        return constant
+
+    return give

@@ -1,0 +1,192 @@
+"""The user tasks of a Camunda 7 are manual tasks of ours.
+
+Each open one is mirrored once, under a key made of its id, so whoever looks next finds the same task. How ours ends is
+told there; where it ended there, ours is canceled. Its definition is `<process>.<user task>`, made where there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from taskyard.contracts.records import Filter
+from taskyard.domain.camunda import MESSAGE_LENGTH, moment_of, value_of, variables_of
+from taskyard.domain.definition import Definition
+from taskyard.domain.json import digest
+from taskyard.domain.lifecycle import FINAL, State
+from taskyard.domain.queue import TaskType
+from taskyard.domain.schema import let_in
+from taskyard.domain.task import Task, time_of
+from taskyard.engine.cancel import cancel
+from taskyard.engine.define import define
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import get_tasks, list_tasks
+from taskyard.engine.request import Assignee, PriorityName, TaskRequest
+from taskyard.engine.submit import submit
+from taskyard.errors import CallFailed, IllegalTransition, NotFound, ValidationFailed
+from taskyard.orchestrators.bridge import Bridge, Step, pause_after
+from taskyard.orchestrators.camunda7.client import Camunda, IdentityLink, UserTask
+from taskyard.orchestrators.holding import Gone
+from taskyard.security.caller import SYSTEM
+
+TAG = "camunda-user-task"
+
+_LOOK_EVERY = 1.0
+_AT_ONCE = 200
+_OPEN = frozenset(State) - FINAL
+
+log = structlog.get_logger("taskyard.camunda")
+
+
+class UserTasks(Bridge):
+    """Mirrors what is open there, and tells how it ended here."""
+
+    def __init__(self, engine: Engine, camunda: Camunda) -> None:
+        super().__init__("camunda-user")
+        self._engine = engine
+        self._camunda = camunda
+        self.open: dict[str, int] = {}
+        self._over: set[str] = set()
+        self._not_before: dict[str, tuple[float, int]] = {}
+
+    def steps(self) -> list[Step]:
+        """See the base."""
+        return [self._turn]
+
+    async def _turn(self) -> None:
+        if not await self._engine.mode.is_on():
+            there = await self._mirror()
+            await self._recall()
+            tasks = {int(task.task_id): task for task in await self._tasks()}
+            for id_, task_id in list(self.open.items()):
+                await self._tend(id_, tasks.get(task_id), is_listed=id_ in there)
+        await asyncio.sleep(_LOOK_EVERY)
+
+    async def _mirror(self) -> set[str]:
+        """Have a task of ours for each that is open there; which those are."""
+        there: set[str] = set()
+        while page := await self._camunda.user_tasks(len(there), _AT_ONCE):
+            there.update(each.id for each in page)
+            for each in page:
+                if each.id not in self.open and each.id not in self._over:
+                    await self._take(each)
+            if len(page) < _AT_ONCE:
+                break
+        self._over &= there
+        return there
+
+    async def _take(self, user_task: UserTask) -> None:
+        try:
+            self.open[user_task.id] = await self._submit(user_task)
+        except (ValidationFailed, NotFound, ValueError) as error:
+            log.warning("a user task cannot be mirrored", user_task=user_task.id, reason=str(error))
+            self._over.add(user_task.id)
+
+    async def _submit(self, user_task: UserTask) -> int:
+        links = await self._camunda.identity_links(user_task.id)
+        definition = await self._definition(user_task)
+        variables = value_of(await self._camunda.variables(user_task.id))
+        instance = user_task.process_instance_id
+        due = moment_of(user_task.due) if user_task.due else None
+        request = TaskRequest(
+            task_definition_id=definition.key,
+            input=let_in(variables, definition.input_schema),
+            workflow_id=instance,
+            step_id=user_task.task_definition_key,
+            correlation_id=await self._camunda.business_key(instance) if instance else None,
+            priority=_priority(user_task.priority),
+            assignee=_assignee(user_task, links),
+            due_date=None if due is None else time_of(due),
+            tags=[TAG],
+            metadata={"userTaskId": user_task.id},
+        )
+        once = digest(b"camunda7 user task", user_task.id.encode())
+        return int((await submit(self._engine, request, SYSTEM, once=once)).task.task_id)
+
+    async def _definition(self, user_task: UserTask) -> Definition:
+        process = (user_task.process_definition_id or "").partition(":")[0] or "camunda"
+        key = f"{process}.{user_task.task_definition_key or 'task'}"
+        try:
+            return (await self._engine.catalog.current(key)).kind.definition
+        except NotFound:
+            made = Definition(
+                key=key, title=user_task.name or key, description=user_task.description or "",
+                task_type=TaskType.MANUAL, implementation={"kind": "manual"},
+            )  # fmt: skip
+            return (await define(self._engine, [made]))[0].definition
+
+    async def _recall(self) -> None:
+        """Those that an earlier process has mirrored, for the engine may have ended them while nobody looked."""
+        after: int | None = None
+        while True:
+            page = await list_tasks(self._engine, Filter(status=_OPEN, tag=TAG), _AT_ONCE, after)
+            for task in page.items:
+                self.open.setdefault(str((task.metadata or {}).get("userTaskId")), int(task.task_id))
+            after = page.next
+            if after is None:
+                return
+
+    async def _tasks(self) -> list[Task]:
+        return await get_tasks(self._engine, sorted(set(self.open.values())))
+
+    async def _tend(self, id_: str, task: Task | None, *, is_listed: bool) -> None:
+        """Tell what is to be told of one; where the engine does not take it, the others do not wait."""
+        not_before, failures = self._not_before.get(id_, (0.0, 0))
+        now = asyncio.get_running_loop().time()
+        if now < not_before:
+            return
+        try:
+            if task is None or task.status in FINAL:
+                await self._end(id_, task)
+                self._forget(id_)
+            elif not is_listed:
+                await self._camunda.check_open(id_)
+        except Gone as gone:
+            self._forget(id_)
+            await self._let_go(task, gone)
+        except CallFailed as error:
+            log.warning("the engine did not take it; it is told again", user_task=id_, reason=error.message)
+            self._not_before[id_] = (now + pause_after(failures), failures + 1)
+
+    def _forget(self, id_: str) -> None:
+        del self.open[id_]
+        self._not_before.pop(id_, None)
+        self._over.add(id_)
+
+    async def _end(self, id_: str, task: Task | None) -> None:
+        if task is None or task.status is State.CANCELED:
+            log.info("a user task was given up here; it stays open there", user_task=id_)
+        elif task.status is State.COMPLETED:
+            variables = variables_of(task.output, "output")
+            await self._camunda.end_user_task(id_, "complete", {"variables": variables})
+        else:
+            error = task.error or {"code": "REJECTED", "message": "rejected"}
+            body = {
+                "errorCode": error["code"], "errorMessage": str(error.get("message"))[:MESSAGE_LENGTH],
+                "variables": variables_of(error.get("details"), "details"),
+            }  # fmt: skip
+            await self._camunda.end_user_task(id_, "bpmnError", body)
+
+    async def _let_go(self, task: Task | None, gone: Gone) -> None:
+        if task is not None and task.status not in FINAL:
+            try:
+                await cancel(self._engine, int(task.task_id), SYSTEM.subject, str(gone))
+            except IllegalTransition:
+                return
+
+
+def _assignee(user_task: UserTask, links: Iterable[IdentityLink]) -> Assignee | None:
+    """The person, else the first group that may claim it, else the first person who may."""
+    if user_task.assignee:
+        return Assignee("USER", user_task.assignee)
+    candidates = [link for link in links if link.type == "candidate"]
+    groups = [Assignee("GROUP", link.group_id) for link in candidates if link.group_id]
+    people = [Assignee("USER", link.user_id) for link in candidates if link.user_id]
+    return next(iter(groups + people), None)
+
+
+def _priority(number: int) -> PriorityName:
+    """Camunda's are 0 to 100, and 50 where nobody says."""
+    return "LOW" if number < 50 else "MEDIUM" if number < 75 else "HIGH" if number < 100 else "CRITICAL"

@@ -1,0 +1,325 @@
+"""Processes in a yard: their steps are tasks like any others, and an instance outlives whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskyard import Run, TaskFailed, Taskyard
+from taskyard.contracts.records import Filter
+from taskyard.domain.outcome import TaskError
+from taskyard.domain.task import Task
+from taskyard.engine.assign import complete_open, fail_open
+from taskyard.engine.cancel import cancel
+from taskyard.engine.query import list_tasks
+from taskyard.engine.requeue import discard, requeue
+from taskyard.orchestrators.bpmn.deploy import deploy
+from taskyard.orchestrators.bpmn.service import Processes
+from taskyard.security.caller import LOCAL
+from taskyard.testing import World, yard_for_test
+from tests.orchestrators.bpmn.files import (
+    END,
+    ERROR,
+    START,
+    boundary,
+    error,
+    file,
+    flow,
+    line,
+    mapped,
+    script,
+    service,
+    timer,
+    user,
+    wait,
+)
+from tests.promises.fixtures_b import new_yard
+
+GATE = (
+    '<parallelGateway id="s"/>', '<parallelGateway id="j"/>',
+    flow("start", "s"), flow("s", "a", "j"), flow("s", "b", "j"), flow("j", "end"),
+)  # fmt: skip
+
+
+class Shop:
+    """A yard whose time the test moves, and short words for its instances."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.engine = world.yard.engine
+
+    async def start(self, source: str, variables: Any = None, **options: Any) -> Run[Any]:
+        await deploy(self.engine, source, {})
+        run = await self.world.yard.start("order", variables, **options)
+        await self.world.settle()
+        return run
+
+    async def steps(self, run: Run[Any]) -> list[Task]:
+        """The tasks of an instance's steps, oldest first."""
+        return (await list_tasks(self.engine, Filter(workflow_id=run.id), 100, None)).items[::-1]
+
+    async def open(self, run: Run[Any]) -> dict[str, Task]:
+        """Those that have not ended, by their steps."""
+        found = [task for task in await self.steps(run) if str(task.status) not in ("COMPLETED", "FAILED", "CANCELED")]
+        return {str(task.step_id): task for task in found}
+
+    async def complete(self, run: Run[Any], step: str, output: Any = None) -> None:
+        await complete_open(self.engine, LOCAL, int((await self.open(run))[step].task_id), output)
+        await self.world.settle()
+
+    async def left(self) -> int:
+        """How many instances are kept."""
+        return len(await self.engine.store.due_instances(None, 100, (-1, 0)))
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    yard = new_yard(tmp_path)
+    yard.register("charge", charge)
+    yard.register("refuse", refuse)
+    yard.register("unsteady", unsteady, retry={"maxRetries": 0})
+    async with yard_for_test(yard) as world:
+        fixed.clear()
+        yield Shop(world)
+
+
+async def charge(amount: int) -> dict[str, int]:
+    return {"charged": amount + 1}
+
+
+async def refuse() -> None:
+    raise TaskFailed("none left", code="no-stock", details={"left": 0}, retryable=False)
+
+
+fixed: list[bool] = []
+
+
+async def unsteady() -> str:
+    if not fixed:
+        raise RuntimeError("not yet")
+    return "done"
+
+
+async def test_service_script_and_user_tasks_follow_each_other_to_the_end(shop: Shop) -> None:
+    source = line(
+        service("charge"),
+        script("add", "def main(input, ctx): return {'total': input['charged'] + 1}", "python-lite"),
+        script("told", "join(' ', ['order', name])", more='camunda:resultVariable="told"'),
+        user("check", 'camunda:assignee="${clerk}" camunda:dueDate="2030-02-01T00:00:00Z"'),
+    )
+    run = await shop.start(source, {"amount": 4, "name": "o1", "clerk": "ada"}, correlation_id="o1", priority="HIGH")
+    charged, added, checked = await shop.steps(run)
+    assert (charged.input, charged.output) == ({"amount": 4}, {"charged": 5})
+    assert (added.task_definition_id, added.output) == ("order.add", {"total": 6})
+    assert (str(checked.status), checked.assignee_type, checked.assignee_id) == ("ASSIGNED", "USER", "ada")
+    assert checked.due_date is not None
+    assert {
+        (t.workflow_id, t.correlation_id, t.priority, t.cause_type, t.cause) for t in (charged, added, checked)
+    } == {(run.id, "o1", "HIGH", "workflow_Instance", run.id)}
+    assert str((await run.refresh()).status) == "WAITING"
+    await shop.complete(run, "check", {"checked": True})
+    assert await run.result() == {
+        "amount": 4, "name": "o1", "clerk": "ada", "charged": 5, "total": 6, "told": "order o1", "checked": True,
+    }  # fmt: skip
+    assert await shop.left() == 0
+
+
+async def test_a_step_is_given_what_the_file_or_its_schema_says(shop: Shop) -> None:
+    source = line(
+        service("a", "charge"), service("b", "charge", mapped({"amount": "${charged}"}, {"twice": "${charged}"}))
+    )
+    run = await shop.start(source, {"amount": 1, "more": "x"})
+    assert [task.input for task in await shop.steps(run)] == [{"amount": 1}, {"amount": 2}]
+    assert await run.result() == {"amount": 1, "more": "x", "charged": 2, "twice": 3}
+
+
+async def test_the_result_is_what_the_process_promises(shop: Shop) -> None:
+    schema = {"type": "object", "properties": {"charged": {"type": "integer"}}, "additionalProperties": False}
+    await deploy(shop.engine, line(service("charge")), {"outputSchema": schema})
+    assert await shop.world.run("order", {"amount": 1}) == {"charged": 2}
+
+
+async def test_time_takes_an_instance_on(shop: Shop) -> None:
+    run = await shop.start(line(wait("t", "timeDuration", "P1D"), service("charge")), {"amount": 1})
+    await shop.world.advance(86_399)
+    assert await shop.steps(run) == []
+    await shop.world.advance(1)
+    assert await run.result() == {"amount": 1, "charged": 2}
+    again = await shop.start(line(wait("t", "timeDuration", "P2D")))
+    assert await shop.world.result(again) == {}
+
+
+async def test_what_is_late_is_withdrawn(shop: Shop) -> None:
+    source = file(START, user("a"), boundary("b", "a", timer("timeDuration", "PT1H")), service("charge"), END,
+                  flow("start", "a", "end"), flow("b", "charge", "end"))  # fmt: skip
+    run = await shop.start(source, {"amount": 1})
+    await shop.world.advance(3600)
+    asked, _ = await shop.steps(run)
+    assert (str(asked.status), (asked.error or {})["message"]) == ("CANCELED", "its process does not want it any more")
+    assert await run.result() == {"amount": 1, "charged": 2}
+
+
+async def test_a_business_error_goes_the_way_the_process_has_for_it(shop: Shop) -> None:
+    source = file(START, service("a", "refuse"), boundary("b", "a", ERROR), service("charge"), END,
+                  flow("start", "a", "end"), flow("b", "charge", "end"), beside=error("no-stock"))  # fmt: skip
+    run = await shop.start(source, {"amount": 1})
+    assert await run.result() == {"amount": 1, "left": 0, "charged": 2}
+
+
+async def test_a_business_error_that_nothing_catches_fails_the_instance(shop: Shop) -> None:
+    run = await shop.start(file(START, *GATE, service("a", "refuse"), user("b"), END))
+    with pytest.raises(TaskFailed) as caught:
+        await run.result()
+    assert (caught.value.code, "the step 'a' failed: none left" in str(caught.value)) == ("no-stock", True)
+    assert [str(task.status) for task in await shop.steps(run)] == ["FAILED", "CANCELED"]
+    assert await shop.left() == 0
+
+
+async def test_a_failure_is_mended_and_the_instance_goes_on(shop: Shop) -> None:
+    run = await shop.start(line(service("a", "unsteady")))
+    (step,) = await shop.steps(run)
+    assert (str(step.status), str((await run.refresh()).status)) == ("FAILED", "WAITING")
+    fixed.append(True)
+    await requeue(shop.engine, [int(step.task_id)], "ada", "mended")
+    await shop.world.settle()
+    assert await run.result() == {"output": "done"}
+
+
+async def test_a_failure_that_is_given_up_fails_the_instance(shop: Shop) -> None:
+    run = await shop.start(line(service("a", "unsteady")))
+    (step,) = await shop.steps(run)
+    await discard(shop.engine, [int(step.task_id)], "ada", "hopeless")
+    await shop.world.advance(700)
+    with pytest.raises(TaskFailed, match="the step 'a' failed: RuntimeError: not yet"):
+        await run.result()
+
+
+async def test_what_is_rejected_fails_the_instance_unless_it_is_caught(shop: Shop) -> None:
+    run = await shop.start(line(user("a")))
+    rejected = TaskError("REJECTED", "too dear", retryable=False)
+    await fail_open(shop.engine, LOCAL, int((await shop.open(run))["a"].task_id), rejected)
+    await shop.world.settle()
+    with pytest.raises(TaskFailed, match="too dear"):
+        await run.result()
+
+
+async def test_who_cancels_the_instance_cancels_its_steps(shop: Shop) -> None:
+    run = await shop.start(file(START, *GATE, user("a"), user("b"), END))
+    assert sorted(await shop.open(run)) == ["a", "b"]
+    await run.cancel("not wanted")
+    await shop.world.settle()
+    assert [str(task.status) for task in await shop.steps(run)] == ["CANCELED", "CANCELED"]
+    assert await shop.left() == 0
+
+
+async def test_who_cancels_a_step_fails_the_instance(shop: Shop) -> None:
+    run = await shop.start(line(user("a")))
+    await cancel(shop.engine, int((await shop.open(run))["a"].task_id), "ada", "no")
+    await shop.world.settle()
+    with pytest.raises(TaskFailed, match="the step 'a' failed: its task was canceled"):
+        await run.result()
+
+
+@pytest.mark.parametrize(
+    ("topic", "told"), [("unheard", "there is no task definition 'unheard'"), ("charge", "/input/amount")]
+)
+async def test_a_step_that_cannot_be_asked_for_has_failed(shop: Shop, topic: str, told: str) -> None:
+    run = await shop.start(line(service("a", topic)), {"amount": "much"})
+    with pytest.raises(TaskFailed) as caught:
+        await run.result()
+    assert caught.value.code == "VALIDATION_ERROR"
+    assert told in str(caught.value)
+
+
+async def test_a_failed_instance_begins_anew_when_it_is_requeued(shop: Shop) -> None:
+    run = await shop.start(line(service("a", "charge"), service("b", "unheard")), {"amount": 1})
+    with pytest.raises(TaskFailed):
+        await run.result()
+    await deploy(shop.engine, line(service("a", "charge"), service("b", "charge")), {})
+    shop.world.yard.register("unheard", charge)
+    await requeue(shop.engine, [int(run.id)], "ada", "mended", {"amount": 5})
+    await shop.world.settle()
+    assert [task.input for task in await shop.steps(run)] == [{"amount": 1}, {"amount": 5}]
+
+
+async def test_a_process_may_be_a_step_of_another(shop: Shop) -> None:
+    inner = line(user("ask"), service("charge")).replace('id="order"', 'id="inner"')
+    await deploy(shop.engine, inner, {})
+    run = await shop.start(line('<callActivity id="call" calledElement="inner"/>'), {"amount": 1})
+    (called,) = await shop.steps(run)
+    (asked,) = (await list_tasks(shop.engine, Filter(workflow_id=called.task_id), 9, None)).items
+    await complete_open(shop.engine, LOCAL, int(asked.task_id), {"amount": 7})
+    await shop.world.settle()
+    assert await run.result() == {"amount": 7, "charged": 8}
+
+
+async def test_an_instance_goes_on_by_the_version_it_began_with(shop: Shop) -> None:
+    run = await shop.start(line(user("a"), service("charge")), {"amount": 1})
+    await deploy(shop.engine, line(user("a"), service("b", "refuse")), {})
+    await shop.complete(run, "a")
+    assert await run.result() == {"amount": 1, "charged": 2}
+
+
+async def test_however_many_take_it_on_each_step_has_one_task(shop: Shop) -> None:
+    runs = [await shop.start(file(START, *GATE, user("a"), user("b"), END)) for _ in range(5)]
+    for run in runs:
+        for task in (await shop.open(run)).values():
+            await complete_open(shop.engine, LOCAL, int(task.task_id), None)
+    crowd = [Processes(shop.engine) for _ in range(4)]
+    await asyncio.gather(*(each.turn() for each in crowd))
+    await shop.world.settle()
+    for run in runs:
+        assert len(await shop.steps(run)) == 2
+        assert await run.result() == {}
+
+
+async def test_whoever_comes_after_a_crash_finds_what_has_ended(shop: Shop) -> None:
+    run = await shop.start(line(user("a"), service("charge")), {"amount": 1})
+    await complete_open(shop.engine, LOCAL, int((await shop.open(run))["a"].task_id), None)
+    await Processes(shop.engine).turn()
+    await shop.world.settle()
+    assert await run.result() == {"amount": 1, "charged": 2}
+
+
+async def test_a_crash_between_what_is_told_and_what_is_kept_repeats_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = file(START, user("a"), boundary("b", "a", timer("timeDuration", "PT1H")), service("charge"), END,
+                  flow("start", "a", "end"), flow("b", "charge", "end"))  # fmt: skip
+    run = await shop.start(source, {"amount": 1})
+    store, crashed = shop.engine.store, []
+
+    async def crash(*_: Any) -> bool:
+        crashed.append(True)
+        return False
+
+    monkeypatch.setattr(store, "write_instance", crash)
+    shop.world.clock.move(3600)
+    await shop.world.yard.app.processes.turn()
+    monkeypatch.undo()
+    assert crashed
+    assert [str(task.status) for task in await shop.steps(run)] == ["CANCELED"]
+    await shop.world.settle()
+    assert await run.result() == {"amount": 1, "charged": 2}
+
+
+async def test_what_no_engine_can_run_fails_for_good(shop: Shop) -> None:
+    from taskyard.domain.definition import Definition
+    from taskyard.engine.define import define
+
+    await define(shop.engine, [Definition(key="bad", implementation={"kind": "bpmn", "source": "<x/>"})])
+    with pytest.raises(TaskFailed, match="is no BPMN"):
+        await shop.world.run("bad")
+
+
+async def test_a_yard_declares_its_processes(tmp_path: Path) -> None:
+    yard: Taskyard = new_yard(tmp_path)
+    yard.register("charge", charge)
+    (tmp_path / "order.bpmn").write_text(line(service("charge")))
+    yard.workflow(tmp_path / "order.bpmn")
+    async with yard_for_test(yard) as world:
+        assert await world.run("order", {"amount": 1}) == {"amount": 1, "charged": 2}
