@@ -185,6 +185,7 @@ class App:
             if isinstance(self.engine.store, SqliteStore):
                 await self.engine.store.migrate()
             await self.engine.open()
+            self.engine.directory = self.directory
             try:
                 await define(self.engine, [handler.definition for handler in self.registry])
                 for source in self.workflows:
@@ -360,4 +361,4 @@ class App:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")
 
     async def _save_file(self, file: MadeFile, owner: str) -> str:
-        return (await save_upload(self.engine, file.name, file.content, Caller(owner))).id
+        return (await save_upload(self.engine, file.name, file.content, Caller(owner), used=True)).id

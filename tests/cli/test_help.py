@@ -10,7 +10,7 @@ from tests.cli.command import Command
 
 COMMANDS = [
     "demo", "init", "serve", "worker", "run", "start", "tasks", "show", "follow", "cancel", "retry", "why", "queues",
-    "inbox", "claim", "release", "complete", "reject",
+    "inbox", "claim", "release", "draft", "complete", "reject", "repair",
     "deadletters", "definitions", "schedules", "token", "migrate", "settings", "doctor", "mcp",
 ]  # fmt: skip
 HEAVY = {"asyncpg", "fastapi", "httpx", "jsonschema_rs", "starlette", "structlog", "uvicorn", "uvloop", "websockets"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskyard.domain.form import form_for, label_of
+from taskyard.domain.forms.fields import form_for, label_of
 from taskyard.domain.json import dumps
 from taskyard.domain.schema import compile_schema
 from taskyard.errors import ValidationFailed

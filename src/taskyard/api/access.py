@@ -51,7 +51,7 @@ _OWN = Access(public=True, own=True)
 
 _PERSONAL = (
     "claim", "release", "reassign", "delegate", "resolve", "draft", "complete", "reject", "follow-up", "due-date",
-    "comments", "attachments",
+    "comments", "attachments", "repair",
 )  # fmt: skip
 
 ACCESS: dict[str, Access] = {
@@ -88,6 +88,8 @@ ACCESS: dict[str, Access] = {
     "GET /api/v1/tasks/{taskId}/output": _needs(READ, MANUAL),
     "GET /api/v1/tasks/{taskId}/why": _needs(READ, MANUAL),
     "GET /api/v1/tasks/{taskId}/history": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/form": _needs(READ, MANUAL),
+    "GET /api/v1/tasks/{taskId}/uploads/{uploadId}": _needs(READ, MANUAL),
     "POST /api/v1/tasks/{taskId}/cancel": _needs(WRITE),
     "POST /api/v1/tasks/{taskId}/retry": _needs(WRITE),
     "POST /api/v1/tasks/{taskId}/assign": _needs(WRITE),

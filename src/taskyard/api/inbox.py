@@ -11,18 +11,18 @@ from starlette.responses import Response
 from taskyard.api import schemas
 from taskyard.api.answers import answer, answer_page
 from taskyard.api.call import Call, parse_task_id
+from taskyard.api.forms import TaskForm
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
-from taskyard.api.task_lists import kind_ids, titled
+from taskyard.api.task_lists import kind_ids
 from taskyard.api.visibility import see
 from taskyard.contracts.records import InboxFilter, InboxRow
-from taskyard.domain.people.rights import Verb
+from taskyard.domain.priority import Priority
 from taskyard.domain.task import Task, Time
+from taskyard.engine.engine import Engine
 from taskyard.engine.people import verbs
-from taskyard.engine.people.holding import hold, permit
 from taskyard.engine.people.inbox import groups_of, item_json, read_done, read_inbox
 from taskyard.errors import TaskyardError
-from taskyard.security.caller import Caller
 
 routes = Routes("Inbox")
 
@@ -32,13 +32,19 @@ View = Literal["open", "mine", "claimed", "groups", "unclaimed", "overdue", "don
 class InboxQuery(schemas.PageQuery, rename="camel"):
     """A page of an inbox. `open`: what the caller can do now, theirs and what nobody of their groups has claimed.
 
-    `q` is part of a title or of the input. `done` is sorted by its end, the latest first.
+    `q` is part of a title or of the input; `field` is `path=value` of the input, such as `customer.country=DE`, several
+    separated by commas; `group` whose it is. `done` is sorted by its end, the latest first, and takes no filter.
     """
 
     view: View = "open"
     sort: Literal["due", "priority", "age"] = "due"
     definition: str | None = None
     workflow_id: str | None = None
+    priority: list[Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]] | None = None
+    group: str | None = None
+    due_after: Time | None = None
+    due_before: Time | None = None
+    field: list[Annotated[str, Meta(pattern=r"^[\w-]+(\.[\w-]+)*=")]] | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
 
 
@@ -46,7 +52,7 @@ class InboxItem(Task, frozen=True, rename="camel", kw_only=True):
     """A manual task as its person sees it: the verbs they may use now, the form of its version, what they drafted."""
 
     actions: list[str]
-    form: dict[str, Any]
+    form: TaskForm
     draft: Any = None
     owner: str | None = None
     follow_up: Time | None = None
@@ -145,7 +151,7 @@ async def read_one(call: Call) -> Response:
 async def claim_many(call: Call) -> Response:
     """Claim several tasks."""
     body = await call.body(MANY)
-    return await _each(call, body, "claim", lambda task_id: verbs.claim(call.engine, call.caller, task_id))
+    return await _each(call, body, lambda id_: verbs.claim(call.engine, call.caller, id_, dry_run=body.dry_run))
 
 
 @routes.add("POST /api/v1/inbox/reassign", body=MANY_GIVEN, answers={200: ToldAll})
@@ -153,7 +159,7 @@ async def reassign_many(call: Call) -> Response:
     """Hand several tasks over."""
     body = await call.body(MANY_GIVEN)
     to = verbs.Reassignment(body.assignee_type, body.assignee_id, body.reason)
-    return await _each(call, body, "reassign", lambda task_id: verbs.reassign(call.engine, call.caller, task_id, to))
+    return await _each(call, body, lambda id_: verbs.reassign(call.engine, call.caller, id_, to, dry_run=body.dry_run))
 
 
 @routes.add("POST /api/v1/inbox/due-date", body=MANY_DUE, answers={200: ToldAll})
@@ -163,12 +169,12 @@ async def reschedule_many(call: Call) -> Response:
     at = schemas.us(body.due_date)
 
     def reschedule(task_id: int) -> Awaitable[Task]:
-        return verbs.reschedule(call.engine, call.caller, task_id, at, body.reason)
+        return verbs.reschedule(call.engine, call.caller, task_id, at, body.reason, dry_run=body.dry_run)
 
-    return await _each(call, body, "due-date", reschedule)
+    return await _each(call, body, reschedule)
 
 
-async def _each(call: Call, body: Many, verb: Verb, act: Callable[[int], Awaitable[Task]]) -> Response:
+async def _each(call: Call, body: Many, act: Callable[[int], Awaitable[Task]]) -> Response:
     """Use a verb on each task by itself; what may not be done to one does not hinder the others."""
     told = []
     for text in dict.fromkeys(body.task_ids):
@@ -176,36 +182,41 @@ async def _each(call: Call, body: Many, verb: Verb, act: Callable[[int], Awaitab
         try:
             task_id = parse_task_id(text)
             await see(call.engine, call.caller, task_id)
-            if body.dry_run:
-                await _try(call, call.caller, task_id, verb)
-            else:
-                await act(task_id)
+            await act(task_id)
         except TaskyardError as failure:
             error = {"code": failure.code, "message": failure.message, "details": failure.details}
         told.append({"taskId": text, "error": error})
     return answer({"items": told, "dryRun": body.dry_run})
 
 
-async def _try(call: Call, caller: Caller, task_id: int, verb: Verb) -> None:
-    permit(verb, caller, await hold(call.engine, task_id, _MOVES[verb]))
-
-
-_MOVES: dict[Verb, str] = {"claim": "claim", "reassign": "reassign", "due-date": "reschedule"}
-
-
 async def _filter(call: Call, query: InboxQuery) -> InboxFilter:
-    overdue = query.view == "overdue"
+    ends = [schemas.us(query.due_before), await call.engine.store.now() if query.view == "overdue" else None]
     return InboxFilter(
         call.caller.subject,
         groups_of(call.caller),
         "open" if query.view == "overdue" else query.view,
         query.sort,
-        await call.engine.store.now() if overdue else None,
-        None if query.definition is None else await kind_ids(call.engine, [query.definition]),
-        query.workflow_id,
-        query.q or None,
-        await kind_ids(call.engine, await titled(call.engine, query.q)) if query.q else (),
+        due_before=min((end for end in ends if end is not None), default=None),
+        due_after=schemas.us(query.due_after),
+        kind_ids=None if query.definition is None else await kind_ids(call.engine, [query.definition]),
+        workflow_id=query.workflow_id,
+        text=query.q or None,
+        text_kind_ids=await kind_ids(call.engine, await _titled(call.engine, query.q)) if query.q else (),
+        urgencies=None if query.priority is None else tuple(int(Priority[name]) for name in query.priority),
+        group=query.group,
+        fields=tuple(_field(text) for text in query.field or ()),
     )
+
+
+def _field(text: str) -> tuple[tuple[str, ...], str]:
+    path, _, value = text.partition("=")
+    return tuple(path.split(".")), value
+
+
+async def _titled(engine: Engine, text: str) -> list[str]:
+    """The definitions whose title has a text in it, without regard to case."""
+    kinds = [kind.definition for kind in await engine.catalog.all_fresh()]
+    return [each.key for each in kinds if text.lower() in (each.title or each.key).lower()]
 
 
 def _row(position: str | None) -> InboxRow | None:

@@ -21,6 +21,7 @@ from taskyard.domain.task import Task, Time, tell, to_json
 from taskyard.engine.people import ending, verbs
 from taskyard.engine.people.holding import holding_of, permit
 from taskyard.engine.people.inbox import next_of
+from taskyard.engine.people.repair import rerun
 from taskyard.engine.query import Known
 from taskyard.engine.upload import save_upload
 from taskyard.errors import Conflict
@@ -87,6 +88,13 @@ class DueDate(_Seen, kw_only=True):
     reason: verbs.Reason | None = None
 
 
+class Repair(_Seen, kw_only=True):
+    """The corrected input; null or left out, it stays as it is."""
+
+    input: Any = None
+    comment: verbs.Reason | None = None
+
+
 class Completed(schemas.Answer):
     """The task, and the first of what is left in the inbox."""
 
@@ -94,6 +102,7 @@ class Completed(schemas.Answer):
     next: Task | None
 
 
+REPAIR = Shape[Repair](Repair)
 SEEN = Shape[Seen](Seen)
 GIVE = Shape[Give](Give)
 DRAFT = Shape[Draft](Draft)
@@ -188,6 +197,14 @@ async def reject(call: Call) -> Response:
     return answer_task(await ending.reject(call.engine, call.caller, task_id, error, body.version))
 
 
+@routes.add(f"{_V1}/repair", body=REPAIR, body_optional=True, answers={200: Task})
+async def repair(call: Call) -> Response:
+    """Have a task that failed run again, with a corrected input; it begins anew, with fresh budgets."""
+    task_id = await _mine(call, "repair")
+    body = await call.body(REPAIR, optional=True)
+    return answer_task(await rerun(call.engine, call.caller, task_id, body.input, body.comment, body.version))
+
+
 @routes.add(f"{_V1}/follow-up", body=FOLLOW_UP, answers={200: Task})
 async def follow_up(call: Call) -> Response:
     """Be reminded of a task."""
@@ -216,8 +233,8 @@ async def comment(call: Call) -> Response:
 async def attach(call: Call) -> Response:
     """Add a file to a task, for its history."""
     task_id = await _mine(call, "attachments")
-    name, content = await read_file(call)
-    upload = await save_upload(call.engine, name, content, call.caller)
+    file = await read_file(call)
+    upload = await save_upload(call.engine, file.name, file.content, call.caller, file.media_type)
     return answer_task(await verbs.attach(call.engine, call.caller, task_id, upload))
 
 

@@ -77,9 +77,11 @@ class Postponement(Strict):
 
 
 class FileForm(Strict):
-    """A form with one file."""
+    """A form with one file, and what is said of it; that has to be true. `size` in bytes, `sha256` in hex."""
 
     file: bytes
+    size: int | None = None
+    sha256: str | None = None
 
 
 class PageQuery(Strict):
@@ -340,6 +342,7 @@ class UploadAnswer(Answer):
     name: str
     size: int
     sha256: str
+    media_type: str
 
 
 class Me(Answer):

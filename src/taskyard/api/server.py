@@ -15,6 +15,7 @@ from taskyard.api import (
     docs,
     event_letters,
     events,
+    forms,
     histories,
     inbox,
     leases,
@@ -47,8 +48,8 @@ from taskyard.api.shapes import JsonObject
 _RESOURCES = (
     tasks.internal, people.internal,
     leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
-    tasks.routes, task_lists.routes, task_story.routes, histories.routes, people.routes, inbox.routes,
-    notifications.routes, people_directory.routes,
+    tasks.routes, task_lists.routes, task_story.routes, histories.routes, people.routes, forms.routes,
+    inbox.routes, notifications.routes, people_directory.routes,
     definitions.routes, schedules.routes, queues.routes,
     subscriptions.routes, deliveries.routes, client_apps.routes,
     workflows.routes, camunda.routes,

@@ -1,8 +1,9 @@
-"""Which tasks a caller may see: with `tasks:read` all, else the manual tasks that are theirs."""
+"""Which tasks a caller may see: with `tasks:read` all, else the people's tasks that are theirs."""
 
 from __future__ import annotations
 
 from taskyard.api.access import READ
+from taskyard.domain.lifecycle import State
 from taskyard.domain.people import rights
 from taskyard.domain.people.rights import Who
 from taskyard.domain.people.sheet import Held, read_sheet
@@ -27,14 +28,15 @@ async def see(engine: Engine, caller: Caller, task_id: int) -> Known:
 
 
 def is_theirs(caller: Caller, task: Task) -> bool:
-    """Whether a manual task is assigned to the caller or one of their groups, or claimed by them."""
+    """Whether a person's task is assigned to the caller or one of their groups, or claimed by them."""
     held = Held(task.assignee_type, task.assignee_id, task.claimed_by)
-    return task.task_type == "MANUAL" and rights.is_theirs(Who(caller.subject, caller.groups), held)
+    is_persons = task.task_type == "MANUAL" or task.status is State.ASSIGNED
+    return is_persons and rights.is_theirs(Who(caller.subject, caller.groups), held)
 
 
 def _was_theirs(caller: Caller, known: Known) -> bool:
-    """Whether the caller has ended a manual task, or delegated it."""
-    if known.kind.definition.task_type != "MANUAL":
+    """Whether the caller has ended a person's task, or delegated it."""
+    if known.kind.definition.task_type != "MANUAL" and known.kind.definition.repair is None:
         return False
     place = known.facts.place
     owner = None if place is None else read_sheet(place.sheet).owner

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from taskyard.domain.form import form_for
+from taskyard.domain.forms.fields import form_for
 from taskyard.domain.json import loads
 from taskyard.errors import ConfigurationError, TaskyardError, ValidationFailed
 

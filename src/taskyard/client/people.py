@@ -56,6 +56,16 @@ def reject(task_id: str, reason: str) -> Talk[Task]:
     return (yield from _act(task_id, "reject", {"reason": reason}))
 
 
+def repair(task_id: str, new_input: Any = None, comment: str | None = None) -> Talk[Task]:
+    """Have a task that failed run again, with a corrected input if one is given. Raises Conflict, Forbidden."""
+    return (yield from _act(task_id, "repair", given(input=new_input, comment=comment)))
+
+
+def form(task_id: str) -> Talk[JsonObject]:
+    """What is to be filled in to end the task. Raises NotFound."""
+    return dict((yield from fetch("GET", f"{API}/tasks/{part(task_id)}/form")))
+
+
 def comment(task_id: str, text: str) -> Talk[Task]:
     """Say something about a task, for its history. Raises Conflict, Forbidden, IllegalTransition."""
     return (yield from _act(task_id, "comments", {"text": text}))

@@ -222,6 +222,8 @@ class TaskyardClient(Exchange):
     resolve = _verb(people.resolve)
     reject = _verb(people.reject)
     comment = _verb(people.comment)
+    repair = _verb(people.repair)
+    form = _verb(people.form)
 
     # ---- operations
     definitions = _stream(operations.definitions)

@@ -119,12 +119,16 @@ def reassign(task_id: str, assignee_type: str, assignee_id: str, reason: str | N
     return read_task((yield from fetch("POST", f"{_path(task_id)}/reassign", body=body)))
 
 
-def complete(task_id: str, output: Any = None, *, version: int | None = None) -> Talk[Task]:
-    """End a manual task with its result; `version` guards against changes that were not seen.
+def complete(
+    task_id: str, output: Any = None, *, outcome: str | None = None, comment: str | None = None,
+    version: int | None = None,
+) -> Talk[Task]:  # fmt: skip
+    """End a manual task with its result; `outcome` names the decision where its form does, and `version` guards
+    against changes that were not seen.
 
     Raises ValidationFailed, IllegalTransition, Forbidden, Conflict.
     """
-    body = {"output": output, **given(version=version)}
+    body = {"output": output, **given(outcome=outcome, comment=comment, version=version)}
     answer = yield from fetch("POST", f"{_path(task_id)}/complete", body=body)
     return read_task(answer["task"])
 

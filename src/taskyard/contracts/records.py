@@ -13,6 +13,7 @@ from taskyard.domain.due import Progress
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note
 from taskyard.domain.gate import RateGate
 from taskyard.domain.lifecycle import EventType, Outcome, State
+from taskyard.domain.media import UNKNOWN
 from taskyard.domain.queue import TaskType
 from taskyard.domain.schedule import Schedule
 
@@ -287,7 +288,7 @@ class InboxFilter(NamedTuple):
     of these the ones that nobody has claimed (`unclaimed`), or what they can do now: `mine` and `unclaimed` (`open`).
 
     Sorted by due date (those without one last), by priority (highest first) or by age (oldest first). `text` is part
-    of the input, or the kind is among `text_kind_ids`.
+    of the input, or the kind is among `text_kind_ids`. `fields`: paths in the input and what is found there, as text.
     """
 
     person: str
@@ -299,6 +300,10 @@ class InboxFilter(NamedTuple):
     workflow_id: str | None = None
     text: str | None = None
     text_kind_ids: tuple[int, ...] = ()
+    due_after: int | None = None
+    urgencies: tuple[int, ...] | None = None
+    group: str | None = None
+    fields: tuple[tuple[tuple[str, ...], str], ...] = ()
 
 
 class InboxRow(NamedTuple):
@@ -362,7 +367,10 @@ class Contention(NamedTuple):
 
 
 class Upload(NamedTuple):
-    """An uploaded file's description; `size` in bytes, `sha256` in hex, `owner` the subject who handed it over."""
+    """An uploaded file's description; `size` in bytes, `sha256` in hex, `owner` the subject who handed it over.
+
+    `media_type` is what its content has been found to fit.
+    """
 
     id: str
     name: str
@@ -370,6 +378,7 @@ class Upload(NamedTuple):
     sha256: str
     created_at: int
     owner: str
+    media_type: str = UNKNOWN
 
 
 class Emitted(NamedTuple):

@@ -236,6 +236,15 @@ class Moves(Protocol):
         Raises Conflict when `version` is given and is not the task's present one.
         """
 
+    async def rerun(
+        self, task_id: int, by: str, reason: str | None, new_input: bytes | None, version: int | None
+    ) -> bool:
+        """What a person has mended goes back to its queue with fresh budgets; False when it is not open.
+
+        `new_input` replaces the task's input, which is kept with who and why in the attempt that this was.
+        Raises Conflict when `version` is given and is not the task's present one.
+        """
+
     async def change_open(
         self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
     ) -> bool:

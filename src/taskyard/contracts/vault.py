@@ -11,8 +11,8 @@ from taskyard.contracts.records import Upload
 class Vault(Protocol):
     """Uploaded files and API tokens."""
 
-    async def save_upload(self, upload: Upload, content: bytes) -> None:
-        """Keep an uploaded file."""
+    async def save_upload(self, upload: Upload, content: bytes, *, used: bool = False) -> None:
+        """Keep an uploaded file; `used`: somebody needs it already."""
 
     async def upload(self, upload_id: str) -> tuple[Upload, bytes] | None:
         """An uploaded file and its content."""
@@ -22,6 +22,9 @@ class Vault(Protocol):
 
         They are kept for the retention from then on, and as long as an unfinished task or a dead letter needs them.
         """
+
+    async def forget_unused(self, before: int) -> int:
+        """Forget the files that came before that moment and that nobody has begun to use; how many."""
 
     async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
         """Keep an API token's hash and whom it stands for."""

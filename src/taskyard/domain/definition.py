@@ -30,7 +30,10 @@ IMPLEMENTATION_KINDS = frozenset(
 
 
 class Definition(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """One definition as its author writes it; durations in seconds, `fallback` any JSON value or None."""
+    """One definition as its author writes it; durations in seconds, `fallback` any JSON value or None.
+
+    `repair`: who mends a task that has failed for good, written as a manual task is.
+    """
 
     key: str
     title: str = ""
@@ -54,7 +57,7 @@ class Definition(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     concurrency_key: str | None = None
     rate_limit: str | None = None
     fallback: Any = None
-    repair: bool = False
+    repair: JsonObject | None = None
     service: str = ""
     trigger: str = ""
     action: str = ""

@@ -225,7 +225,8 @@ def _noted(ground: Ground, at: int) -> dict[str, Any]:
         return {"at": iso(at), **told, **({"inputChanged": True} if len(told) < len(ground.note.body) else {})}
     detail = detail_of(ground.attempt)
     error = detail.error or {}
-    return {"at": iso(at), "by": detail.by, "reason": detail.reason or error.get("message")}
+    changed = {} if detail.former_input is None else {"inputChanged": True}
+    return {"at": iso(at), "by": detail.by, "reason": detail.reason or error.get("message"), **changed}
 
 
 def _assigned(ground: Ground, at: int) -> dict[str, Any]:

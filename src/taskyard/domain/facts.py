@@ -86,6 +86,7 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     assignee_id: str | None = None
     due_at: int | None = None
     decision: str | None = None
+    former_input: Any = None
 
 
 NO_DETAIL = AttemptDetail()
@@ -147,7 +148,7 @@ class Facts(NamedTuple):
 
 
 FORMER_INPUT = "formerInput"
-"""In the note of a requeue with another input: the input that the attempts before it were given."""
+"""In the note of a requeue with another input, and in the detail of a repair: what the attempts before were given."""
 
 
 class Note(NamedTuple):

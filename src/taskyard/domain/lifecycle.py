@@ -45,6 +45,7 @@ class Outcome(IntEnum):
     RELEASED = 7
     ASSIGNED = 8
     WAITING = 9
+    REPAIRED = 10
 
 
 class EventType(IntEnum):
@@ -104,7 +105,7 @@ MOVES: dict[str, Move] = {
         _move("promote", {_S.RETRYING}, _S.PENDING),
         _move("lose", {_S.RUNNING}, _S.PENDING, _E.REQUEUED),
         _move("release", {_S.RUNNING}, _S.PENDING, _E.REQUEUED),
-        _move("assign", {_S.RUNNING}, _S.ASSIGNED, _E.ASSIGNED),
+        _move("assign", {_S.RUNNING, _S.WAITING}, _S.ASSIGNED, _E.ASSIGNED),
         _move("wait", {_S.RUNNING}, _S.WAITING, _E.WAITING),
         _move("claim", {_S.ASSIGNED}, _S.ASSIGNED, _E.CLAIMED),
         _move("unclaim", {_S.ASSIGNED}, _S.ASSIGNED, _E.RELEASED),
@@ -122,6 +123,8 @@ MOVES: dict[str, Move] = {
         _move("cancel", {_S.PENDING, _S.RUNNING, _S.RETRYING, *_OPEN}, _S.CANCELED, _E.CANCELED),
         _move("requeue", {_S.FAILED}, _S.PENDING, _E.REQUEUED),
         _move("repair", {_S.FAILED}, _S.ASSIGNED, _E.ASSIGNED),
+        # Mended by a person: the same task, with another input or the same, begins anew.
+        _move("rerun", {_S.ASSIGNED}, _S.PENDING, _E.REQUEUED),
     )
 }
 
@@ -135,6 +138,7 @@ OUTCOME_MOVES: dict[Outcome, Move] = {
     Outcome.RELEASED: MOVES["release"],
     Outcome.ASSIGNED: MOVES["assign"],
     Outcome.WAITING: MOVES["wait"],
+    Outcome.REPAIRED: MOVES["rerun"],
 }
 
 LEGAL: frozenset[tuple[State, State]] = frozenset(

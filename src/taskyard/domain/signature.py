@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import PydanticSerializationError, core_schema, to_jsonable_python
 
-from taskyard.domain.form import label_of
+from taskyard.domain.forms.fields import label_of
 from taskyard.domain.json import SCALARS, Detail, detail, is_flat, pointer, refusal
 from taskyard.domain.schema import compile_schema
 from taskyard.domain.upload import UPLOADS, NamedUploads, UploadedFile

@@ -201,6 +201,7 @@ _OUTCOME_STATES = {
     Outcome.RELEASED: State.PENDING,
     Outcome.ASSIGNED: State.ASSIGNED,
     Outcome.WAITING: State.WAITING,
+    Outcome.REPAIRED: State.PENDING,
 }
 
 

@@ -30,8 +30,11 @@ def queue_waits(body: Body, attempts: Sequence[AttemptFact], notes: Sequence[Not
 
 
 def former_inputs(attempts: Sequence[AttemptFact], notes: Sequence[Note]) -> dict[int, Any]:
-    """By attempt: the input it was given, for those after which a requeue has changed it."""
+    """By attempt: the input it was given, for those after which a requeue or a repair has changed it."""
     changes = [(sequence.attempt_of(n.sequence), n.body[FORMER_INPUT]) for n in notes if FORMER_INPUT in n.body]
+    repaired = [(a.attempt, detail_of(a).former_input) for a in attempts if a.outcome is Outcome.REPAIRED]
+    changes += [(number, former) for number, former in repaired if former is not None]
+    changes.sort(key=lambda change: change[0])
     return {
         attempt.attempt: input_
         for attempt in attempts
@@ -47,4 +50,5 @@ def _due_at(body: Body, before: AttemptFact | None) -> int | None:
         return max(made_at(body.id), extra.available_at or 0)
     if before.outcome is Outcome.RETRY:
         return before.finished_at + int((detail_of(before).delay or 0) * 1_000_000)
-    return before.finished_at if before.outcome in (Outcome.LOST, Outcome.RELEASED) else None
+    came_back = before.outcome in (Outcome.LOST, Outcome.RELEASED, Outcome.REPAIRED)
+    return before.finished_at if came_back else None

@@ -163,7 +163,7 @@ async def _settle(engine: Engine, known: Known, answer: Answer) -> Settlement:
     value = fallback_value(known.kind) if decision.outcome is Outcome.FAILED else None
     if value is not None:
         return fallback(0, waiting, decision, value, 0)._replace(run_ms=None)
-    return await settlement(engine, 0, waiting, result, decision)
+    return await settlement(engine, known.kind, 0, waiting, result, decision)
 
 
 async def _result(engine: Engine, known: Known, answer: Answer) -> Completed | Failed:

@@ -11,9 +11,11 @@ import msgspec
 from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, OWN_TASKS, Definition, Kind
 from taskyard.domain.dependencies import dependencies_of
 from taskyard.domain.expression import check_expression
+from taskyard.domain.forms.make import make_form
+from taskyard.domain.forms.sources import input_source, output_source
 from taskyard.domain.implementation import NOT_OFFERED, SCRIPT_KINDS, SECRET_NAME, SHAPES, WITHOUT
 from taskyard.domain.json import Detail, refusal
-from taskyard.domain.people.spec import manual_faults, read_manual
+from taskyard.domain.people.spec import Manual, manual_faults, read_manual, read_repair
 from taskyard.domain.permission import parse_permission
 from taskyard.domain.policy import invalid, parse_retry
 from taskyard.domain.priority import Priority
@@ -74,6 +76,7 @@ def check_definition(definition: Definition) -> None:
             wrong += error.details
     if wrong:
         raise refusal(wrong)
+    _check_forms(definition)  # which needs sound schemas
 
 
 def _check_key(definition: Definition) -> None:
@@ -120,13 +123,33 @@ def _check_system(definition: Definition) -> None:
 
 
 def _check_manual(definition: Definition) -> None:
-    manual = read_manual(definition.implementation)
-    wrong = [{**each, "path": f"/implementation{each['path']}"} for each in manual_faults(manual)]
+    _check_people(definition, read_manual(definition.implementation), "/implementation")
+
+
+def _check_repair(definition: Definition) -> None:
+    if definition.repair is None:
+        return
+    if definition.kind == "manual":
+        raise invalid("/repair", "is for tasks that no person does: a manual task does not fail by itself", "repair")
+    _SHAPES["manual"].check(definition.repair, "/repair")
+    _check_people(definition, read_repair(definition.repair), "/repair")
+
+
+def _check_people(definition: Definition, manual: Manual, at: str) -> None:
+    wrong = [{**each, "path": f"{at}{each['path']}"} for each in manual_faults(manual)]
     if manual.on_timeout is not None and manual.on_timeout.outcome == "COMPLETED" and definition.output_schema:
         validator = compile_schema(definition.output_schema, "/outputSchema")
-        wrong += validator.errors(manual.on_timeout.output, "/implementation/onTimeout/output")
+        wrong += validator.errors(manual.on_timeout.output, f"{at}/onTimeout/output")
     if wrong:
         raise refusal(wrong)
+
+
+def _check_forms(definition: Definition) -> None:
+    """That people can make sense of what they are to fill in; the forms of others are their schemas'."""
+    if definition.kind == "manual":
+        make_form(output_source(definition))
+    elif definition.repair is not None or definition.ui_components:
+        make_form(input_source(definition))
 
 
 def _check_retry(definition: Definition) -> None:
@@ -176,6 +199,7 @@ _CHECKS: tuple[Callable[[Definition], None], ...] = (
     lambda d: _check_text("/rateLimit", d.rate_limit, parse_rate),
     lambda d: _check_text("/concurrencyKey", d.concurrency_key, check_expression),
     _check_expire,
+    _check_repair,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from taskyard.contracts.directory import Directory
 from taskyard.contracts.store import Store
 from taskyard.domain.policy import ExecutionConfig, Maxima
 from taskyard.domain.priority import AGED, HeadStarts
@@ -37,10 +38,14 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Engine:
-    """The store, the catalogue of names, and the service's limits. Belongs to one event loop."""
+    """The store, the catalogue of names, and the service's limits. Belongs to one event loop.
+
+    `directory`: where people are looked up, by default those that the store keeps.
+    """
 
     def __init__(self, store: Store, limits: Limits | None = None, check_url: CheckUrl | None = None) -> None:
         self.store = store
+        self.directory: Directory = store
         self.callbacks = Callbacks(store, check_url)
         self.limits = limits or Limits()
         self.catalog = Catalog(store)

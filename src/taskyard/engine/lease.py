@@ -26,7 +26,7 @@ from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.task import Task, iso
 from taskyard.domain.text import printable
 from taskyard.engine.engine import Engine
-from taskyard.engine.query import get_task, know_one
+from taskyard.engine.query import Known, get_task, know_one
 from taskyard.engine.settle import completed, decide, settlement
 from taskyard.errors import StaleLease, ValidationFailed
 from taskyard.security.caller import Caller
@@ -207,7 +207,8 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 async def _settle(engine: Engine, lease: Lease, result: Result, retries: int | None = None) -> Task:
-    held, policy = await _held(engine, lease)
+    held, known = await _held(engine, lease)
+    policy = known.policy
     if retries is not None:  # what is left after this failure is the worker's to say
         held = msgspec.structs.replace(held, failures=max(-1, policy.retry.max_retries - retries - 1))
     run_ms = (await engine.store.now() - held.claimed_at) // 1000
@@ -215,13 +216,13 @@ async def _settle(engine: Engine, lease: Lease, result: Result, retries: int | N
         way_out = completed(lease.claim_id, held, run_ms, result)
     else:
         decision = decide(held, policy, result)
-        way_out = await settlement(engine, lease.claim_id, held, result, decision, run_ms)
+        way_out = await settlement(engine, known.kind, lease.claim_id, held, result, decision, run_ms)
     if not await engine.store.settle(None, [way_out], [lease.claim_id]):
         raise stale(lease.task_id)
     return await get_task(engine, lease.task_id)
 
 
-async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Policy]:
+async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Known]:
     """The task under this lease. Raises StaleLease."""
     known = await know_one(engine, lease.task_id)
     place, definition = known.facts.place, known.kind.definition
@@ -230,7 +231,7 @@ async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Policy]:
     queue = Queue.of(definition.task_type)
     lane = LaneKey(queue, queue, definition.key, known.facts.body.priority, solo=False)
     lane_id = await engine.catalog.lane_id(lane)
-    return _Held(lease.task_id, lease.attempt, lane_id, place.failures, place.losses, place.at), known.policy
+    return _Held(lease.task_id, lease.attempt, lane_id, place.failures, place.losses, place.at), known
 
 
 async def register(engine: Engine, name: str, slots: int, queue: Queue) -> int:

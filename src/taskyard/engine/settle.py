@@ -18,6 +18,7 @@ from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.settlement import Budgets, Decision, settle
 from taskyard.domain.suspicion import suspicion
 from taskyard.engine.engine import Engine
+from taskyard.engine.people.repair import or_repair
 
 
 class Leased(Protocol):
@@ -50,10 +51,14 @@ def decide(leased: Leased, policy: Policy, result: Result) -> Decision:
 
 
 async def settlement(
-    engine: Engine, claim_id: int, leased: Leased, result: Result, decision: Decision, run_ms: int | None = None,
-    site: Site | None = None, *, crashed: bool = False,
+    engine: Engine, kind: Kind | None, claim_id: int, leased: Leased, result: Result, decision: Decision,
+    run_ms: int | None = None, site: Site | None = None, *, crashed: bool = False,
 ) -> Settlement:  # fmt: skip
-    """The decision as the store applies it; `crashed`: it follows from a worker's crash."""
+    """The decision as the store applies it; `crashed`: it follows from a worker's crash.
+
+    What has failed for good goes to a person where its version, `kind`, has a repair; else that does not matter.
+    """
+    result, decision = await or_repair(engine, kind, leased.task_id, result, decision)
     lane = engine.catalog.lane_key(leased.lane_id)
     return Settlement(
         claim_id,
@@ -111,6 +116,8 @@ def _detail(result: Result, decision: Decision, site: Site | None) -> AttemptDet
             assignee_id=result.assignee_id,
             due_at=result.due_at,
             reason=result.reason,
+            error=error_json(decision.error),
+            retry_count=decision.budgets.failures or None,
             **_at(site),
         )
     return AttemptDetail(

@@ -215,7 +215,7 @@ async def read_input(
     engine: Engine, known: Known, request: TaskRequest, caller: Caller, path: str
 ) -> tuple[Any, bytes]:
     """The input, checked, and as JSON. A definition without a schema takes anything; with one, nothing means `{}`."""
-    validator = None if known.kind.definition.task_type == "MANUAL" else known.input
+    validator = known.input
     value = {} if request.input is None and validator is not None else request.input
     try:
         stored = dumps(value)

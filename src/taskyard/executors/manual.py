@@ -6,6 +6,8 @@ from taskyard.contracts.directory import Directory
 from taskyard.contracts.executor import Fallback, Job, Run
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.outcome import Report
+from taskyard.domain.people.document import Asked, read_extra
+from taskyard.domain.people.spec import work_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.people.handing import hand_over
 
@@ -23,9 +25,12 @@ class ManualExecutor:
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
+        manual = work_of(kind.definition)
 
         async def run(job: Job) -> Report:
-            return await hand_over(self._engine, self._directory, kind, job.claimed)
+            c = job.claimed
+            asked = Asked(c.task_id, c.priority, c.input, read_extra(c.extra), c.workflow_id, c.correlation_id)
+            return await hand_over(self._engine, self._directory, kind, manual, asked)
 
         return run
 

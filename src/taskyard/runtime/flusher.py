@@ -78,8 +78,8 @@ class Flusher:
         return closed
 
     async def _settlement(self, ended: Ended) -> Settlement:
-        claim_id, claimed, _, result, decision, run_ms, site = ended
+        claim_id, claimed, known, result, decision, run_ms, site = ended
         assert decision is not None  # noqa: S101 - only completion needs none
         if decision.outcome is Outcome.FALLBACK and isinstance(result, Completed):
             return fallback(claim_id, claimed, decision, result.output, run_ms or 0, site)
-        return await settlement(self._engine, claim_id, claimed, result, decision, run_ms, site)
+        return await settlement(self._engine, known.kind, claim_id, claimed, result, decision, run_ms, site)

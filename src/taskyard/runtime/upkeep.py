@@ -17,6 +17,7 @@ from taskyard.engine.firing import fire_due
 from taskyard.engine.people.timekeeping import keep_time
 from taskyard.engine.recover import recover
 from taskyard.engine.unread import keep_unread
+from taskyard.engine.upload import forget_unused
 from taskyard.errors import TaskyardError
 from taskyard.runtime.insistence import insist, until_back
 
@@ -64,6 +65,7 @@ class Upkeep:
             Service("recover", 1.0, lambda: recover(engine)),
             Service("tidy", 1.0, store.tidy),
             Service("room", 600.0, lambda: store.make_room(int(retention_days * _DAY_US)), insists=False),
+            Service("uploads", 3600.0, lambda: forget_unused(engine), insists=False),
             Service("prune", 3600.0, lambda: self._prune(retention_days), insists=False),
             *more,
         )

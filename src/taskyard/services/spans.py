@@ -17,7 +17,9 @@ from taskyard.engine.query import Known, know
 from taskyard.errors import CallFailed, CircuitOpen, EgressRefused
 
 _AT_ONCE = 200
-_WELL = frozenset({Outcome.COMPLETED, Outcome.FALLBACK, Outcome.RELEASED, Outcome.ASSIGNED, Outcome.WAITING})
+_WELL = frozenset(
+    {Outcome.COMPLETED, Outcome.FALLBACK, Outcome.RELEASED, Outcome.ASSIGNED, Outcome.WAITING, Outcome.REPAIRED}
+)
 
 log = structlog.get_logger("taskyard.spans")
 

@@ -38,7 +38,7 @@ def test_what_a_member_may_do_before_and_after_the_claim() -> None:
     ann = Who("ann", frozenset({"ops"}))
     free, mine, taken = Held("GROUP", "ops"), Held("GROUP", "ops", "ann"), Held("GROUP", "ops", "bob")
     assert actions(ann, free, Sheet(), PLAIN) == ["claim", "reassign", "assign", "comments", "attachments", "due-date"]
-    assert set(VERBS) - set(actions(ann, mine, Sheet(), PLAIN)) == {"resolve"}
+    assert set(VERBS) - set(actions(ann, mine, Sheet(), PLAIN)) == {"resolve", "repair"}
     assert actions(ann, taken, Sheet(), PLAIN) == ["comments", "attachments"]
     told = refusal("claim", ann, taken, Sheet(), PLAIN)
     assert told is not None
@@ -71,3 +71,10 @@ def test_decisions_come_to_one_end(required: int, veto: bool, votes: list[bool])
     assert no <= (1 if veto else required)
     expected = False if no == (1 if veto else required) else True if yes == required else None
     assert verdict(approvals, decisions) is expected
+
+
+def test_only_what_has_failed_is_repaired_and_by_who_has_it() -> None:
+    ann, held, repair = Who("ann", frozenset({"ops"})), Held("GROUP", "ops", "ann"), Manual(kind="repair")
+    assert "repair" in actions(ann, held, Sheet(), repair)
+    assert "repair" not in actions(ann, Held("GROUP", "ops", "bob"), Sheet(), repair)
+    assert "repair" not in actions(ann, Held("GROUP", "ops"), Sheet(), repair)

@@ -64,7 +64,7 @@ class PeopleAccess(Protocol):
         """A page of an inbox; `query` as the parameters of `GET /api/v1/inbox`."""
 
     async def act(self, task_id: str, verb: str, body: Json, user: str | None) -> Json:
-        """The task after `claim`, `release`, `complete` or `reject`."""
+        """The task after `claim`, `release`, `draft`, `complete`, `reject` or `repair`."""
 
     async def notifications(self, query: Mapping[str, Any], user: str | None) -> Json:
         """A page of what somebody was told; `query` as the parameters of `GET /api/v1/notifications`."""

@@ -17,6 +17,7 @@ from taskyard.domain.task import Task, to_json
 from taskyard.engine.people import ending, notices, verbs
 from taskyard.engine.people.inbox import groups_of, item_json, read_done, read_inbox
 from taskyard.engine.people.notices import read_preferences
+from taskyard.engine.people.repair import rerun
 from taskyard.errors import NotFound
 from taskyard.security.caller import Caller
 
@@ -76,7 +77,13 @@ class LocalPeople:
         if verb == "reject":
             error = TaskError("REJECTED", body["reason"], retryable=False)
             return await ending.reject(engine, caller, task_id, error)
-        return await ending.complete(engine, caller, task_id, body["output"], comment=body.get("comment"))
+        if verb == "draft":
+            return await verbs.draft(engine, caller, task_id, body["output"])
+        if verb == "repair":
+            return await rerun(engine, caller, task_id, body.get("input"), body.get("comment"))
+        return await ending.complete(
+            engine, caller, task_id, body["output"], outcome=body.get("outcome"), comment=body.get("comment")
+        )
 
     async def _as(self, user: str | None) -> Caller:
         """A person of this machine: who the command names, else who is logged in, with their groups here."""

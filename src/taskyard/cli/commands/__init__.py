@@ -51,7 +51,7 @@ def add_to(program: typer.Typer) -> None:
     program.command("cancel")(cancel.cancel)
     program.command("retry")(retry.retry)
     program.command("why")(why.why)
-    for verb in (inbox.inbox, inbox.claim, inbox.release, inbox.complete, inbox.reject):
+    for verb in (inbox.inbox, inbox.claim, inbox.release, inbox.draft, inbox.complete, inbox.reject, inbox.repair):
         program.command(verb.__name__)(verb)
     program.add_typer(notifications.group, name="notifications")
     program.add_typer(audit.group, name="audit")

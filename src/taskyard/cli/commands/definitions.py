@@ -146,7 +146,7 @@ def _kind(definition: dict[str, Any]) -> str:
 
 def _print(definition: dict[str, Any]) -> None:
     from taskyard.cli.output import print_details, print_line, print_table
-    from taskyard.domain.form import form_for
+    from taskyard.domain.forms.fields import form_for
 
     names = ("key", "title", "description", "version", "taskType", "category", "tags", "danger", "expense")
     policies = ("priority", "timeout", "retryPolicy", "expire", "maxConcurrent", "rateLimit", "trigger", "action")

@@ -1,4 +1,4 @@
-"""`taskyard inbox`, `claim`, `release`, `complete` and `reject`."""
+"""`taskyard inbox`, `claim`, `release`, `draft`, `complete`, `reject` and `repair`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from taskyard.cli.options import AsJson, Limit, TaskId, YardName
 User = Annotated[
     str | None, typer.Option("--user", metavar="NAME", help="Whose; by default who is logged in, or the token's.")
 ]
+Output = Annotated[
+    str, typer.Option("--output", metavar="JSON|@FILE|-", help="The result as JSON, in a file, or from stdin.")
+]
+Said = Annotated[str | None, typer.Option("--comment", help="What is to be said of it.")]
 View = Literal["open", "mine", "claimed", "groups", "unclaimed", "overdue", "done"]
 
 
@@ -50,12 +54,18 @@ def release(task_id: TaskId, user: User = None, app: YardName = None, as_json: A
     _act(task_id, "release", {}, user, app, as_json=as_json)
 
 
+def draft(task_id: TaskId, output: Output, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
+    """Keep an unfinished result of a manual task."""
+    from taskyard.cli.fields import read_input
+
+    _act(task_id, "draft", {"output": read_input(output)}, user, app, as_json=as_json)
+
+
 def complete(
     task_id: TaskId,
-    output: Annotated[
-        str, typer.Option("--output", metavar="JSON|@FILE|-", help="The result as JSON, in a file, or from stdin.")
-    ] = "null",
-    comment: Annotated[str | None, typer.Option(help="What is to be said of it.")] = None,
+    output: Output = "null",
+    outcome: Annotated[str | None, typer.Option(help="The decision, where the form names them.")] = None,
+    comment: Said = None,
     user: User = None,
     app: YardName = None,
     as_json: AsJson = False,
@@ -63,7 +73,7 @@ def complete(
     """End a manual task with its result."""
     from taskyard.cli.fields import read_input
 
-    body = {"output": read_input(output)} | ({} if comment is None else {"comment": comment})
+    body = {"output": read_input(output), "outcome": outcome, "comment": comment}
     _act(task_id, "complete", body, user, app, as_json=as_json)
 
 
@@ -76,6 +86,27 @@ def reject(
 ) -> None:
     """End a manual task as FAILED."""
     _act(task_id, "reject", {"reason": reason}, user, app, as_json=as_json)
+
+
+def repair(
+    task_id: TaskId,
+    input_: Annotated[
+        str | None,
+        typer.Option("--input", metavar="JSON|@FILE|-", help="The corrected input; without it, the input it had."),
+    ] = None,
+    comment: Said = None,
+    user: User = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a task that failed and came to you run again.
+
+    `complete` does it by hand, and `reject` gives it up.
+    """
+    from taskyard.cli.fields import read_input
+
+    body = {"input": None if input_ is None else read_input(input_), "comment": comment}
+    _act(task_id, "repair", body, user, app, as_json=as_json)
 
 
 def _act(task_id: str, verb: str, body: dict[str, Any], user: str | None, app: str | None, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from taskyard.domain.people.spec import Manual
 
 Verb = Literal[
     "claim", "release", "complete", "reject", "draft", "delegate", "resolve", "reassign", "assign", "follow-up",
-    "comments", "attachments", "due-date",
+    "comments", "attachments", "due-date", "repair",
 ]  # fmt: skip
 VERBS: tuple[Verb, ...] = Verb.__args__  # type: ignore[attr-defined]
 
@@ -54,7 +54,9 @@ def refusal(verb: Verb, who: Who, held: Held, sheet: Sheet, manual: Manual) -> R
             return _held(who, held)
         case "reassign" | "assign" | "due-date":
             return None if held.holder is None else _held(who, held)
-        case "draft" | "delegate" | "follow-up":
+        case "repair" if manual.kind != "repair":
+            return Refusal("only a task that has failed is repaired; complete this one", taken=True)
+        case "draft" | "delegate" | "follow-up" | "repair":
             return _held(who, held)
     return None
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from taskyard.domain.definition import Definition
 from taskyard.domain.expression import check_expression
 from taskyard.domain.json import Detail, detail
 from taskyard.domain.people.calendar import Calendar, faults
@@ -106,9 +107,12 @@ class Template(_Strict, frozen=True):
 
 
 class Manual(_Strict, frozen=True):
-    """The implementation of a manual task."""
+    """The implementation of a manual task; of the kind `repair`, what people do with a task that has failed.
 
-    kind: Literal["manual"]
+    `form` has hints by field: of the result, and of a repair's input.
+    """
+
+    kind: Literal["manual", "repair"] = "manual"
     assignment: Assignment | None = None
     form: dict[str, Any] | None = None
     due: Due | None = None
@@ -125,6 +129,18 @@ def read_manual(implementation: dict[str, Any]) -> Manual:
     return msgspec.convert(implementation, Manual)
 
 
+def read_repair(repair: dict[str, Any]) -> Manual:
+    """The repair of a stored definition."""
+    return msgspec.convert({**repair, "kind": "repair"}, Manual)
+
+
+def work_of(definition: Definition) -> Manual:
+    """What the definition says of its tasks when people have them."""
+    if definition.kind == "manual":
+        return read_manual(definition.implementation)
+    return Manual() if definition.repair is None else read_repair(definition.repair)
+
+
 def manual_faults(manual: Manual) -> list[Detail]:
     """What no schema can say is wrong with it, with JSON Pointers from the implementation on."""
     found = [
@@ -132,6 +148,8 @@ def manual_faults(manual: Manual) -> list[Detail]:
         *_due_faults(manual.due or Due(after=0)),
         *_escalation_faults(manual),
     ]
+    if manual.kind == "repair" and manual.approvals is not None:
+        found.append(("/approvals", "is for manual tasks: a repair is one person's"))
     return [detail(path, message, "manual") for path, message in found]
 
 

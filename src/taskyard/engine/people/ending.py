@@ -15,10 +15,10 @@ from taskyard.domain.people.approval import verdict
 from taskyard.domain.people.sheet import Decision, Held, Sheet
 from taskyard.domain.task import Task
 from taskyard.engine.engine import Engine
+from taskyard.engine.people.forms import check_output
 from taskyard.engine.people.holding import Holding, apply, check_version, hold, permit, unchanged
 from taskyard.engine.query import get_task
 from taskyard.engine.settle import encode_detail, error_json
-from taskyard.engine.upload import check_value
 from taskyard.errors import Conflict
 from taskyard.security.caller import Caller
 
@@ -38,9 +38,7 @@ async def complete(
         holding = await hold(engine, task_id, "complete")
         check_version(holding, version)
         permit("complete", caller, holding)
-        validator = (await engine.catalog.versions([holding.known.kind.id]))[holding.known.kind.id].output
-        if validator is not None:
-            await check_value(engine, validator, output, caller, "/output")
+        await check_output(engine, holding, output, outcome, caller)
         detail = _detail(holding, caller.subject, comment, outcome)
         settlement = Settlement(0, task_id, 0, Outcome.COMPLETED, None, dumps(output), encode_detail(detail))
         if await _decide(engine, holding, caller, settlement, comment, approved=True):
@@ -49,7 +47,8 @@ async def complete(
 
 
 async def reject(engine: Engine, caller: Caller, task_id: int, error: TaskError, version: int | None = None) -> Task:
-    """End a task as FAILED. Where several have to agree it ends when enough have refused.
+    """End a task as FAILED. Where several have to agree it ends when enough have refused. A repair that is given up
+    fails with what it was to mend.
 
     Raises NotFound, Forbidden, IllegalTransition, Conflict; then nothing has changed.
     """
@@ -57,7 +56,8 @@ async def reject(engine: Engine, caller: Caller, task_id: int, error: TaskError,
         holding = await hold(engine, task_id, "fail")
         check_version(holding, version)
         permit("reject", caller, holding)
-        detail = replace(_detail(holding, caller.subject, None, None), error=error_json(error))
+        detail = _detail(holding, caller.subject, error.message if holding.is_repair else None, None)
+        detail = replace(detail, error=holding.failure if holding.is_repair else error_json(error))
         settlement = Settlement(0, task_id, 0, Outcome.FAILED, None, None, encode_detail(detail))
         if await _decide(engine, holding, caller, settlement, error.message, approved=False):
             return await get_task(engine, task_id)

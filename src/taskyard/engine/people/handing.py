@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 
 from taskyard.contracts.directory import Directory
-from taskyard.contracts.records import Claimed, Filter
-from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.facts import EMPTY_EXTRA, Extra
+from taskyard.contracts.records import Filter
+from taskyard.domain.definition import Kind
+from taskyard.domain.facts import Extra
 from taskyard.domain.lifecycle import State
 from taskyard.domain.outcome import Failed, Handed, TaskError
 from taskyard.domain.people.assignment import Assigned, Ground, assign, needs_members
+from taskyard.domain.people.document import Asked, document
 from taskyard.domain.people.sheet import Sheet
-from taskyard.domain.people.spec import Assignment, Manual, read_manual
+from taskyard.domain.people.spec import Assignment, Manual
 from taskyard.domain.people.timeline import due_at, next_look, steps
 from taskyard.domain.task import detail_of
 from taskyard.engine.engine import Engine
@@ -23,15 +24,12 @@ from taskyard.engine.query import know
 _STEPS_BACK = 200
 
 
-async def hand_over(engine: Engine, directory: Directory, kind: Kind, claimed: Claimed) -> Handed | Failed:
+async def hand_over(engine: Engine, directory: Directory, kind: Kind, manual: Manual, asked: Asked) -> Handed | Failed:
     """Decide whose the task is and until when; a rule that cannot be evaluated fails it for good."""
-    extra = msgspec.json.decode(claimed.extra, type=Extra) if claimed.extra else EMPTY_EXTRA
-    manual = _manual(kind.definition)
-    document = _document(claimed, extra)
-    now = await engine.store.now()
+    now, known = await engine.store.now(), document(asked)
     try:
-        assigned = await _assigned(engine, directory, kind, manual, claimed, extra, document)
-        due = extra.due_at or due_at(manual.due, now, document)
+        assigned = await _assigned(engine, directory, kind, manual, asked, known)
+        due = asked.extra.due_at or due_at(manual.due, now, known)
     except ValueError as error:
         return Failed(TaskError("ASSIGNMENT_ERROR", f"it cannot be handed over: {error}", retryable=False))
     moments = steps(manual, now, due, None)
@@ -43,23 +41,18 @@ async def hand_over(engine: Engine, directory: Directory, kind: Kind, claimed: C
         due_at=due,
         wake_at=next_look(moments, ()),
         sheet=msgspec.json.encode(sheet),
-        urgency=claimed.priority,
+        urgency=asked.priority,
         reason=assigned.why,
     )
 
 
-def _manual(definition: Definition) -> Manual:
-    return read_manual(definition.implementation) if definition.kind == "manual" else Manual(kind="manual")
-
-
 async def _assigned(
-    engine: Engine, directory: Directory, kind: Kind, manual: Manual, claimed: Claimed, extra: Extra,
-    document: dict[str, Any],
-) -> Assigned:  # fmt: skip
-    rule = manual.assignment
+    engine: Engine, directory: Directory, kind: Kind, manual: Manual, asked: Asked, known: dict[str, Any]
+) -> Assigned:
+    rule, extra = manual.assignment, asked.extra
     if manual.approvals is not None and not manual.approvals.self_approval:
         rule = msgspec.structs.replace(rule or Assignment(), exclude_asker=True)
-    ground = Ground(document, askers=_askers(extra))
+    ground = Ground(known, askers=_askers(extra))
     if extra.assignee_type is not None:  # the request knows better than the definition
         rule = msgspec.structs.replace(
             rule or Assignment(), rule="fixed", type=extra.assignee_type, id=extra.assignee_id
@@ -72,7 +65,7 @@ async def _assigned(
         turn = await engine.store.rota(f"{kind.definition.key} {rule.group}") if rule.rule == "roundRobin" else 0
         ground = ground._replace(members=members, loads=loads, turn=turn)
     if rule.rule == "sameAs":
-        ground = ground._replace(did_step=await _did_step(engine, claimed.workflow_id, rule.step))
+        ground = ground._replace(did_step=await _did_step(engine, asked.workflow_id, rule.step))
     return assign(rule, ground)
 
 
@@ -95,16 +88,3 @@ def _askers(extra: Extra) -> frozenset[str]:
     """Who asked for the task: its caller, and the user on whose behalf they say they called."""
     named = (extra.client or {}).get("user")
     return frozenset(name for name in (extra.caller, named) if isinstance(name, str))
-
-
-def _document(claimed: Claimed, extra: Extra) -> dict[str, Any]:
-    """What expressions look into."""
-    context = extra.workflow_context or {}
-    return {
-        "input": msgspec.json.decode(claimed.input),
-        "workflow": {**context, **(context.get("variables") or {})},
-        "task": {
-            "taskId": str(claimed.task_id), "workflowId": claimed.workflow_id, "stepId": extra.step_id,
-            "correlationId": claimed.correlation_id, "caller": extra.caller, "client": extra.client,
-        },
-    }  # fmt: skip

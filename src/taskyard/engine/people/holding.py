@@ -17,9 +17,9 @@ from taskyard.domain.facts import Place, PlaceKind
 from taskyard.domain.lifecycle import EventType, check_move
 from taskyard.domain.people.rights import Refusal, Verb, Who, refusal
 from taskyard.domain.people.sheet import Held, Sheet, read_sheet
-from taskyard.domain.people.spec import Manual, read_manual
+from taskyard.domain.people.spec import Manual, work_of
 from taskyard.domain.people.timeline import look, steps
-from taskyard.domain.task import Task, state_of, version_of
+from taskyard.domain.task import Task, detail_of, state_of, version_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import Known, get_task, know_one
 from taskyard.errors import Conflict, Forbidden
@@ -48,6 +48,16 @@ class Holding(NamedTuple):
         return version_of(self.place, self.known.facts.last)
 
     @property
+    def is_repair(self) -> bool:
+        """Whether it is here because it failed."""
+        return self.manual.kind == "repair"
+
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """What it failed with."""
+        return detail_of(self.known.facts.last).error
+
+    @property
     def urgency(self) -> int:
         """Its priority now."""
         return self.place.urgency or self.known.facts.body.priority
@@ -68,19 +78,13 @@ Decide = Callable[[Holding, int], "Change | None"]
 """From what is seen, and the time, to the change; None: there is nothing to change."""
 
 
-def manual_of(known: Known) -> Manual:
-    """What the task's version of its definition says."""
-    definition = known.kind.definition
-    return read_manual(definition.implementation) if definition.kind == "manual" else Manual(kind="manual")
-
-
 def holding_of(known: Known) -> Holding | None:
     """The task as a person's; None where it is not."""
     place = known.facts.place
     if place is None or place.kind is not PlaceKind.ASSIGNED:
         return None
     held = Held(place.assignee_type, place.assignee_id, place.claimed_by)
-    return Holding(known, place, held, read_sheet(place.sheet), manual_of(known))
+    return Holding(known, place, held, read_sheet(place.sheet), work_of(known.kind.definition))
 
 
 async def hold(engine: Engine, task_id: int, move: str) -> Holding:
@@ -118,16 +122,20 @@ def unchanged(holding: Holding, event: EventType) -> Change:
 
 
 async def change(
-    engine: Engine, caller: Caller, task_id: int, verb: Verb, move: str, decide: Decide, version: int | None = None
-) -> Task:
-    """Have a verb change a task. Raises NotFound, Forbidden, IllegalTransition, Conflict; then nothing has changed."""
+    engine: Engine, caller: Caller, task_id: int, verb: Verb, move: str, decide: Decide, version: int | None = None,
+    *, dry_run: bool = False,
+) -> Task:  # fmt: skip
+    """Have a verb change a task; with `dry_run` only raise what would be raised.
+
+    Raises NotFound, Forbidden, IllegalTransition, Conflict; then nothing has changed.
+    """
     for _ in range(_LOOKS):
         holding = await hold(engine, task_id, move)
         check_version(holding, version)
         permit(verb, caller, holding)
         now = await engine.store.now()
         wanted = decide(holding, now)
-        if wanted is None or await apply(engine, holding, wanted, caller.subject, now):
+        if dry_run or wanted is None or await apply(engine, holding, wanted, caller.subject, now):
             return await get_task(engine, task_id)
     raise Conflict(f"task {task_id} moves too quickly; try again")
 

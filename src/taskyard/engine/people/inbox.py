@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from taskyard.contracts.records import InboxFilter, InboxRow
-from taskyard.domain.form import form_for
 from taskyard.domain.people.rights import actions
 from taskyard.domain.task import Task, iso, tell, to_json
 from taskyard.engine.engine import Engine
-from taskyard.engine.people.holding import Holding, holding_of, manual_of, who
+from taskyard.engine.people.forms import tell_form
+from taskyard.engine.people.holding import Holding, holding_of, who
 from taskyard.engine.query import Known, know
 from taskyard.security.caller import Caller
 
@@ -49,7 +49,7 @@ def groups_of(caller: Caller) -> tuple[str, ...]:
 def item_json(known: Known, caller: Caller) -> dict[str, Any]:
     """A task as its person sees it: with what they may do now, its form, and what they have drafted."""
     task = to_json(tell(*known))
-    form = form_of(known)
+    form = tell_form(known)
     holding = holding_of(known)
     if holding is None:
         return task | {"actions": [], "form": form, "draft": None}
@@ -59,20 +59,6 @@ def item_json(known: Known, caller: Caller) -> dict[str, Any]:
 def actions_of(holding: Holding, caller: Caller) -> list[str]:
     """The verbs the caller may use now."""
     return actions(who(caller), holding.held, holding.sheet, holding.manual)
-
-
-def form_of(known: Known) -> dict[str, Any]:
-    """The form of the task's own version: the schema that judges, the fields, and how they are to be shown."""
-    definition = known.kind.definition
-    manual = manual_of(known)
-    schema = definition.output_schema
-    hints = (definition.ui_schema or {}) | (manual.form or {})
-    return {
-        "schema": schema,
-        "fields": form_for(schema, hints)["fields"] if schema is not None else [],
-        "uiComponents": definition.ui_components,
-        "ui": manual.ui,
-    }
 
 
 def _sheet_json(holding: Holding) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from taskyard.domain.people.sheet import Held
 from taskyard.domain.people.timeline import steps, still_done
 from taskyard.domain.task import Task, iso
 from taskyard.engine.engine import Engine
+from taskyard.engine.people.forms import result_files
 from taskyard.engine.people.holding import Change, Holding, change, refused, unchanged
+from taskyard.engine.query import know_one
+from taskyard.engine.upload import find_uploads
 from taskyard.security.caller import Caller
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -31,7 +34,9 @@ class Reassignment(msgspec.Struct, rename="camel", forbid_unknown_fields=True, o
     version: int | None = None
 
 
-async def claim(engine: Engine, caller: Caller, task_id: int, version: int | None = None) -> Task:
+async def claim(
+    engine: Engine, caller: Caller, task_id: int, version: int | None = None, *, dry_run: bool = False
+) -> Task:
     """Take a task of one's group; of many who want it one has it. Raises what `change` raises."""
 
     def decide(holding: Holding, now: int) -> Change | None:
@@ -41,7 +46,7 @@ async def claim(engine: Engine, caller: Caller, task_id: int, version: int | Non
         held = replace(holding.held, claimed_by=caller.subject)
         return unchanged(holding, EventType.CLAIMED)._replace(held=held)
 
-    return await change(engine, caller, task_id, "claim", "claim", decide, version)
+    return await change(engine, caller, task_id, "claim", "claim", decide, version, dry_run=dry_run)
 
 
 async def release(engine: Engine, caller: Caller, task_id: int, version: int | None = None) -> Task:
@@ -62,14 +67,15 @@ async def assign(
     return await _give(engine, caller, task_id, to, "assign")
 
 
-async def reassign(engine: Engine, caller: Caller, task_id: int, to: Reassignment) -> Task:
+async def reassign(engine: Engine, caller: Caller, task_id: int, to: Reassignment, *, dry_run: bool = False) -> Task:
     """Give a task to another USER or GROUP; claim and delegation end. Raises what `change` raises."""
-    return await _give(engine, caller, task_id, to, "reassign")
+    return await _give(engine, caller, task_id, to, "reassign", dry_run=dry_run)
 
 
 async def _give(
-    engine: Engine, caller: Caller, task_id: int, to: Reassignment, verb: Literal["assign", "reassign"]
-) -> Task:
+    engine: Engine, caller: Caller, task_id: int, to: Reassignment, verb: Literal["assign", "reassign"],
+    *, dry_run: bool = False,
+) -> Task:  # fmt: skip
     def decide(holding: Holding, now: int) -> Change:
         del now
         if to.assignee_type == "USER":
@@ -79,7 +85,7 @@ async def _give(
         body = {"reason": to.reason}
         return unchanged(holding, EventType.ASSIGNED)._replace(held=held, sheet=sheet, body=body)
 
-    return await change(engine, caller, task_id, verb, "reassign", decide, to.version)
+    return await change(engine, caller, task_id, verb, "reassign", decide, to.version, dry_run=dry_run)
 
 
 async def delegate(
@@ -112,7 +118,9 @@ async def resolve(engine: Engine, caller: Caller, task_id: int, version: int | N
 
 
 async def draft(engine: Engine, caller: Caller, task_id: int, output: Any, version: int | None = None) -> Task:
-    """Keep an unfinished result, unchecked. Raises what `change` raises."""
+    """Keep an unfinished result, unchecked, and the files it names. Raises what `change` raises."""
+    known = await know_one(engine, task_id)
+    await find_uploads(engine, result_files(known.kind.definition, output))
 
     def decide(holding: Holding, now: int) -> Change:
         sheet = replace(holding.sheet, draft=output, drafted_by=caller.subject, drafted_at=now)
@@ -135,7 +143,7 @@ async def follow_up(engine: Engine, caller: Caller, task_id: int, at: int | None
 
 async def reschedule(
     engine: Engine, caller: Caller, task_id: int, due_at: int | None, reason: str | None = None,
-    version: int | None = None,
+    version: int | None = None, *, dry_run: bool = False,
 ) -> Task:  # fmt: skip
     """Have it due then (microseconds); reminders and escalations move with it. Raises what `change` raises."""
 
@@ -146,7 +154,7 @@ async def reschedule(
         body = {"reason": reason, "dueDate": iso(due_at), "formerDueDate": iso(holding.place.due_at)}
         return unchanged(holding, EventType.RESCHEDULED)._replace(sheet=sheet, due_at=due_at, body=body)
 
-    return await change(engine, caller, task_id, "due-date", "reschedule", decide, version)
+    return await change(engine, caller, task_id, "due-date", "reschedule", decide, version, dry_run=dry_run)
 
 
 async def comment(engine: Engine, caller: Caller, task_id: int, text: str) -> Task:
@@ -162,6 +170,7 @@ async def comment(engine: Engine, caller: Caller, task_id: int, text: str) -> Ta
 async def attach(engine: Engine, caller: Caller, task_id: int, upload: Upload) -> Task:
     """Add a file that was uploaded to it. Raises what `change` raises."""
     told = {"uploadId": upload.id, "name": upload.name, "size": upload.size, "sha256": upload.sha256}
+    await find_uploads(engine, [upload.id])
 
     def decide(holding: Holding, now: int) -> Change:
         del now

@@ -18,7 +18,8 @@ class TaskOptions(TypedDict, total=False):
 
     `retry`: how often after the first attempt, or a retry policy. `retry_delay`: retry number → seconds.
     `fallback`: a value, or a function of the same input. `trigger`, `action`: the name that starts it; True for its
-    own key. `isolation`: inline, thread or process.
+    own key. `isolation`: inline, thread or process. `repair`: who mends it when it has failed for good, as a definition
+    says it.
     """
 
     title: str
@@ -37,6 +38,7 @@ class TaskOptions(TypedDict, total=False):
     concurrency_key: str | None
     rate_limit: str | None
     fallback: Any
+    repair: Mapping[str, Any] | None
     trigger: str | bool
     action: str | bool
     service: str
@@ -45,7 +47,7 @@ class TaskOptions(TypedDict, total=False):
 
 _AS_GIVEN = (
     "category", "icon", "danger", "expense", "timeout", "priority", "expire", "max_concurrent", "concurrency_key",
-    "rate_limit",
+    "rate_limit", "repair",
 )  # fmt: skip
 
 

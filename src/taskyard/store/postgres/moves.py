@@ -26,8 +26,10 @@ _DISCARD = statement("discard")
 _HURRY = statement("hurry")
 _SETTLE_OPEN = statement("settle_open")
 _CHANGE_OPEN = statement("change_open")
+_RERUN = statement("rerun")
 
 _OPEN = (PlaceKind.ASSIGNED, PlaceKind.WAITING)
+_NOT_OPENED = Opened(*(None,) * len(Opened._fields))
 
 
 class Moves(Base):
@@ -96,8 +98,22 @@ class Moves(Base):
                 *columns(events_of(s.outcome), 2),
                 seen,
                 s.by,
+                *(s.opened or _NOT_OPENED),
             )
             if row is not None:
+                return True
+        return False
+
+    async def rerun(
+        self, task_id: int, by: str, reason: str | None, new_input: bytes | None, version: int | None
+    ) -> bool:
+        """See the contract."""
+        while (present := await self._open_at(task_id, version)) is not None:
+            told = (task_id, present, by, encode({"by": by, "reason": reason}), new_input)
+            row = await self.db.durable.row(_RERUN, self.clock.moment, *told)
+            if row is not None:
+                self.wake(Topic.READY)
+                await self.admit([row["key"]] if row["key"] is not None else None)
                 return True
         return False
 

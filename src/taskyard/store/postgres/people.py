@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -143,23 +143,9 @@ def _inbox(wanted: InboxFilter, after: InboxRow | None) -> tuple[str, list[Any]]
         values.append(value)
         return f"${len(values) + 3}::{type_}"
 
-    conditions = []
+    conditions = _conditions(wanted, bind)
     if after is not None:
         conditions.append(f"({key}, task_id) > ({bind(after.key, 'bigint')}, {bind(after.task_id, 'bigint')})")
-    if wanted.due_before is not None:
-        conditions.append(f"due_at < {bind(wanted.due_before, 'bigint')}")
-    about = []
-    if wanted.kind_ids is not None:
-        about.append(f"t.kind_id = ANY ({bind(list(wanted.kind_ids), 'int[]')})")
-    if wanted.workflow_id is not None:
-        about.append(f"t.workflow_id = {bind(wanted.workflow_id, 'text')}")
-    if wanted.text is not None:
-        titled = f"t.kind_id = ANY ({bind(list(wanted.text_kind_ids), 'int[]')})"
-        text = bind(wanted.text.lower(), "text")
-        about.append(f"({titled} OR position({text} IN lower(convert_from(t.input, 'UTF8'))) > 0)")
-    if about:
-        body = f"SELECT FROM taskyard.task t WHERE t.id = task_id AND {' AND '.join(about)} OFFSET 0"
-        conditions.append(f"EXISTS ({body})")
     more = "".join(f" AND {condition}" for condition in conditions)
 
     def page(source: str) -> str:
@@ -174,6 +160,40 @@ def _inbox(wanted: InboxFilter, after: InboxRow | None) -> tuple[str, list[Any]]
     named = "$1::text IS NOT NULL AND $2::text[] IS NOT NULL"
     union = " UNION ALL ".join(parts)
     return f"SELECT key, task_id FROM ({union}) i WHERE {named} ORDER BY key, task_id LIMIT $3", values  # noqa: S608
+
+
+def _conditions(wanted: InboxFilter, bind: Callable[[Any, str], str]) -> list[str]:
+    """What rows have to fulfil besides being in the view."""
+    conditions = []
+    if wanted.due_before is not None:
+        conditions.append(f"due_at < {bind(wanted.due_before, 'bigint')}")
+    if wanted.due_after is not None:
+        conditions.append(f"due_at >= {bind(wanted.due_after, 'bigint')}")
+    if wanted.urgencies is not None:
+        conditions.append(f"coalesce(urgency, 2) = ANY ({bind(list(wanted.urgencies), 'int[]')})")
+    if wanted.group is not None:
+        conditions.append(f"assignee_type = 'GROUP' AND assignee_id = {bind(wanted.group, 'text')}")
+    if about := _about(wanted, bind):
+        body = f"SELECT FROM taskyard.task t WHERE t.id = task_id AND {' AND '.join(about)} OFFSET 0"
+        conditions.append(f"EXISTS ({body})")
+    return conditions
+
+
+def _about(wanted: InboxFilter, bind: Callable[[Any, str], str]) -> list[str]:
+    """The conditions on the task's body."""
+    about = []
+    if wanted.kind_ids is not None:
+        about.append(f"t.kind_id = ANY ({bind(list(wanted.kind_ids), 'int[]')})")
+    if wanted.workflow_id is not None:
+        about.append(f"t.workflow_id = {bind(wanted.workflow_id, 'text')}")
+    if wanted.text is not None:
+        titled = f"t.kind_id = ANY ({bind(list(wanted.text_kind_ids), 'int[]')})"
+        text = bind(wanted.text.lower(), "text")
+        about.append(f"({titled} OR position({text} IN lower(convert_from(t.input, 'UTF8'))) > 0)")
+    for path, found in wanted.fields:
+        steps = bind(list(path), "text[]")
+        about.append(f"convert_from(t.input, 'UTF8')::jsonb #>> {steps} = {bind(found, 'text')}")
+    return about
 
 
 def _person(row: Any) -> Person:

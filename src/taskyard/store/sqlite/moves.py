@@ -9,7 +9,7 @@ import msgspec
 
 from taskyard.contracts.records import Opened, Settlement, Topic
 from taskyard.domain import sequence
-from taskyard.domain.facts import FORMER_INPUT, AttemptDetail
+from taskyard.domain.facts import FORMER_INPUT, AttemptDetail, PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome
 from taskyard.domain.task import version_of
 from taskyard.errors import Conflict
@@ -56,6 +56,15 @@ class Moves(Base):
         """See the contract."""
         moved = await self.db.write(_settle_open, task_id, settlement, version, seen, self.clock.now())
         self.wake(Topic.FEED)
+        return moved
+
+    async def rerun(
+        self, task_id: int, by: str, reason: str | None, new_input: bytes | None, version: int | None
+    ) -> bool:
+        """See the contract."""
+        body = {"by": by, "reason": reason}
+        moved = await self.db.write(_rerun, task_id, body, new_input, version, self.clock.now())
+        self.wake(Topic.READY, Topic.FEED)
         return moved
 
     async def change_open(
@@ -172,6 +181,39 @@ def _requeue(
     return [row[0] for row in rows]
 
 
+def _rerun(
+    connection: Connection, task_id: int, body: dict[str, Any], new_input: bytes | None, version: int | None, now: int
+) -> bool:
+    check_version(connection, task_id, version)
+    row = connection.execute(
+        "DELETE FROM open WHERE task_id = ? AND place = ? RETURNING attempt + 1, lane_id, at, claimed_at, due_at, "
+        "CASE assignee_type WHEN 'GROUP' THEN assignee_id END",
+        (task_id, int(PlaceKind.ASSIGNED)),
+    ).fetchone()
+    if row is None:
+        return False
+    attempt, lane_id, since, *told = row
+    former = {} if new_input is None else {FORMER_INPUT: _change_input(connection, task_id, new_input)}
+    now = max(now, since)
+    connection.execute(
+        "INSERT INTO attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            task_id,
+            attempt,
+            int(Outcome.REPAIRED),
+            since,
+            now,
+            (now - since) // 1000,
+            msgspec.json.encode(body | former),
+        ),
+    )
+    _note_work(connection, body["by"], now, task_id, since, told, lane_id)
+    enter(connection, [(task_id, now, _home_lane(connection, lane_id), attempt + 1, 0, 0)])
+    emit(connection, now, EventType.REQUEUED, [(task_id, sequence.settled(attempt))])
+    return True
+
+
 def _change_input(connection: Connection, task_id: int, new_input: bytes) -> msgspec.Raw:
     """Replace a task's input; the one it had."""
     row = connection.execute("SELECT input FROM task WHERE id = ?", (task_id,)).fetchone()
@@ -254,16 +296,22 @@ def _settle_open(
         ),
     )
     if ended.by is not None:
-        connection.execute(
-            "INSERT OR IGNORE INTO worked "
-            "(person, ended_at, task_id, opened_at, claimed_at, due_at, group_id, definition) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT definition FROM lane WHERE id = ?))",
-            (ended.by, now, task_id, since, *told, lane_id),
-        )
+        _note_work(connection, ended.by, now, task_id, since, told, lane_id)
     place(connection, ended, lane_id, now, now)
     tell(connection, [ended], now)
     slots.admit(connection, slots.release(connection, [task_id]))
     return True
+
+
+def _note_work(
+    connection: Connection, by: str, now: int, task_id: int, since: int, told: Sequence[Any], lane_id: int
+) -> None:
+    """That a person has worked on it; `told`: when it was claimed, when it was due, and of which group it was."""
+    connection.execute(
+        "INSERT OR IGNORE INTO worked (person, ended_at, task_id, opened_at, claimed_at, due_at, group_id, definition) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT definition FROM lane WHERE id = ?))",
+        (by, now, task_id, since, *told, lane_id),
+    )
 
 
 def _change_open(

@@ -29,6 +29,11 @@ _VIEWS: Final = {
     "groups": ((), (_FREE, _TAKEN)),
     "unclaimed": ((), (_FREE,)),
 }
+# As PostgreSQL's `#>>` tells it.
+_FIELD = (
+    "CASE json_type(CAST(t.input AS TEXT), :path{0}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+    "ELSE CAST(json_extract(CAST(t.input AS TEXT), :path{0}) AS TEXT) END = :field{0}"
+)
 _COUNTS = f"""
 WITH own AS (
   SELECT due_at, claimed_by FROM open WHERE {_CLAIMED} UNION ALL SELECT due_at, claimed_by FROM open WHERE {_OWN}
@@ -159,6 +164,15 @@ def _inbox(wanted: InboxFilter, limit: int, after: InboxRow | None) -> tuple[str
     if wanted.due_before is not None:
         conditions.append("due_at < :due_before")
         values["due_before"] = wanted.due_before
+    if wanted.due_after is not None:
+        conditions.append("due_at >= :due_after")
+        values["due_after"] = wanted.due_after
+    if wanted.urgencies is not None:
+        conditions.append("coalesce(urgency, 2) IN (SELECT value FROM json_each(:urgencies))")
+        values["urgencies"] = as_array(wanted.urgencies)
+    if wanted.group is not None:
+        conditions.append("assignee_type = 'GROUP' AND assignee_id = :of_group")
+        values["of_group"] = wanted.group
     about = _about(wanted, values)
     if about:
         conditions.append(f"EXISTS (SELECT 1 FROM task t WHERE t.id = task_id AND {' AND '.join(about)})")
@@ -186,6 +200,9 @@ def _about(wanted: InboxFilter, values: dict[str, Any]) -> list[str]:
         titled = "t.kind_id IN (SELECT value FROM json_each(:titled))"
         about.append(f"({titled} OR instr(lower(CAST(t.input AS TEXT)), :text))")
         values |= {"titled": as_array(wanted.text_kind_ids), "text": wanted.text.lower()}
+    for number, (path, text) in enumerate(wanted.fields):
+        about.append(_FIELD.format(number))
+        values |= {f"path{number}": "$" + "".join(f'."{step}"' for step in path), f"field{number}": text}
     return about
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from taskyard.domain.ids import floor_id
+from taskyard.domain.lifecycle import EventType
 from taskyard.store.sqlite.base import Connection, as_array
 
 _AT_ONCE = 500
@@ -32,6 +33,15 @@ _SEEN = (
     "WHERE id > :after AND id < :end ORDER BY id LIMIT :limit"
 )
 _NEEDING = " UNION ALL ".join(f"SELECT task_id FROM {table}" for table in (*_RESTING, "dead"))
+_NAMED = f"IN ({_NEEDING}) AND instr({{}}, CAST(upload.id AS BLOB))"
+# In its input, among what people have attached to it, or in their draft.
+_NEEDED = " UNION ALL ".join(
+    (
+        f"SELECT 1 FROM task WHERE id < :end AND id {_NAMED.format('input')}",
+        f"SELECT 1 FROM note WHERE task_id < :end AND type = :commented AND task_id {_NAMED.format('body')}",
+        f"SELECT 1 FROM open WHERE task_id < :end AND task_id {_NAMED.format('sheet')}",
+    )
+)
 
 
 def forget_tasks(connection: Connection, before: int, after: int) -> Piece:
@@ -64,7 +74,6 @@ def forget_rest(connection: Connection, before: int) -> None:
     connection.execute("DELETE FROM worked WHERE ended_at < ?", (before,))
     connection.execute("DELETE FROM notice WHERE id < ?", (floor_id(before),))
     connection.execute(
-        "DELETE FROM upload WHERE max(created_at, used_at) < ? AND NOT EXISTS ("
-        f"SELECT 1 FROM task t WHERE t.id IN ({_NEEDING}) AND t.id < ? AND instr(t.input, CAST(upload.id AS BLOB)))",
-        (before, floor_id(before)),
+        f"DELETE FROM upload WHERE max(created_at, used_at) < :before AND NOT EXISTS ({_NEEDED})",
+        {"before": before, "end": floor_id(before), "commented": int(EventType.COMMENTED)},
     )

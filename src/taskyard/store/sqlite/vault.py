@@ -10,17 +10,19 @@ import msgspec
 from taskyard.contracts.records import Upload
 from taskyard.store.sqlite.base import Base, Connection, as_array
 
+_UPLOAD = "id, name, size, sha256, created_at, owner, media_type"
+
 
 class Vault(Base):
     """The facet of the same name."""
 
-    async def save_upload(self, upload: Upload, content: bytes) -> None:
+    async def save_upload(self, upload: Upload, content: bytes, *, used: bool = False) -> None:
         """See the contract."""
 
         def run(connection: Connection) -> None:
             connection.execute(
-                "INSERT INTO upload (id, name, size, sha256, created_at, owner, content) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*upload, content),
+                f"INSERT INTO upload ({_UPLOAD}, content, used_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*upload, content, upload.created_at if used else 0),
             )
 
         await self.db.write(run)
@@ -29,7 +31,7 @@ class Vault(Base):
         """See the contract."""
 
         def run(connection: Connection) -> tuple[Upload, bytes] | None:
-            query = "SELECT id, name, size, sha256, created_at, owner, content FROM upload WHERE id = ?"
+            query = f"SELECT {_UPLOAD}, content FROM upload WHERE id = ?"
             row = connection.execute(query, (upload_id,)).fetchone()
             return None if row is None else (Upload(*row[:-1]), row[-1])
 
@@ -41,13 +43,15 @@ class Vault(Base):
         now = self.clock.now()
 
         def run(connection: Connection) -> list[Upload]:
-            query = (
-                "UPDATE upload SET used_at = ? WHERE id IN (SELECT value FROM json_each(?)) "
-                "RETURNING id, name, size, sha256, created_at, owner"
-            )
+            query = f"UPDATE upload SET used_at = ? WHERE id IN (SELECT value FROM json_each(?)) RETURNING {_UPLOAD}"
             return [Upload(*row) for row in connection.execute(query, (now, as_array(upload_ids))).fetchall()]
 
         return await self.db.write(run)
+
+    async def forget_unused(self, before: int) -> int:
+        """See the contract."""
+        query = "DELETE FROM upload WHERE used_at = 0 AND created_at < ?"
+        return await self.db.write(lambda c: c.execute(query, (before,)).rowcount)
 
     async def save_token(self, hash_: bytes, caller: dict[str, Any], expires_at: int | None) -> None:
         """See the contract."""

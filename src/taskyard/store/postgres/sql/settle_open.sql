@@ -1,6 +1,6 @@
 -- The task $2, open at the version $3, ends or retries with the outcome $4: an attempt of its own, which began when
 -- it was opened. $12 and $13 are the types and steps of its events, $14 is the key of the event that brought the
--- answer, $15 who ended it.
+-- answer, $15 who ended it; $16 to $23 whose it becomes where it is handed over instead.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 gone AS (
   DELETE FROM taskyard.open WHERE task_id = $2::bigint AND (attempt + 1) * @span + @line + changes = $3::bigint
@@ -22,6 +22,13 @@ buried AS (
   INSERT INTO taskyard.dead (task_id, at, kind_id, lane_id, attempt, failures, losses)
   SELECT task_id, us, (SELECT kind_id FROM taskyard.task WHERE id = $2), old_lane_id, attempt, failures, losses
   FROM gone, clock WHERE $4 = @outcome_failed
+),
+opened AS (
+  INSERT INTO taskyard.open (task_id, at, place, lane_id, attempt, failures, losses, assignee_type, assignee_id,
+    claimed_by, correlation_id, due_at, wake_at, sheet, urgency)
+  SELECT task_id, us, @place_assigned, old_lane_id, attempt, failures, losses, $16::text, $17::text, $18::text,
+    $19::text, $20::bigint, $21::bigint, $22::bytea, $23::smallint
+  FROM gone, clock WHERE $4 = @outcome_assigned
 ),
 noted AS (
   INSERT INTO taskyard.seen (key, at) SELECT $14::bytea, us FROM gone, clock WHERE $14 IS NOT NULL ON CONFLICT DO NOTHING

@@ -20,6 +20,8 @@ from taskyard.domain.task import state_of, version_of
 from taskyard.testing.clock import ManualClock
 
 SECOND = 1_000_000
+WAYS_OUT = [outcome for outcome in Outcome if outcome is not Outcome.REPAIRED]
+"""How a claim can be left; only a person repairs."""
 HOUR = 3600 * SECOND
 SILENCE = 15.0
 """Seconds after which a worker without a sign of life is known to be dead."""

@@ -15,7 +15,7 @@ from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.engine.engine import Engine
 from taskyard.engine.recover import recover
-from taskyard.testing.conformance.store.bench import POLICY, SECOND, SILENCE
+from taskyard.testing.conformance.store.bench import POLICY, SECOND, SILENCE, WAYS_OUT
 from taskyard.testing.conformance.store.hands import MANY, Hands, Way, chosen
 
 _HOUR = 3600.0
@@ -25,7 +25,7 @@ _KEYS = st.sampled_from([None, SlotKey("one", 1), SlotKey("two", 2)])
 _SHARERS = st.sampled_from(["", "a", "b", "c"])
 _DELAYS = st.sampled_from([0.0, 1.0, 20.0])
 _PICKS = st.integers(0, 999)
-_WAYS = st.builds(Way, _PICKS, st.sampled_from(Outcome), _DELAYS)
+_WAYS = st.builds(Way, _PICKS, st.sampled_from(WAYS_OUT), _DELAYS)
 
 
 def some_task(*places: PlaceKind) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -212,6 +212,14 @@ class StoreMachine(Hands):
         id_ = self.some_task(pick, PlaceKind.DEAD).id
         moved = self.run(self.store.requeue([id_], "ada", "again", b"1" if new_input else None))
         assert moved == ([id_] if self.model.requeue(id_, self.now, new_input=new_input) else [])
+
+    @some_task(PlaceKind.ASSIGNED)
+    @rule(pick=_PICKS, new_input=st.booleans())
+    def rerun(self, pick: int, new_input: bool) -> None:
+        self.pass_time()
+        id_ = self.some_task(pick, PlaceKind.ASSIGNED).id
+        moved = self.run(self.store.rerun(id_, "ada", "mended", b"1" if new_input else None, None))
+        assert moved is self.model.rerun(id_, self.now, new_input=new_input)
 
     @some_task(PlaceKind.DEAD)
     @rule(pick=_PICKS)

@@ -160,13 +160,26 @@ class Model:
         task = self.tasks[id_]
         if task.place is not PlaceKind.DEAD:
             return False
+        task.move("requeue", sequence.queued(task.attempt + 1))
+        self._begin_anew(task, now, new_input=new_input)
+        return True
+
+    def rerun(self, id_: int, now: int, *, new_input: bool) -> bool:
+        """From a person into the home queue."""
+        task = self.tasks[id_]
+        if task.place is not PlaceKind.ASSIGNED:
+            return False
+        task.attempt, task.changes = task.attempt + 1, 0
+        task.end(Outcome.REPAIRED)
+        self._begin_anew(task, now, new_input=new_input)
+        return True
+
+    def _begin_anew(self, task: ModelTask, now: int, *, new_input: bool) -> None:
         task.attempt, task.failures, task.losses = task.attempt + 1, 0, 0
-        task.move("requeue", sequence.queued(task.attempt))
         task.lane = task.lane._replace(queue=task.lane.home, solo=False)
         task.revision += new_input
         self._queue(task, now)
         self.admit()
-        return True
 
     def discard(self, id_: int, now: int) -> bool:
         """Out of the dead letters, for good."""

@@ -142,15 +142,22 @@ class TestOutliving(Suite):
 
     async def test_uploads_are_kept_while_they_are_needed(self, bench: Bench) -> None:
         await settled(bench)
-        for name in ("unused", "used", "needed"):
+        names = ("unused", "used", "needed", "attached", "drafted")
+        for name in names:
             upload = Upload(f"upload-{name}", name, 1, "ab" * 32, bench.clock.now(), "ada")
             await bench.store.save_upload(upload, b"1")
-        await bench.opened(input=b'{"file":"upload-needed"}')
+        id_ = await bench.opened(input=b'{"file":"upload-needed"}')
+        drafted = Opened("USER", "ada", sheet=b'{"draft":"upload-drafted"}')
+        for type_, body in (
+            (EventType.COMMENTED, {"attachment": {"uploadId": "upload-attached"}}),
+            (EventType.DRAFTED, {}),
+        ):
+            assert await bench.store.change_open(id_, drafted, type_, body, None)
         bench.clock.move(20 * DAY)
         await bench.store.uploads(["upload-used"])
         await days_pass(bench, 15)
-        kept = [name for name in ("unused", "used", "needed") if await bench.store.upload(f"upload-{name}")]
-        assert kept == ["used", "needed"]
+        kept = [name for name in names if await bench.store.upload(f"upload-{name}")]
+        assert kept == ["used", "needed", "attached", "drafted"]
         await days_pass(bench, 20)
-        kept = [name for name in ("unused", "used", "needed") if await bench.store.upload(f"upload-{name}")]
-        assert kept == ["needed"]
+        kept = [name for name in names if await bench.store.upload(f"upload-{name}")]
+        assert kept == ["needed", "attached", "drafted"]

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
-from taskyard.contracts.records import InboxFilter, InboxRow, Opened, Settlement
+from taskyard.contracts.records import InboxFilter, InboxRow, Opened, Settlement, SlotKey
 from taskyard.contracts.store import Store
+from taskyard.domain import sequence
 from taskyard.domain.facts import PlaceKind
-from taskyard.domain.lifecycle import EventType, Outcome
+from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.people.assignment import Person
+from taskyard.errors import Conflict
 from taskyard.testing.conformance.store.bench import SECOND, Bench
 from taskyard.testing.conformance.store.fixtures import Suite
 
@@ -77,6 +80,21 @@ class TestInbox(Suite):
         assert await seen(bench, workflow_id="none") == []
         assert await seen(bench, text="no such text") == []
         assert await seen(bench, text="no such text", text_kind_ids=(bench.kind.id,)) == [late, free]
+        assert await seen(bench, due_after=5) == [free]
+        assert await seen(bench, group="ops") == [free]
+        assert await seen(bench, group="hr") == await seen(bench, urgencies=(4,)) == []
+        assert await seen(bench, urgencies=(2, 4)) == [late, free]
+
+    async def test_filtered_by_what_the_input_has(self, bench: Bench) -> None:
+        inputs = (b'{"a":{"b-1":"x"},"n":7,"ok":true}', b'{"a":{"b-1":"y"},"n":7.5,"ok":false,"z":null}', b"[7]")
+        one, two, _ = [await bench.opened(opened=Opened("USER", "ann"), input=each) for each in inputs]
+        found = {
+            (("a", "b-1"), "x"): [one], (("n",), "7"): [one], (("n",), "7.5"): [two], (("ok",), "true"): [one],
+            (("ok",), "false"): [two], (("z",), "null"): [], (("none", "a"), "x"): [],
+        }  # fmt: skip
+        for wanted, expected in found.items():
+            assert await seen(bench, fields=(wanted,)) == expected, wanted
+        assert await seen(bench, fields=((("n",), "7"), (("ok",), "false"))) == []
 
     async def test_who_is_in_no_group_has_only_their_own(self, bench: Bench) -> None:
         own = await held(bench, Opened("USER", "bob"))
@@ -135,6 +153,73 @@ class TestPeoplesTasks(Suite):
         turns = await asyncio.gather(*(store.rota("ops") for _ in range(20)))
         assert sorted(turns) == list(range(20))
         assert await store.rota("hr") == 0
+
+
+class TestRepair(Suite):
+    """`rerun`, and what is handed over after it waited for a system."""
+
+    async def test_it_goes_back_to_its_queue_with_fresh_budgets_and_a_new_input(self, bench: Bench) -> None:
+        held = await bench.running(input=b'{"a":1}')
+        assert await bench.settle(held, Outcome.ASSIGNED, opened=Opened("USER", "ann"), failures=3, losses=1)
+        id_ = held.task_id
+        assert await bench.store.rerun(id_, "ann", "mended", b'{"a":2}', await bench.version(id_))
+        place = await bench.place(id_)
+        assert (place.kind, place.attempt, place.failures, place.losses) == (PlaceKind.READY, 3, 0, 0)
+        last = (await bench.store.attempts(id_))[-1]
+        assert (last.attempt, last.outcome) == (2, Outcome.REPAIRED)
+        assert msgspec.json.decode(last.detail or b"") == {"by": "ann", "reason": "mended", "formerInput": {"a": 1}}
+        assert (await bench.events(id_))[-1] == (EventType.REQUEUED, sequence.settled(2))
+        again = await bench.take_one()
+        assert (again.task_id, again.task.input, again.task.attempt) == (id_, b'{"a":2}', 3)
+        assert [row.task_id for row in await bench.store.worked("ann", 5, None)] == [id_]
+        assert await bench.settle(again)
+        assert [fact.attempt for fact in await bench.store.attempts(id_)] == [1, 2, 3]
+
+    async def test_without_a_new_input_it_keeps_its_own(self, bench: Bench) -> None:
+        id_ = await bench.opened(input=b'{"a":1}')
+        assert await bench.store.rerun(id_, "ann", None, None, None)
+        assert (await bench.take_one()).task.input == b'{"a":1}'
+
+    async def test_only_what_is_a_persons_and_as_it_was_seen(self, bench: Bench) -> None:
+        waiting = await bench.opened(Outcome.WAITING)
+        assert not await bench.store.rerun(waiting, "ann", None, None, None)
+        assert await bench.state(waiting) is State.WAITING
+        id_ = await bench.opened()
+        with pytest.raises(Conflict):
+            await bench.store.rerun(id_, "ann", None, None, 1)
+        assert await bench.store.rerun(id_, "ann", None, None, None)
+        assert not await bench.store.rerun(id_, "bob", None, None, None)
+
+    async def test_of_many_who_mend_it_one_does(self, bench: Bench) -> None:
+        id_ = await bench.opened()
+        version = await bench.version(id_)
+        told = await asyncio.gather(
+            *(bench.store.rerun(id_, f"p{n}", None, None, version) for n in range(8)), return_exceptions=True
+        )
+        assert told.count(True) == 1
+        assert [fact.attempt for fact in await bench.store.attempts(id_)] == [1, 2]
+
+    async def test_it_waits_for_its_slot_again(self, bench: Bench) -> None:
+        one = (SlotKey("one", 1),)
+        id_ = await bench.opened(slots=one)
+        other = await bench.running(slots=one)
+        assert await bench.store.rerun(id_, "ann", None, None, None)
+        assert (await bench.place(id_)).kind is PlaceKind.PARKED
+        assert await bench.settle(other)
+        await bench.store.tidy()
+        assert (await bench.take_one()).task_id == id_
+
+    async def test_what_waited_for_a_system_is_handed_to_a_person(self, bench: Bench) -> None:
+        id_ = await bench.opened(Outcome.WAITING)
+        opened = Opened("GROUP", "ops", None, None, 5, 6, b"{}", 3)
+        handed = Settlement(0, id_, 0, Outcome.ASSIGNED, failures=2, opened=opened)
+        assert await bench.store.settle_open(id_, handed, None)
+        place = await bench.place(id_)
+        assert (place.kind, place.attempt, place.failures) == (PlaceKind.ASSIGNED, 2, 2)
+        assert (place.assignee_id, place.due_at, place.sheet, place.urgency) == ("ops", 5, b"{}", 3)
+        assert await seen(bench, view="unclaimed") == [id_]
+        assert (await bench.event_types(id_))[-1] is EventType.ASSIGNED
+        assert await bench.store.settle_open(id_, Settlement(0, 0, 0, Outcome.COMPLETED, by="ann"), None)
 
 
 class TestDirectory(Suite):

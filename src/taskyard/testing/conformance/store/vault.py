@@ -34,6 +34,18 @@ class TestUploads(Suite):
         assert await store.uploads({"u2"}) == uploads[1:]
         assert await store.uploads([]) == []
 
+    async def test_what_nobody_uses_is_forgotten(self, store: Store, clock: ManualClock) -> None:
+        plain = Upload("u1", "a file", 1, "ab" * 32, clock.now(), "ada", "text/plain")
+        for id_ in ("u1", "u2", "u3"):
+            await store.save_upload(plain._replace(id=id_), b"1", used=id_ == "u2")
+        clock.move(10)
+        await store.uploads(["u3"])
+        assert await store.forget_unused(plain.created_at) == 0
+        assert await store.forget_unused(clock.now()) == 1
+        assert await store.upload("u1") is None
+        assert await store.upload("u2") == (plain._replace(id="u2"), b"1")
+        assert await store.upload("u3") == (plain._replace(id="u3"), b"1")
+
 
 class TestTokens(Suite):
     """`save_token` and `token`."""
