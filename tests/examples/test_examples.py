@@ -23,6 +23,12 @@ PROMISED = {
     "webhooks.py": ["task.instance.created {}", 'task.instance.completed {"greeting": "Hello Ada"}'],
     "events.py": ["one task: True", "not wanted: []", "packed order 7 (gift, fragile)"],
     "kafka.py": ["task.instance.created", "task.instance.completed {'value': 4}"],
+    "approval.py": [
+        "Zoe wants 70 back.",
+        "approve-refund is ASSIGNED",
+        "approve-refund is COMPLETED",
+        "paid 70 to Zoe",
+    ],
 }
 
 

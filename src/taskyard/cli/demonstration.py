@@ -12,6 +12,8 @@ from taskyard.cli.output import err, out, print_json, print_line
 from taskyard.cli.quiet import configure_quiet_logs
 from taskyard.demo import workspace
 from taskyard.demo.plan import PROCESS_STEPS, STEPS, Step
+from taskyard.demo import approval, workspace
+from taskyard.demo.plan import STEPS
 from taskyard.demo.show import show
 from taskyard.orchestrators.bpmn.executor import is_installed
 from taskyard.server import Address, serve
@@ -72,9 +74,17 @@ class Demonstration:
             self._introduce(address)
         runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in _steps()]
         as_planned = await show(runs, err() if self._as_json else out())
+        await approval.prepare(yard.engine)
+        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in STEPS]
+        refund = next(run for step, run in runs if step.key == "refund-customer")
+        async with asyncio.TaskGroup() as group:
+            shown = group.create_task(show(runs, err() if self._as_json else out()))
+            group.create_task(approval.decide(yard.engine, int(refund.id)))
+        as_planned = shown.result()
         if self._as_json:
             print_json({"url": address.url, "loginLink": address.login_link, "runs": [_told(run) for _, run in runs]})
         elif not self._once:
+            self._invite(await approval.leave_one(yard.engine))
             print_line("the server goes on until Ctrl-C")
             _print_address(address)
         return as_planned
@@ -87,6 +97,14 @@ class Demonstration:
 
 def _steps() -> tuple[Step, ...]:
     return STEPS + PROCESS_STEPS if is_installed() else STEPS
+        print_line(f"{len(STEPS)} sample tasks run now; one of them is meant to fail, one waits for a person to agree")
+
+    def _invite(self, task_id: int) -> None:
+        print_line(f"an approval waits for {approval.PERSON} of {approval.GROUP}; in another terminal:")
+        print_line(f"  export TASKYARD_DATABASE_URL=sqlite:///{self._folder / 'taskyard.db'}")
+        print_line(f"  taskyard claim {task_id} --user {approval.PERSON}")
+        output = '{"approved": true}'
+        print_line(f"  taskyard complete {task_id} --user {approval.PERSON} --outcome pay --output '{output}'")
 
 
 def _print_address(address: Address) -> None:

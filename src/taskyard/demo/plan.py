@@ -20,6 +20,7 @@ STEPS = (
     Step("checksum-folder", {"folder": "files"}, {}),
     Step("fetch-exchange-rates", {"base": "EUR"}, {}),
     Step("notify-legacy-system", {"message": "The import has begun."}, {"priority": "LOW"}, expected="FAILED"),
+    Step("refund-customer", {"customer": "Anna Becker", "amount": 19.9}, {}),
     Step("send-weekly-report", {"format": "html"}, {"delay": 5}),
 )
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from taskyard.demo import backup, checksums, customers, remote, report, workspace
+from taskyard.demo import approval, backup, checksums, customers, remote, report, workspace
 from taskyard.demo.workspace import OnProgress
 from taskyard.executors.function.context import Context
 
@@ -31,7 +31,7 @@ class Yard(Protocol):
 
 def register(yard: Yard) -> None:
     """Register all samples with `yard`; they run in processes whose working directory was prepared."""
-    for register_one in (_maintenance, _customers, _unsteady):
+    for register_one in (_maintenance, _customers, _unsteady, _people):
         register_one(yard)
 
 
@@ -112,6 +112,19 @@ def _unsteady(yard: Yard) -> None:
         timeout=10,
         retry=2,
         retry_delay=growing_delay,
+    )
+
+
+def _people(yard: Yard) -> None:
+    yard.register(
+        "refund-customer",
+        refund_customer,
+        title="Refund a customer",
+        description="Waits until one of the shop's managers has agreed, and notes the payment in the folder outbox.",
+        category="admin",
+        icon="undo",
+        tags=["approval", "workflow"],
+        timeout=86_400,
     )
 
 
@@ -212,6 +225,28 @@ def send_weekly_report(
     result = report.write_report(workspace.CUSTOMERS_DATABASE, workspace.OUTBOX, format)
     ctx.log.info("wrote %s", result.file)
     return result
+
+
+class Refund(BaseModel):
+    """What has become of a refund."""
+
+    paid: bool
+    summary: str
+
+
+async def refund_customer(
+    ctx: Context,
+    customer: Annotated[str, Field(title="Customer", min_length=1, max_length=200)] = "Anna Becker",
+    amount: Annotated[float, Field(title="Amount", gt=0)] = 19.9,
+) -> Refund:
+    """Ask a person, and go on when they have decided."""
+    ctx.log.info("asking the %s", approval.GROUP)
+    decision = await ctx.run(approval.KEY, {"customer": customer, "amount": amount})
+    if not decision["approved"]:
+        return Refund(paid=False, summary=f"{customer} is not paid: {decision['reason']}")
+    workspace.OUTBOX.mkdir(exist_ok=True)
+    (workspace.OUTBOX / f"refund-{ctx.task.id}.txt").write_text(f"{amount:.2f} to {customer}\n", encoding="utf-8")
+    return Refund(paid=True, summary=f"{amount:.2f} paid to {customer}, as a person has agreed")
 
 
 def _progress(ctx: Context, action: str) -> OnProgress:
