@@ -10,10 +10,8 @@ from pathlib import Path
 
 from taskyard.cli.output import err, out, print_json, print_line
 from taskyard.cli.quiet import configure_quiet_logs
-from taskyard.demo import workspace
-from taskyard.demo.plan import PROCESS_STEPS, STEPS, Step
 from taskyard.demo import approval, workspace
-from taskyard.demo.plan import STEPS
+from taskyard.demo.plan import PROCESS_STEPS, STEPS, Step
 from taskyard.demo.show import show
 from taskyard.orchestrators.bpmn.executor import is_installed
 from taskyard.server import Address, serve
@@ -72,10 +70,8 @@ class Demonstration:
         address = await asyncio.shield(ready)  # who stops it early must not break the server's start
         if not self._as_json:
             self._introduce(address)
-        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in _steps()]
-        as_planned = await show(runs, err() if self._as_json else out())
         await approval.prepare(yard.engine)
-        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in STEPS]
+        runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in _steps()]
         refund = next(run for step, run in runs if step.key == "refund-customer")
         async with asyncio.TaskGroup() as group:
             shown = group.create_task(show(runs, err() if self._as_json else out()))
@@ -92,12 +88,7 @@ class Demonstration:
     def _introduce(self, address: Address) -> None:
         _print_address(address)
         print_line(f"its database and sample data are in {self._folder}")
-        print_line(f"{len(_steps())} sample tasks run now; one of them is meant to fail")
-
-
-def _steps() -> tuple[Step, ...]:
-    return STEPS + PROCESS_STEPS if is_installed() else STEPS
-        print_line(f"{len(STEPS)} sample tasks run now; one of them is meant to fail, one waits for a person to agree")
+        print_line(f"{len(_steps())} sample tasks run now; one is meant to fail, one waits until a person agrees")
 
     def _invite(self, task_id: int) -> None:
         print_line(f"an approval waits for {approval.PERSON} of {approval.GROUP}; in another terminal:")
@@ -105,6 +96,10 @@ def _steps() -> tuple[Step, ...]:
         print_line(f"  taskyard claim {task_id} --user {approval.PERSON}")
         output = '{"approved": true}'
         print_line(f"  taskyard complete {task_id} --user {approval.PERSON} --outcome pay --output '{output}'")
+
+
+def _steps() -> tuple[Step, ...]:
+    return STEPS + PROCESS_STEPS if is_installed() else STEPS
 
 
 def _print_address(address: Address) -> None:

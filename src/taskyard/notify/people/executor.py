@@ -17,12 +17,11 @@ from taskyard.domain.outcome import Done, Failed, Report, TaskError
 from taskyard.domain.people.assignment import Person
 from taskyard.domain.people.notice import Words, digest_words, one_line, words
 from taskyard.domain.people.preferences import Preferences, Way, ways
-from taskyard.domain.people.spec import Template
+from taskyard.domain.people.spec import Template, work_of
 from taskyard.domain.task import tell, to_json
 from taskyard.domain.text import printable
 from taskyard.engine.engine import Engine
 from taskyard.engine.own import NOTIFY
-from taskyard.engine.people.holding import manual_of
 from taskyard.engine.people.notices import notice_json
 from taskyard.engine.query import know
 from taskyard.errors import CallFailed, TaskyardError
@@ -118,7 +117,7 @@ class NoticeExecutor:
             several = [(row.kind, one) for row, one in zip(rows, told, strict=True)]
             return message._replace(kind="digest", words=digest_words(several, link)), []  # type: ignore[arg-type]
         known = await know(self._engine, [rows[0].task_id])
-        template = manual_of(known[0]).notifications.get(kind) if known else None
+        template = work_of(known[0].kind.definition).notifications.get(kind) if known else None
         if template is None:
             return message, []
         values = {
