@@ -15,6 +15,7 @@ import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from typing import Any
 
 
@@ -37,16 +38,25 @@ class PackageServer:
 
     def add_wheel(self, name: str, version: str, files: Mapping[str, str], requires: Sequence[str] = ()) -> None:
         about = f"{name}-{version}.dist-info"
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
+        about_it = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        about_it += "".join(f"Requires-Dist: {each}\n" for each in requires)
         tag = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        all_files = {**files, f"{about}/METADATA": metadata, f"{about}/WHEEL": tag}
+        all_files = {**files, f"{about}/METADATA": about_it, f"{about}/WHEEL": tag}
         record = "".join(f"{path},{_sha256(text)},{len(text.encode())}\n" for path, text in all_files.items())
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, text in {**all_files, f"{about}/RECORD": record + f"{about}/RECORD,,\n"}.items():
                 archive.writestr(path, text)
         self._python.setdefault(name, {})[f"{name}-{version}-py3-none-any.whl"] = packed.getvalue()
+
+    def add_installed(self, name: str) -> None:
+        """A wheel of what is installed here, its code in Python."""
+        files = {
+            str(path): path.locate().read_text()
+            for path in metadata.files(name) or ()
+            if path.suffix == ".py" and ".." not in path.parts
+        }
+        self.add_wheel(name, metadata.version(name), files)
 
     def add_source(self, name: str, version: str, setup: str) -> None:
         """A package that would have to be built, by running its `setup.py`."""

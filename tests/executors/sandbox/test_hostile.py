@@ -29,4 +29,4 @@ async def test_what_becomes_of_hostile_programs(tier: str, uid: int) -> None:
     told = json.loads(out)
     assert told["wrong"] == []
     assert told["left"] == []
-    assert told["count"] >= 60
+    assert told["count"] >= 80

@@ -203,11 +203,23 @@ async def test_a_tier_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyP
         assert "landlock does not hold: a program in it could read" in error.message
 
 
-async def test_a_missing_interpreter_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_deno", lambda: None)
+@pytest.mark.parametrize(
+    ("kind", "hidden", "mend"),
+    [
+        ("javascript", "_deno", "install taskyard[sandbox]"),
+        ("typescript", "_deno", "install taskyard[sandbox]"),
+        ("python", "_ask", "install the package python3"),
+        ("shell", "_bash", "install the package bash"),
+    ],
+)
+async def test_a_missing_interpreter_is_named(
+    kind: str, hidden: str, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, hidden, lambda *_: None)
     async with sandbox() as box:
-        error = error_of(await run(box, "javascript", "export default () => 1"))
-    assert (error.code, "taskyard[sandbox]" in error.message) == ("SANDBOX_UNAVAILABLE", True)
+        heard = Heard()
+        error = error_of(await box.run(call(kind, "1"), heard))
+    assert (error.code, mend in error.message, heard.tiers) == ("SANDBOX_UNAVAILABLE", True, [])
 
 
 @pytest.mark.parametrize(

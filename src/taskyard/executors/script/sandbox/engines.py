@@ -86,15 +86,15 @@ def _python(path: str, prefix: str, library: str, version: tuple[int, int, int],
 
 def _find_shell(folders: Folders | None) -> Found:
     del folders
-    for path in ("/bin/bash", "/usr/bin/bash"):
-        if os.access(path, os.X_OK):
-            return Engine(
-                name="shell",
-                argv=(path, "--noprofile", "--norc", "-c", _BOOT, "jail", "{frames}"),
-                read=tools(),
-                forks=True,
-            )
-    return Missing("no bash", "install the package bash")
+    path = _bash()
+    if path is None:
+        return Missing("no bash", "install the package bash")
+    argv = (path, "--noprofile", "--norc", "-c", _BOOT, "jail", "{frames}")
+    return Engine(name="shell", argv=argv, read=tools(), forks=True)
+
+
+def _bash() -> str | None:
+    return next((path for path in ("/bin/bash", "/usr/bin/bash") if os.access(path, os.X_OK)), None)
 
 
 def _find_deno(folders: Folders | None) -> Found:

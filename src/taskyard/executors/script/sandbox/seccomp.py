@@ -6,6 +6,7 @@ See seccomp(2), and <linux/filter.h> for the encoding.
 
 from __future__ import annotations
 
+import functools
 import platform
 import struct
 from typing import NamedTuple
@@ -88,6 +89,7 @@ class _Step(NamedTuple):
     label: str = ""
 
 
+@functools.cache
 def seccomp_filter(allowed: Allowed, machine: str = "") -> bytes:
     """The program for this machine, as bwrap and seccomp(2) take it. Raises KeyError for an unknown machine.
 
