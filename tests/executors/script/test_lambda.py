@@ -20,6 +20,7 @@ from tests.support import eventually
 from taskyard.calls.breakers import Breakers
 from taskyard.domain.outcome import Done, Failed, Handed, Postponed
 from taskyard.executors.script.aws_lambda import MOST_ASYNC, MOST_SYNC, LambdaTarget
+from taskyard.executors.script.sandbox.jail import INSIDE
 from taskyard.testing import ManualClock
 from taskyard.testing.conformance.target import *  # noqa: F403
 from taskyard.testing.conformance.target import Heard, call_of
@@ -100,6 +101,20 @@ async def _deploy(url: str, folder: Path) -> None:
                 Code={"ZipFile": packed.getvalue()}, Timeout=2 if name == "slow" else 60,
             )  # fmt: skip
         await client.publish_version(FunctionName="echo")
+        await client.create_function(
+            FunctionName="runner", Runtime="python3.11", Role=ROLE, Handler="runner.handler",
+            Code={"ZipFile": _runner()}, Timeout=60,
+        )  # fmt: skip
+
+
+def _runner() -> bytes:
+    """The package of the function that runs scripts."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in INSIDE.iterdir():
+            if file.is_file():
+                archive.write(file, file.name)
+    return packed.getvalue()
 
 
 class Aws:
@@ -183,6 +198,22 @@ async def test_what_a_function_error_becomes(
         report = await called(target, functionName="f")
     assert (report.error.code, report.error.retryable) == (code, None)
     assert report.error.stack_trace == ("a\nb" if told and "stackTrace" in told else None)
+
+
+async def test_scripts_are_sent_to_the_runner(clock: ManualClock) -> None:
+    target = LambdaTarget(Breakers(clock), runner="runner")
+    source = "def main(input, ctx):\n ctx.log('warning', 'mind')\n return [input, ctx.task['id']]"
+    heard, call = Heard(), call_of({"kind": "python", "source": source}, {"a": 1})
+    assert await target.run(call, heard) == Done([{"a": 1}, call.task_id])
+    assert ("warning", "mind") in heard.lines
+    failed = await target.run(call_of({"kind": "shell", "source": "echo gone wrong; exit 3"}), Heard())
+    assert (failed.error.code, failed.error.message) == (
+        "EXECUTION_ERROR", "the program ended with exit code 3: gone wrong",
+    )  # fmt: skip
+    refused = await target.run(call_of({"kind": "python", "source": source, "network": {"allow": ["a:1"]}}), Heard())
+    assert refused.error.code == "SANDBOX_UNAVAILABLE"
+    assert {standing.kind for standing in await target.standings()} == target.kinds
+    await target.stop()
 
 
 async def test_a_qualifier_names_the_version(target: LambdaTarget) -> None:

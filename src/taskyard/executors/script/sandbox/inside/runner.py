@@ -137,8 +137,9 @@ def failed(code: str, message: str, details: Any = None) -> dict[str, Any]:
 
 
 def say(line: str) -> None:
-    """Print a line whole, whoever else prints."""
-    os.write(1, (line + "\n").encode("utf-8", "replace"))
+    """Print a line whole, where Lambda listens too."""
+    sys.stdout.write(line.encode("utf-8", "replace").decode() + "\n")
+    sys.stdout.flush()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

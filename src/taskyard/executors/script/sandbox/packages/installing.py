@@ -17,6 +17,9 @@ from taskyard.executors.script.sandbox.watch import folder_mb
 UID = 61_182
 """The user that installs, where we are root; no jail's."""
 
+PACKAGES = "packages"
+"""The folder, below the installer's, for what is to be kept."""
+
 _SECONDS = 300
 _TIMED_OUT = 124
 _LOOK_SECONDS = 0.2
@@ -78,6 +81,15 @@ class Installer(NamedTuple):
             )
 
 
+def take_back(folder: Path) -> None:
+    """Make it ours, so that no later installer can change it."""
+    if os.geteuid() != 0:
+        return
+    for place, _, files in os.walk(folder):
+        for path in (Path(place), *(Path(place) / name for name in files)):
+            os.chown(path, 0, 0, follow_symlinks=False)
+
+
 def _told(said: bytes) -> str:
     """The installer's message on one line."""
     text = _UNTOLD.sub("", said[-64 * 1024 :].decode("utf-8", "replace"))
@@ -87,7 +99,9 @@ def _told(said: bytes) -> str:
 def _as_nobody(folder: Path) -> list[str]:
     if os.geteuid() != 0:
         return []
-    os.chown(folder, UID, UID)
+    for each in (folder, folder / PACKAGES):
+        if each.exists():
+            os.chown(each, UID, UID)
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise Uninstallable("no setpriv to give up root's rights with; install the package util-linux")

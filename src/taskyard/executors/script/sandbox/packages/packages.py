@@ -13,9 +13,9 @@ from typing import NamedTuple
 from taskyard.domain.dependencies import Dependencies, is_python
 from taskyard.domain.isolation import BUBBLEWRAP
 from taskyard.executors.script.sandbox.jail import Bind, Engine
-from taskyard.executors.script.sandbox.packages import npm, python
-from taskyard.executors.script.sandbox.packages.installing import Installer, Uninstallable
-from taskyard.executors.script.sandbox.packages.store import PACKAGES, Store
+from taskyard.executors.script.sandbox.packages import installing, npm, python
+from taskyard.executors.script.sandbox.packages.installing import PACKAGES, Installer, Uninstallable
+from taskyard.executors.script.sandbox.packages.store import Store
 
 NONE = "none"
 INSIDE = "/jail/packages"
@@ -107,7 +107,6 @@ class Packages:
             work = folder / "work"
             packages = work / PACKAGES
             packages.mkdir(parents=True)
-            packages.chmod(0o777)  # the installer may be another user
             environment = {"PATH": "/usr/bin:/bin", "HOME": str(work), "LANG": "C.UTF-8", **_by(self._origin.proxy)}
             if engine.name == "deno":
                 environment |= npm.environment(self._origin.npm_registry, str(packages))
@@ -115,7 +114,7 @@ class Packages:
             name = self._installed(installer, wanted, engine)
             if self._store.hold(name) is None:
                 installer.check_size()
-                packages.chmod(0o755)
+                installing.take_back(packages)
                 self._store.keep(packages, name)
             self._store.remember(wish, name)
         return name

@@ -9,14 +9,14 @@ import contextlib
 import fcntl
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from taskyard.executors.script.sandbox.folders import readable_by_all, remove
-from taskyard.executors.script.sandbox.packages.installing import Uninstallable
+from taskyard.executors.script.sandbox.packages.installing import PACKAGES, Uninstallable
 from taskyard.executors.script.sandbox.watch import folder_mb
 
-PACKAGES = "packages"
 _NEW = "new-"
 _HELD = ".held"
 
@@ -28,6 +28,7 @@ class Store:
         self.root = root
         self._most_mb = most_mb
         self._holding: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def open(self, *, for_all: bool) -> None:
         """Make the folder. `for_all`: other users have to be able to read it. Raises Uninstallable."""
@@ -54,19 +55,26 @@ class Store:
     def hold(self, name: str) -> Path | None:
         """The folder of what is installed under this name, kept for as long as this process lives."""
         folder = self.root / name
+        with self._lock:
+            if not self._is_held(name):
+                return None
+        with contextlib.suppress(OSError):
+            os.utime(folder / _HELD)
+        return folder
+
+    def _is_held(self, name: str) -> bool:
+        folder = self.root / name
         if name not in self._holding:
             try:
                 descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CLOEXEC)
             except OSError:
-                return None
+                return False
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             if not (folder / _HELD).exists():  # it was being removed
                 os.close(descriptor)
-                return None
+                return False
             self._holding[name] = descriptor
-        with contextlib.suppress(OSError):
-            os.utime(folder / _HELD)
-        return folder
+        return True
 
     @contextlib.contextmanager
     def making(self) -> Iterator[tuple[Path, float]]:
@@ -74,8 +82,7 @@ class Store:
         room = self._make_room()
         folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
         folder.mkdir(mode=0o755)
-        held = os.open(folder / _HELD, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(held, fcntl.LOCK_SH)
+        held = _held(folder)
         try:
             yield folder, room
         finally:
@@ -87,12 +94,15 @@ class Store:
         """What was made, `packages` in a folder, is installed from now on; if another was quicker, theirs is."""
         folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
         folder.mkdir(mode=0o755)
+        held = _held(folder)
         made.rename(folder / PACKAGES)
-        (folder / _HELD).touch(0o644)
         try:
             folder.rename(self.root / name)
         except OSError:
+            os.close(held)
             remove(folder)
+        else:
+            self._holding[name] = held
 
     def remember(self, wish: str, name: str) -> None:
         """From now on the wish is resolved to this."""
@@ -128,6 +138,13 @@ class Store:
         """Remove what those left behind who died while they installed."""
         for folder in self.root.glob(f"{_NEW}*"):
             _remove_unheld(folder)
+
+
+def _held(folder: Path) -> int:
+    """A descriptor that holds a new folder."""
+    descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
 
 
 def _used_at(folder: Path) -> float:
