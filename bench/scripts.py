@@ -30,6 +30,7 @@ PAUSE = 0.1  # in which a jail is made ready again
 TINY = {
     "python": "def main(input, ctx): return input",
     "shell": 'cat >"$TASK_OUTPUT"',
+    "bash-lite": 'cat >"$TASK_OUTPUT"',
     "javascript": "export default (input) => input",
     "typescript": "export default (input: unknown) => input",
     KIND: "def main(input, ctx): return input",

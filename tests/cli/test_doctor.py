@@ -128,3 +128,10 @@ def test_a_server_that_is_not_there_is_told(taskyard: Command) -> None:
         taskyard.settings["TASKYARD_URL"] = f"http://127.0.0.1:{port}"
         ended = taskyard("doctor", "--json")
     assert (ended.code, found(ended)) == (1, {"server": "wrong"})
+
+
+def test_a_control_group_that_cannot_be_used_is_told(taskyard: Command) -> None:
+    taskyard.settings["TASKYARD_CGROUP"] = "/none"
+    ended = taskyard("doctor", "--json")
+    (finding,) = [one for one in ended.json["findings"] if one["check"] == "code"]
+    assert (ended.code, finding["health"], "TASKYARD_CGROUP" in finding["message"]) == (1, "wrong", True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from taskyard import Run, Taskyard, TaskyardError
+from taskyard.api.task_story import attempt_json
 from taskyard.domain.task import detail_of
 from taskyard.engine.define import define, parse_definition
 from taskyard.engine.metrics import workers
 from taskyard.engine.query import list_attempts, list_lines
 from taskyard.engine.upload import save_upload
 from taskyard.security.caller import LOCAL
+from taskyard.settings import Settings
+from tests.servers.packages import packages
 from tests.support import eventually
 
 pytestmark = pytest.mark.timeout(60)
@@ -148,3 +154,41 @@ def main(input, ctx):
         found = await yard.engine.store.upload(output["loud"])
         assert found is not None
         assert (found[0].name, found[0].owner, found[1]) == ("loud.txt", "local", b"HELLO")
+
+
+@pytest.fixture
+def packages_folder() -> Iterator[Path]:
+    """Where packages are kept; users of jails may read it."""
+    with tempfile.TemporaryDirectory(prefix="taskyard-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "packages"
+
+
+async def test_packages_and_secrets_reach_the_code_and_the_record_has_the_lock_alone(
+    settings: Settings, packages_folder: Path
+) -> None:
+    source = """
+import greet, os
+def main(input, ctx):
+    print("the token is", os.environ["TOKEN"])
+    return greet.hi(os.environ["TOKEN"])
+"""
+    more = {"dependencies": ["greet"], "env": {"TOKEN": {"secret": "token"}}}
+    with packages() as index:
+        index.add_wheel("greet", "1.0", {"greet.py": "def hi(name): return 'hi ' + name"})
+        yard = Taskyard(
+            settings=settings.with_values(
+                TASKYARD_PYTHON_INDEX=index.index,
+                TASKYARD_PACKAGES_DIR=str(packages_folder),
+                TASKYARD_SECRETS={"token": "canary-token"},
+            )
+        )
+        async with yard, yard.worker():
+            await put(yard, "greets", "python", source, implementation=more)
+            run = await yard.start("greets", {})
+            assert await run.result() == "hi ***"
+            (attempt,) = await list_attempts(yard.engine, int(run.id))
+            lines = await list_lines(yard.engine, int(run.id), 0, 10)
+    assert [line.text for line in lines] == ["the token is ***"]
+    assert str(attempt_json(attempt)["lock"]).startswith("sha256:")
+    assert "canary" not in f"{attempt} {lines}"

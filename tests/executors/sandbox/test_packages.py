@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -233,3 +234,11 @@ def test_an_installer_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(installing.Uninstallable, match="stops") as raised:
         installer.run(["/bin/sleep", "60"])
     assert raised.value.retryable
+
+
+async def test_without_uv_it_says_what_to_install(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uv", None)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    async with sandbox(TIERS_HERE[-1:], origin=origin) as box:
+        error = error_of(await box.run(call("python", GREETS), Heard()))
+    assert (error.code, "taskyard[sandbox]" in error.message) == ("SANDBOX_UNAVAILABLE", True)

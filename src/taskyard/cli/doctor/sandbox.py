@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from taskyard.cli.doctor.finding import Finding, ok, warning
+from taskyard.cli.doctor.finding import Finding, ok, warning, wrong
 from taskyard.contracts.target import Standing
 from taskyard.domain.isolation import LEVEL_OF, LEVELS, TIERS
+from taskyard.errors import ConfigurationError
 from taskyard.settings import Settings
 from taskyard.targeting import make_targets
 
 
 async def look(settings: Settings) -> list[Finding]:
     """How each kind of code would run here."""
+    try:
+        targets = make_targets(settings, 1)
+    except ConfigurationError as error:
+        return [wrong("code", error.message, "mend the setting; no worker starts with it")]
     findings = []
-    for target in make_targets(settings, 1):
+    for target in targets:
         await target.start()
         try:
             findings += [_finding(standing) for standing in await target.standings()]
