@@ -2,10 +2,13 @@
 # The first target that needs it installs everything from PyPI into .venv, and nothing anywhere else.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bubblewrap demo test check real bench clean
+.PHONY: help setup bubblewrap chromium ui demo test check real bench clean
 
 BIN := .venv/bin
 READY := .venv/.ready
+UI := src/taskyard/interface/dist/.stamp
+UI_TOOL = $(BIN)/uv run --quiet --no-project --python $(BIN)/python $$($(BIN)/python ui/build.py --with) ui/build.py
+UI_SOURCES := $(shell find ui -name node_modules -prune -o -type f -not -name openapi.json -not -name schema.gen.ts -print)
 UV := uv==0.13.8
 PYTHONS := python3.13 python3.12 python3.11 python3 python
 export UV_PYTHON_DOWNLOADS := never
@@ -16,7 +19,7 @@ unexport VIRTUAL_ENV
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY) bubblewrap ## Install everything into .venv; the command is .venv/bin/taskyard
+setup: $(READY) $(UI) bubblewrap chromium ## Install everything into .venv; the command is .venv/bin/taskyard
 	@echo "Ready: $(BIN)/taskyard"
 
 # The stronger of the sandbox's tiers needs it; without it code of definitions runs in the other, on Landlock.
@@ -25,10 +28,18 @@ bubblewrap:
 	  { apt-get update -qq && apt-get install -y -qq bubblewrap; } >/dev/null 2>&1; } || \
 	  echo "No bubblewrap here: apt-get install bubblewrap gives the sandbox its stronger tier"
 
-demo: $(READY) ## Run the sample tasks before your eyes, then keep serving; ARGS=--once ends with them
+# The tests of the browser interface need it.
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && echo "Installing the Debian package chromium" && \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || \
+	  echo "No chromium here: apt-get install chromium lets the tests of the browser interface run"
+
+ui: $(UI) ## Build the browser interface
+
+demo: $(READY) $(UI) ## Run the sample tasks before your eyes, then keep serving; ARGS=--once ends with them
 	@$(BIN)/taskyard demo $(ARGS)
 
-test: $(READY) ## Pass the tests; ARGS goes to pytest, as in ARGS="tests/domain -x"
+test: $(READY) $(UI) ## Pass the tests; ARGS goes to pytest, as in ARGS="tests/domain -x"
 	@$(BIN)/pytest -n auto $(ARGS)
 
 check: $(READY) ## Check format, lint, types, layers and docs
@@ -37,6 +48,7 @@ check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/generate.py --check
+	$(UI_TOOL) check
 
 real: $(READY) ## Pass the tests that take long: against servers from Debian packages, and with many examples
 	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null \
@@ -50,13 +62,17 @@ bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
 	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what make has made
-	rm -rf .venv .taskyard/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .taskyard/demo src/taskyard/interface/dist ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml uv.lock | $(BIN)/uv
 	@echo "Installing the locked packages into .venv"
-	@$(BIN)/uv sync --frozen --quiet --all-extras
+	@TASKYARD_UI=skip $(BIN)/uv sync --frozen --quiet --all-extras
 	@touch $@
+
+# Where it cannot be built the server is API only, and says so.
+$(UI): $(UI_SOURCES) | $(READY)
+	-@$(UI_TOOL) && touch -c $@
 
 # A name on the PATH may be a shim with no Python behind it, so each is tried.
 $(BIN)/uv:

@@ -20,6 +20,7 @@ from taskyard.api.server import create_api
 from taskyard.api.services import ApiServices
 from taskyard.app import VERSION, App
 from taskyard.errors import ConfigurationError
+from taskyard.interface.built import load_interface
 from taskyard.security.caller import ADMIN, Caller
 from taskyard.security.jwks import fetching
 from taskyard.security.keys import derive, load_or_create_admin_token
@@ -81,6 +82,7 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         allowed_origins=_origins(app, host, port),
         version=VERSION,
         orchestrators=app.orchestrators,
+        interface=load_interface(),
         max_body=settings["TASKYARD_MAX_BODY"],
         websocket_enabled=settings["TASK_WEBSOCKET_ENABLED"],
         buffer_size=settings["TASK_BUFFER_SIZE"],

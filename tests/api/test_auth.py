@@ -125,7 +125,7 @@ async def test_a_host_that_is_not_ours_is_refused_everywhere(client: Client, hos
 async def test_a_session_reads_and_writes_from_our_own_pages(client: Client) -> None:
     async with session(client) as browser:
         cookie = next(iter(browser.cookies.jar))
-        assert (cookie.path, "HttpOnly" in cookie._rest, cookie._rest.get("SameSite")) == ("/", True, "strict")
+        assert (cookie.path, "HttpOnly" in cookie._rest, cookie._rest.get("SameSite")) == ("/", True, "lax")
         assert (await browser.get(ME)).json()["subject"] == "admin"
         body = {"taskDefinitionId": "add", "input": {"a": 1, "b": 1}}
         assert (await browser.post("/api/v1/tasks", json=body, headers=ORIGIN)).status_code == 201
@@ -199,7 +199,7 @@ async def test_pages_send_people_to_the_login(client: Client) -> None:
     html = {"Accept": "text/html,*/*"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
         answer = await browser.get("/admin/task", headers=html)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fadmin%2Ftask")
         assert (await browser.get(ME, headers=html)).status_code == 401
 
 
@@ -293,3 +293,20 @@ async def test_the_api_may_be_mounted_into_another_application(client: Client) -
         browser.cookies.clear()
         page = await browser.get("/yard/docs", headers={"Accept": "text/html"})
         assert page.headers["location"] == "/yard/login"
+
+
+async def test_logging_out_ends_the_session_of_this_browser(client: Client) -> None:
+    async with session(client) as browser:
+        answer = await browser.post("/logout", headers=ORIGIN)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert (await browser.get(ME)).status_code == 401
+
+
+@pytest.mark.parametrize("goal", ["https://evil.example/admin", "//evil.example/admin", "/admin\\@x", "/x", "/admin\n"])
+async def test_a_login_leads_to_our_own_pages_only(client: Client, goal: str) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+        form = {"token": ADMIN_TOKEN, "next": "/admin/run?q=state:failed"}
+        answer = await browser.post("/login", data=form, headers=ORIGIN)
+        assert answer.headers["location"] == form["next"]
+        answer = await browser.post("/login", data={**form, "next": goal}, headers=ORIGIN)
+        assert answer.headers["location"] == "/admin"

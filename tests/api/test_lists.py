@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.yard import Client
+from tests.api.yard import Client, bearer
 
 STORES = ["sqlite", "postgresql"]
 
@@ -96,3 +96,24 @@ async def test_definitions_are_paged_by_key(client: Client) -> None:
     keys = [each["key"] for each in first["items"] + rest["items"]]
     assert keys == sorted(keys) == ["add", "approve", "broken", "chatty", "patient", "sums", "verbose"]
     assert rest["nextCursor"] is None
+
+
+async def test_tasks_are_asked_for_by_their_ids_in_this_order(client: Client) -> None:
+    made = [await client.create("sums", {"a": 1, "b": k}) for k in range(3)]
+    wanted = [made[2], "12345", made[0], made[2]]
+    answer = await client.get("/api/v1/tasks", params={"taskIds": ",".join(wanted)})
+    assert [task["taskId"] for task in answer.json()["items"]] == [made[2], made[0]]
+    theirs = await client.get("/api/v1/tasks", params={"taskIds": made[0]}, headers=bearer("tasks:manual"))
+    assert theirs.json()["items"] == []
+
+
+async def test_latest_runs_are_told_in_brief(client: Client) -> None:
+    made = [await client.create("sums", {"a": 1, "b": k}) for k in range(3)]
+    answer = await client.get("/api/v1/recent", params={"definition": "sums,approve", "limit": 2})
+    first, second = answer.json()["items"]
+    assert (first["definition"], [run["taskId"] for run in first["runs"]]) == ("sums", made[:0:-1])
+    assert set(first["runs"][0]) == {
+        "taskId", "status", "createdAt", "startTime", "executionTime", "deadLetteredAt",
+    }  # fmt: skip
+    assert (second["definition"], second["runs"]) == ("approve", [])
+    assert (await client.get("/api/v1/recent")).status_code == 422

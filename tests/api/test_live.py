@@ -22,7 +22,7 @@ from taskyard.runtime.follow import follow as runtime_follow
 from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import Caller
 from taskyard.security.session import Session
-from tests.api.yard import ADMIN_TOKEN, bearer, serving, token
+from tests.api.yard import ADMIN_TOKEN, Client, bearer, serving, token
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 OFTEN = 0.02
@@ -290,3 +290,33 @@ async def test_a_stalled_follower_slows_no_task(working_yard: Taskyard, monkeypa
     missed = sum(m["skipped"] for m in messages if m["type"] == "gap")
     assert kinds.count("log") + missed == 4000
     assert missed > 0
+
+
+async def test_what_the_socket_sends_can_be_asked_for(working: Client) -> None:
+    task_id = await working.create("chatty", {"lines": 3})
+    messages: list[dict[str, Any]] = []
+    while not any(message["type"] == "end" for message in messages):
+        after = messages[-1]["sequence"] if messages else 0
+        answer = await working.get(f"/api/v1/tasks/{task_id}/messages", params={"after": after, "wait": 5})
+        messages += answer.json()["items"]
+    assert [each["text"] for each in messages if each["type"] == "log"] == ["line 0", "line 1", "line 2"]
+    sequences = [each["sequence"] for each in messages]
+    assert sequences == sorted(sequences)
+    assert (await working.get("/api/v1/tasks/1/messages")).status_code == 404
+
+
+async def test_asking_ends_when_nothing_comes(client: Client) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+    first = (await client.get(f"/api/v1/tasks/{task_id}/messages")).json()["items"]
+    assert [each["type"] for each in first] == ["status"]
+    again = await client.get(f"/api/v1/tasks/{task_id}/messages", params={"after": first[0]["sequence"]})
+    assert again.json()["items"] == []
+
+
+async def test_changes_are_told_as_they_come(working_yard: Taskyard) -> None:
+    async with serving(working_yard) as (address, _):
+        async with connect(f"ws://{address}/ws/changes", additional_headers=ADMIN, proxy=None) as socket:
+            run = await working_yard.start("chatty", {"lines": 1})
+            told: set[str] = set()
+            while run.id not in told:
+                told |= set(json.loads(await asyncio.wait_for(socket.recv(), 10))["taskIds"])

@@ -33,7 +33,7 @@ SOMEBODY: dict[str, tuple[str, ...]] = {
 EXAMPLES = {
     "{taskId}": "1", "{key}": "nothing", "{name}": "nothing", "{queue}": "nothing", "{workflowId}": "w",
     "{scheduleId}": "nothing", "{mappingId}": "nothing", "{subscriptionId}": "nothing",
-    "{deliveryId}": "1", "{apiKey}": "nothing", "{externalTaskId}": "1",
+    "{deliveryId}": "1", "{file}": "nothing", "{page}": "nothing", "{apiKey}": "nothing", "{externalTaskId}": "1",
 }  # fmt: skip
 
 

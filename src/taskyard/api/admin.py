@@ -1,21 +1,19 @@
-"""What people see of definitions, and starting them by hand; works without the browser interface."""
+"""Starting definitions by hand; works without the browser interface."""
 
 from __future__ import annotations
 
 import asyncio
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from taskyard.api import schemas
-from taskyard.api.answers import answer, answer_page
+from taskyard.api.answers import answer
 from taskyard.api.call import Call
-from taskyard.api.definitions import definition_json
-from taskyard.api.pages import page
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import ANYTHING
 from taskyard.api.task_story import line_json
 from taskyard.domain.task import Task, to_json
-from taskyard.engine.define import get_definition, list_definitions
+from taskyard.engine.define import get_definition
 from taskyard.engine.query import list_lines
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
@@ -25,33 +23,6 @@ routes = Routes("People")
 
 LONGEST_WAIT = 30.0
 _LINES = 1000
-
-
-@routes.add("GET /", answers={303: None})
-async def go_home(call: Call) -> Response:
-    """To the browser interface."""
-    return RedirectResponse(f"{call.root}/admin", 303)
-
-
-@routes.add("GET /admin", answers={200: {"text/html": {"schema": {"type": "string"}}}})
-async def show_home(call: Call) -> Response:
-    """The browser interface, or a word on where it is."""
-    return _not_installed(call)
-
-
-@routes.add("GET /admin/task", answers={200: schemas.DefinitionPage})
-async def show_definitions(call: Call) -> Response:
-    """The definitions that may be run: as JSON for who accepts it."""
-    if _wants_page(call):
-        return _not_installed(call)
-    return answer_page([definition_json(kind) for kind in await list_definitions(call.engine)], None)
-
-
-@routes.add("GET /admin/task/{key}", answers={200: schemas.DefinitionVersion})
-async def show_definition(call: Call) -> Response:
-    """One definition: as JSON for who accepts it."""
-    kind = await get_definition(call.engine, call.param("key"))
-    return _not_installed(call) if _wants_page(call) else answer(definition_json(kind))
 
 
 @routes.add(
@@ -94,15 +65,3 @@ async def _start(call: Call) -> Task:
     await get_definition(call.engine, key)
     request = TaskRequest(task_definition_id=key, input=await call.json(optional=True))
     return (await submit(call.engine, request, call.caller)).task
-
-
-def _wants_page(call: Call) -> bool:
-    return "text/html" in call.headers.get("accept", "")
-
-
-def _not_installed(call: Call) -> Response:
-    return page(
-        "Taskyard",
-        "<p>The browser interface is not installed on this server. "
-        f'Everything can be done over HTTP: see <a href="{call.root}/docs">the routes</a>.</p>',
-    )

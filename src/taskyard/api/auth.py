@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -48,7 +49,7 @@ class Guard:
             except Unauthorized:
                 if not _is_page(scope):
                     raise
-                await RedirectResponse(f"{scope.get('root_path', '')}/login", 303)(scope, receive, send)
+                await RedirectResponse(_login_for(scope), 303)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -101,6 +102,15 @@ def _is_page(scope: Scope) -> bool:
     if scope["type"] != "http" or scope["method"] != "GET" or path_of(scope).startswith("/api/"):
         return False
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+def _login_for(scope: Scope) -> str:
+    """The login, which leads to the page that was asked for."""
+    root, path = scope.get("root_path", ""), path_of(scope)
+    if not path.startswith("/admin/"):
+        return f"{root}/login"
+    query = scope["query_string"].decode("latin-1")
+    return f"{root}/login?" + urlencode({"next": f"{root}{path}" + (f"?{query}" if query else "")})
 
 
 def _read(scope: Scope) -> _Headers:

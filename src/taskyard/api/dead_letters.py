@@ -18,10 +18,11 @@ from taskyard.domain.json import detail, refusal
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import to_json
-from taskyard.engine.query import list_dead
+from taskyard.engine.query import get_tasks, list_dead
 from taskyard.engine.requeue import discard, requeue
 
 routes = Routes("Internal: dead letters")
+public = Routes("Dead letters")
 
 _PAGE = 200
 
@@ -33,11 +34,12 @@ class DeadQuery(schemas.PageQuery):
 
 
 class Selection(schemas.Strict):
-    """Which dead letters are meant: by their ids, or by a filter."""
+    """Which dead letters are meant: by their ids, or by a filter. With `dryRun` they are only told, not moved."""
 
     task_ids: Annotated[list[schemas.TaskId], Meta(max_length=1000)] | None = None
     filter: TaskFilter | None = None
     reason: Annotated[str, Meta(max_length=2000)] | None = None
+    dry_run: bool = False
 
 
 class Requeue(Selection):
@@ -52,6 +54,7 @@ SELECTION = Shape[Selection](Selection)
 REQUEUE = Shape[Requeue](Requeue)
 
 
+@public.add("GET /api/v1/deadletters", query=DEAD_QUERY, answers={200: schemas.TaskPage})
 @routes.add(
     f"GET /api/internal/queues/{Queue.DEADLETTER.title}/messages",
     query=DEAD_QUERY,
@@ -65,27 +68,35 @@ async def list_dead_letters(call: Call) -> Response:
     return answer_page([to_json(task) for task in page.items], cursors.make("dead letters", page.next))
 
 
-@routes.add(
-    "POST /api/internal/deadletters/requeue",
-    body=REQUEUE,
-    answers={200: schemas.TaskIds},
-)
+@public.add("POST /api/v1/deadletters/requeue", body=REQUEUE, answers={200: schemas.TaskIds})
+@routes.add("POST /api/internal/deadletters/requeue", body=REQUEUE, answers={200: schemas.TaskIds})
 async def requeue_dead_letters(call: Call) -> Response:
     """Have dead letters run again; at a rate, all but the first are delayed."""
     body = await call.body(REQUEUE)
     ids = await _selected(call, body)
+    if body.dry_run:
+        return await _dead_among(call, ids)
     by, reason = call.caller.subject, body.reason or "requeued"
     moved = await requeue(call.engine, ids, by, reason, body.input, body.rate_per_second)
     return answer({"taskIds": [str(id_) for id_ in moved]})
 
 
+@public.add("POST /api/v1/deadletters/discard", body=SELECTION, answers={200: schemas.TaskIds})
 @routes.add("POST /api/internal/deadletters/discard", body=SELECTION, answers={200: schemas.TaskIds})
 async def discard_dead_letters(call: Call) -> Response:
     """Give dead letters up for good."""
     body = await call.body(SELECTION)
     ids = await _selected(call, body)
+    if body.dry_run:
+        return await _dead_among(call, ids)
     moved = await discard(call.engine, ids, call.caller.subject, body.reason or "discarded")
     return answer({"taskIds": [str(id_) for id_ in moved]})
+
+
+async def _dead_among(call: Call, ids: list[int]) -> Response:
+    """What a verb would move."""
+    dead = [task.task_id for task in await get_tasks(call.engine, ids) if task.dead_lettered_at is not None]
+    return answer({"taskIds": dead})
 
 
 async def _selected(call: Call, body: Selection) -> list[int]:

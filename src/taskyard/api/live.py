@@ -1,14 +1,20 @@
-"""Live progress over a WebSocket: what happened, then what happens, each message once and in order."""
+"""Live progress: what happened, then what happens, each message once and in order. Over a WebSocket, or by asking
+again and again where there is none.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import contextlib
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from taskyard.api import schemas
+from taskyard.api.answers import answer
 from taskyard.api.auth import bearer_protocol
 from taskyard.api.buffer import PATIENCE, Buffer
 from taskyard.api.call import Call
@@ -30,7 +36,45 @@ class FollowQuery(schemas.Strict):
     after: schemas.Sequence = 0
 
 
+class MessagesQuery(FollowQuery):
+    """The same, and for how many seconds to wait for the first message."""
+
+    wait: Annotated[float, Meta(ge=0, le=30)] = 0
+
+
+class MessagePage(schemas.Answer):
+    """Messages as the WebSocket sends them, in order; after one of the type `end` there are no more."""
+
+    items: list[dict[str, Any]]
+
+
 FOLLOW_QUERY = Shape[FollowQuery](FollowQuery)
+MESSAGES_QUERY = Shape[MessagesQuery](MessagesQuery)
+
+_AT_ONCE = 1000
+_PAUSE = 0.05
+
+
+@routes.add("GET /api/v1/tasks/{taskId}/messages", query=MESSAGES_QUERY, answers={200: MessagePage})
+async def poll_run(call: Call) -> Response:
+    """The run's messages after `after`, up to 1000; where there are none yet, those that come within `wait` seconds."""
+    task_id = call.task_id()
+    await see(call.engine, call.caller, task_id)
+    query = call.query(MESSAGES_QUERY)
+    items: list[dict[str, Any]] = []
+    await call.while_here(_collect(call, task_id, query, items))
+    return answer({"items": items})
+
+
+async def _collect(call: Call, task_id: int, query: MessagesQuery, items: list[dict[str, Any]]) -> None:
+    """Take messages until there are enough, or none comes any more."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(query.wait, _PAUSE)) as limit:
+            async for message in follow(call.engine, call.services.watcher, task_id, query.after):
+                items.append(message)
+                if len(items) == _AT_ONCE:
+                    return
+                limit.reschedule(asyncio.get_running_loop().time() + _PAUSE)
 
 
 @routes.add("SOCKET /ws/task/{runId}", query=FOLLOW_QUERY)

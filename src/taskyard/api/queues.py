@@ -40,6 +40,7 @@ async def read_workers(call: Call) -> Response:
 
 
 @internal.add("GET /api/internal/tasks/metrics", answers={200: schemas.Metrics})
+@routes.add("GET /api/v1/metrics", answers={200: schemas.Metrics})
 async def read_metrics(call: Call) -> Response:
     """Queues, counts, execution times and workers, over the last 24 hours."""
     return answer(await metrics(call.engine, call.services.dependencies()))

@@ -28,7 +28,10 @@ NOBODY = Caller("")
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One method on one path. `answers` maps a status to the type of its JSON, or to its content by media type."""
+    """One method on one path. `answers` maps a status to the type of its JSON, or to its content by media type.
+
+    `deep`: what stands last in the path may hold slashes.
+    """
 
     method: str
     path: str
@@ -39,12 +42,18 @@ class Operation:
     body: Shape[Any] | None = None
     body_optional: bool = False
     media: str = "application/json"
+    deep: bool = False
     answers: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The row it has in the access table."""
         return f"{self.method} {self.path}"
+
+    @property
+    def route(self) -> str:
+        """The path as Starlette matches it."""
+        return f"{self.path.removesuffix('}')}:path}}" if self.deep else self.path
 
     @property
     def access(self) -> Access:
@@ -132,7 +141,7 @@ def build_routes(services: ApiServices, operations: list[Operation]) -> list[Bas
         if operation.method == SOCKET:
             routes.append(WebSocketRoute(operation.path, _SocketEndpoint(services, operation)))
         else:
-            by_path[operation.path].append(operation)
+            by_path[operation.route].append(operation)
     return routes + [Route(path, _Endpoint(services, group)) for path, group in by_path.items()]
 
 

@@ -206,6 +206,12 @@ class DefinitionPage(Answer):
     next_cursor: str | None
 
 
+class FormAnswer(Answer):
+    """The fields of a form, as `domain.form` describes them."""
+
+    fields: list[dict[str, Any]]
+
+
 class Attempt(Answer):
     """One ended try at a task; `queueWait` (null: it was not queued) and `executionTime` in milliseconds, `delay` in
     seconds until the next. `formerInput` is what it was given where a requeue has changed the input since.

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taskyard.api import (
     admin,
     camunda,
+    changes,
     client_apps,
     dead_letters,
     definitions,
@@ -18,6 +19,7 @@ from taskyard.api import (
     forms,
     histories,
     inbox,
+    interface,
     leases,
     live,
     login,
@@ -27,6 +29,7 @@ from taskyard.api import (
     people,
     people_directory,
     queues,
+    recent,
     schedules,
     sign_in,
     subscriptions,
@@ -48,20 +51,20 @@ from taskyard.api.shapes import JsonObject
 _RESOURCES = (
     tasks.internal, people.internal,
     leases.routes, task_lists.internal, queues.internal, dead_letters.routes,
-    tasks.routes, task_lists.routes, task_story.routes, histories.routes, people.routes, forms.routes,
-    inbox.routes, notifications.routes, people_directory.routes,
-    definitions.routes, schedules.routes, queues.routes,
+    tasks.routes, task_lists.routes, task_story.routes, histories.routes, recent.routes,
+    people.routes, forms.routes, inbox.routes, notifications.routes, people_directory.routes,
+    definitions.routes, schedules.routes, queues.routes, dead_letters.public,
     subscriptions.routes, deliveries.routes, client_apps.routes,
     workflows.routes, camunda.routes,
-    triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes, admin.routes, login.routes,
-    sign_in.routes, work_metrics.routes,
-    live.routes, operations.routes, docs.routes,
+    triggers.routes, events.routes, event_letters.routes, mappings.routes, uploads.routes,
+    admin.routes, interface.routes, login.routes, sign_in.routes, work_metrics.routes, live.routes, changes.routes,
+    operations.routes, docs.routes,
 )  # fmt: skip
 
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
 

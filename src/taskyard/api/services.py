@@ -16,6 +16,7 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.orchestrator import Orchestrator
 from taskyard.engine.subscriptions import Outside
 from taskyard.errors import Unauthorized
+from taskyard.interface.built import Interface
 from taskyard.runtime.watcher import Watcher
 from taskyard.security.caller import Caller
 from taskyard.security.egress.client import Egress
@@ -55,6 +56,7 @@ class ApiServices:
     allowed_origins: frozenset[str]
     version: str
     orchestrators: Mapping[str, Orchestrator] = field(default_factory=dict)
+    interface: Interface | None = None
     max_body: int = 1 << 20
     websocket_enabled: bool = True
     buffer_size: int = 1000

@@ -19,7 +19,7 @@ from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import TaskType
 from taskyard.domain.task import Task, Time, to_json
 from taskyard.engine.engine import Engine
-from taskyard.engine.query import TaskPage, list_tasks
+from taskyard.engine.query import TaskPage, get_tasks, list_tasks
 
 internal = Routes("Internal: tasks")
 routes = Routes("Tasks")
@@ -55,8 +55,11 @@ class TaskFilter(schemas.Strict, rename="camel"):
 
 
 class TaskQuery(TaskFilter, rename="camel"):
-    """A page of the tasks that are meant, in the order of their creation or of their latest start."""
+    """A page of the tasks that are meant, in the order of their creation or of their latest start; or `taskIds`,
+    those and no others, in their order.
+    """
 
+    task_ids: Annotated[list[schemas.TaskId], Meta(max_length=200)] | None = None
     sort: Literal["created", "started"] = "created"
     limit: schemas.Limit = 50
     cursor: schemas.Cursor | None = None
@@ -70,6 +73,8 @@ TASK_QUERY = Shape[TaskQuery](TaskQuery)
 async def find_tasks(call: Call) -> Response:
     """Tasks, newest first."""
     query = call.query(TASK_QUERY)
+    if query.task_ids is not None:
+        return await _answer_these(call, query.task_ids)
     wanted = await filter_of(call.engine, query)
     name = f"tasks by {query.sort}"
     after = call.services.cursors.read_number(name, query.cursor)
@@ -121,6 +126,13 @@ async def _answer_some(call: Call, query: StatusQuery, wanted: Filter) -> Respon
     after = call.services.cursors.read_number(name, query.cursor)
     page = await list_tasks(call.engine, wanted, query.limit, after)
     return answer_page([to_json(task) for task in page.items], call.services.cursors.make(name, page.next))
+
+
+async def _answer_these(call: Call, task_ids: list[schemas.TaskId]) -> Response:
+    ids = [number for text in dict.fromkeys(task_ids) if (number := parse_id(text)) is not None]
+    tasks = await get_tasks(call.engine, ids)
+    seen = tasks if sees_all(call.caller) else [task for task in tasks if is_theirs(call.caller, task)]
+    return answer_page([to_json(task) for task in seen], None)
 
 
 async def _list_theirs(call: Call, wanted: Filter, limit: int, after: int | None) -> TaskPage:

@@ -13,6 +13,7 @@ from taskyard.cli.quiet import configure_quiet_logs
 from taskyard.demo import approval, workspace
 from taskyard.demo.plan import PROCESS_STEPS, STEPS, Step
 from taskyard.demo.show import show
+from taskyard.interface.built import NOT_BUILT
 from taskyard.orchestrators.bpmn.executor import is_installed
 from taskyard.server import Address, serve
 from taskyard.yard import Run, Taskyard
@@ -106,6 +107,8 @@ def _print_address(address: Address) -> None:
     print_line(f"Taskyard serves {address.url}")
     if address.login_link:
         print_line(f"log in with {address.login_link}")
+    if address.services.interface is None:
+        print_line(NOT_BUILT)
 
 
 def _told(run: Run[object]) -> dict[str, object]:

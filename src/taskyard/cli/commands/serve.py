@@ -47,10 +47,13 @@ def serve(
 
 def _print(address: Address) -> None:
     from taskyard.cli.output import print_line
+    from taskyard.interface.built import NOT_BUILT
 
     print_line(f"Taskyard serves {address.url}")
     if address.login_link:
         print_line(f"log in with {address.login_link}")
+    if address.services.interface is None:
+        print_line(NOT_BUILT)
 
 
 def _print_as_json(address: Address) -> None:

@@ -1,0 +1,61 @@
+"""Finds the built interface and keeps its files in memory: together they are smaller than a megabyte."""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).with_name("dist")
+NOT_BUILT = (
+    "the browser interface is not built, so this server is API only; "
+    "`make ui` builds it in a checkout, and a wheel brings it along"
+)
+
+_WORTH_PACKING = frozenset({".css", ".html", ".js", ".svg"})
+_THEMES = frozenset({"light", "dark"})
+
+
+class Asset(NamedTuple):
+    """A file as it is sent; `packed` is its gzip form, where that is smaller."""
+
+    content: bytes
+    packed: bytes | None
+    media_type: str
+
+
+class Interface:
+    """What browsers are given: one page for all addresses, and the assets it names by their content's hash."""
+
+    def __init__(self, page: str, assets: dict[str, Asset]) -> None:
+        self._page = page
+        self._assets = assets
+
+    def asset(self, name: str) -> Asset | None:
+        """The asset with this name."""
+        return self._assets.get(name)
+
+    def page(self, root: str, theme: str | None) -> str:
+        """The page below the path `root`, in the theme the browser asked for before anything is painted."""
+        place = escape(root, quote=True)
+        chosen = f' data-theme="{theme}"' if theme in _THEMES else ""
+        page = self._page.replace('"./assets/', f'"{place}/admin/assets/')
+        return page.replace('<html lang="en"', f'<html lang="en" data-root="{place}"{chosen}', 1)
+
+
+def load_interface(folder: Path = FOLDER) -> Interface | None:
+    """The interface built into `folder`; None where there is none."""
+    page = folder / "index.html"
+    if not page.is_file():
+        return None
+    assets = {path.name: _asset(path) for path in sorted((folder / "assets").iterdir()) if path.is_file()}
+    return Interface(page.read_text(encoding="utf-8"), assets)
+
+
+def _asset(path: Path) -> Asset:
+    content = path.read_bytes()
+    packed = gzip.compress(content, mtime=0) if path.suffix in _WORTH_PACKING else content
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Asset(content, packed if len(packed) < len(content) else None, media_type)

@@ -1,0 +1,39 @@
+"""Fixtures of the browser's tests: one house a module, on each store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from taskyard.app import make_store
+from taskyard.contracts.clock import SystemClock
+from tests.servers.postgres import PostgresServer
+from tests.ui.house import House, chromium, house_of
+from tests.ui.yard import Gates, define_manual, make_yard
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty database of the module's own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('ui') / 'ui.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.create_database("ui", template=server.template("migrated", _migrate))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """A server with a worker, and a browser."""
+    gates = Gates()
+    yard = make_yard(Path(tmp_path_factory.mktemp("data")), database_url, gates)
+    async with yard.worker(concurrency=8), chromium() as browser, house_of(yard, gates, browser) as made:
+        await define_manual(yard)
+        yield made
+
+
+def _migrate(url: str) -> None:
+    asyncio.run(make_store(url, SystemClock()).migrate())

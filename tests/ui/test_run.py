@@ -1,0 +1,135 @@
+"""One run: followed live through lost connections, its result looked at and taken away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import WebSocketRoute, expect
+
+from tests.ui.house import House, house_of, visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_run_is_followed_live_through_a_killed_connection(house: House) -> None:
+    house.gates.open.clear()
+    slow = await house.start("slow")
+    connections: list[str] = []
+    async with visit(house) as page:
+
+        async def cut_the_first(socket: WebSocketRoute) -> None:
+            connections.append(socket.url)
+            server = socket.connect_to_server()
+            if len(connections) > 1:
+                return
+
+            def pass_on(message: str | bytes) -> None:
+                socket.send(message)
+                if json.loads(message)["type"] == "log":
+                    asyncio.get_running_loop().create_task(socket.close(code=1012))
+
+            server.on_message(pass_on)
+
+        await page.route_web_socket(re.compile("/ws/task/"), cut_the_first)
+        await page.goto(f"/admin/run/{slow}")
+        await expect(page.get_by_text("it has begun")).to_be_visible()
+        await expect(page.locator(".link")).to_have_text("Live")
+        house.gates.open.set()
+        await expect(page.get_by_text("it goes on")).to_be_visible()
+        await expect(page.get_by_role("main").get_by_text("Succeeded").first).to_be_visible()
+        await expect(page.locator(".terminal-row")).to_have_count(2)
+    assert len(connections) >= 2
+    assert int(connections[-1].partition("after=")[2]) > 0
+
+
+async def test_without_sockets_a_run_is_followed_by_asking(house: House) -> None:
+    house.gates.open.clear()
+    async with house_of(house.yard, house.gates, house.browser, websocket_enabled=False) as other:
+        slow = await other.start("slow")
+        async with visit(other) as page:
+            await page.goto(f"/admin/run/{slow}")
+            await expect(page.get_by_text("it has begun")).to_be_visible()
+            house.gates.open.set()
+            await expect(page.get_by_text("it goes on")).to_be_visible()
+            await expect(page.locator(".link")).to_have_text("Complete")
+
+
+async def test_a_run_is_cancelled(house: House) -> None:
+    house.gates.open.clear()
+    slow = await house.start("slow")
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{slow}")
+        await page.get_by_role("button", name="Cancel run").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
+        await expect(page.locator(".page-actions")).to_contain_text("Cancelled")
+        await expect(page.get_by_role("button", name="Cancel run")).to_have_count(0)
+    house.gates.open.set()
+
+
+async def test_a_result_is_a_table_a_tree_raw_and_a_file(house: House, tmp_path: Path) -> None:
+    run = await house.finished("back-up", {"name": "orders"})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}?tab=result")
+        await expect(page.get_by_role("cell", name="1204")).to_be_visible()
+        await page.get_by_role("button", name="Tree").click()
+        await expect(page.get_by_text('"orders"')).to_be_visible()
+        await page.get_by_role("button", name="Raw").click()
+        await expect(page.locator("pre")).to_contain_text('"rows": 1204')
+        for format_, beginning in {"CSV": "table,rows", "XML": "<?xml", "YAML": "- table", "JSON": "[{"}.items():
+            async with page.expect_download() as taken:
+                await page.get_by_role("link", name=format_).click()
+            path = tmp_path / format_
+            await (await taken.value).save_as(path)
+            assert path.read_text().startswith(beginning)
+
+
+async def test_tabs_tell_the_rest_and_the_arrows_move_between_them(house: House) -> None:
+    run = await house.finished("back-up", {"name": "nowhere"})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}")
+        await expect(page.get_by_text("there is no database 'nowhere'").first).to_be_visible()
+        await page.get_by_role("tab", name="Output").press("ArrowRight")
+        await expect(page.get_by_text('"nowhere"')).to_be_visible()
+        await page.get_by_role("tab", name="Attempts").click()
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await page.get_by_role("tab", name="Events").click()
+        await expect(page.get_by_text("task.instance.failed")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_role("tab", name="Events")).to_have_attribute("aria-selected", "true")
+        await page.get_by_role("tab", name="Related").click()
+        await expect(page.get_by_text("It stands alone")).to_be_visible()
+
+
+async def test_output_is_searched_and_narrowed(house: House) -> None:
+    run = await house.finished("chatty", {"lines": 3000})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}")
+        await expect(page.get_by_text("3,000 lines")).to_be_visible()
+        await page.get_by_label("Find in output").fill("line 7 of")
+        await page.get_by_label("Find in output").press("Enter")
+        await expect(page.locator(".is-marked")).to_have_text(re.compile("line 7 of 3000"))
+        await page.get_by_label("Least level").select_option("error")
+        await expect(page.get_by_text("No line is at this level")).to_be_visible()
+        assert await page.locator(".terminal-row").count() < 200
+
+
+async def test_as_many_lines_as_are_kept_are_shown_by_few_rows(house: House) -> None:
+    run = await house.finished("chatty", {"lines": 10_000})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}")
+        await expect(page.get_by_text("10,000 lines")).to_be_visible()
+        await expect(page.get_by_text("line 10000 of 10000")).to_be_visible()
+        assert await page.locator(".terminal-row").count() < 200
+
+
+async def test_why_a_run_waits_is_said_in_a_sentence(house: House) -> None:
+    later = await house.start("back-up", {"name": "orders"}, delay=3600)
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{later}")
+        await expect(page.get_by_text("Why it does not run")).to_be_visible()
+        await expect(page.get_by_text("it is to run at")).to_be_visible()
+        await expect(page.locator(".page-actions")).to_contain_text("Scheduled")

@@ -1,0 +1,66 @@
+import { type DragEvent, useState } from "react"
+import { upload } from "@/api/tasks"
+import { IconButton } from "@/parts/Button"
+import { Icon } from "@/parts/Icon"
+import { form as t } from "@/texts/form"
+import type { ControlGiven } from "./Control"
+import type { Kept } from "./field"
+
+/** Files, uploaded as they are chosen; the value is what the server calls them. */
+export function FileControl({ field, raw, onRaw, attributes }: ControlGiven) {
+  const kept = Array.isArray(raw) ? (raw as Kept[]) : []
+  const [busy, setBusy] = useState<string | null>(null)
+  const [problem, setProblem] = useState<string | null>(null)
+  const take = async (files: FileList | null) => {
+    if (!files?.length) return
+    setProblem(null)
+    try {
+      const taken: Kept[] = []
+      for (const file of field.multiple ? files : [files[0] as File]) {
+        setBusy(file.name)
+        taken.push({ id: (await upload(file)).uploadId, name: file.name })
+      }
+      onRaw(field.multiple ? [...kept, ...taken] : taken)
+    } catch (error) {
+      setProblem((error as Error).message)
+    } finally {
+      setBusy(null)
+    }
+  }
+  const drop = (event: DragEvent) => {
+    event.preventDefault()
+    void take(event.dataTransfer.files)
+  }
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: dropping has the button beside it
+    <div className="file" onDragOver={event => event.preventDefault()} onDrop={drop}>
+      <span className="button file-button">
+        <Icon name="upload" />
+        {t.chooseFile}
+        <input
+          {...attributes}
+          type="file"
+          multiple={field.multiple}
+          accept={field.accept}
+          onChange={event => void take(event.target.files)}
+        />
+      </span>
+      <span className="quiet">{busy ? t.uploading(busy) : t.drop}</span>
+      {kept.map(file => (
+        <span key={file.id} className="tag">
+          {file.name}
+          <IconButton
+            icon="close"
+            label={t.removeFile(file.name)}
+            onClick={() => onRaw(kept.filter(each => each.id !== file.id))}
+          />
+        </span>
+      ))}
+      {problem && (
+        <p className="fault" role="alert">
+          {problem}
+        </p>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,12 @@
+import { useNavigate, useSearch } from "@tanstack/react-router"
+import type { Search } from "@/router"
+
+/** What the address says after its question mark, and how to change some of it in place. */
+export function useSearchText(): [Search, (changes: Search) => void] {
+  const search = useSearch({ strict: false }) as Search
+  const navigate = useNavigate()
+  const change = (changes: Search) => {
+    void navigate({ to: ".", search: (old: Search) => ({ ...old, ...changes }), replace: true })
+  }
+  return [search, change]
+}

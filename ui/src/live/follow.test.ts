@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest"
+
+vi.stubGlobal("document", { documentElement: { dataset: {} } })
+vi.stubGlobal("location", { origin: "http://here" })
+const { follow } = await import("./follow")
+
+import type { Link, World } from "./follow"
+import type { Message } from "./messages"
+
+/** A socket that does what the test says. */
+class FakeSocket {
+  onopen: (() => void) | null = null
+  onmessage: ((event: { data: string }) => void) | null = null
+  onclose: ((event: { code: number }) => void) | null = null
+  closed = false
+  constructor(readonly address: string) {}
+  close() {
+    this.closed = true
+  }
+  say(...sequences: number[]) {
+    for (const sequence of sequences) this.tell({ type: "log", sequence, at: "", level: "info", text: "" })
+  }
+  tell(message: Message) {
+    this.onmessage?.({ data: JSON.stringify(message) })
+  }
+}
+
+let sockets: FakeSocket[]
+let polls: { after: number; answer: (messages: Message[]) => void }[]
+let links: Link[]
+let told: number[]
+let stop: () => void
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  ;[sockets, polls, links, told] = [[], [], [], []]
+  const world: World = {
+    open: address => {
+      const socket = new FakeSocket(address)
+      sockets.push(socket)
+      return socket as unknown as WebSocket
+    },
+    poll: (_, after) => new Promise(answer => polls.push({ after, answer })),
+    later: (callback, delay) => {
+      const timer = setTimeout(callback, delay)
+      return () => clearTimeout(timer)
+    },
+    chance: () => 0.5,
+  }
+  const onMessages = (messages: Message[]) => void told.push(...messages.map(each => each.sequence))
+  stop = follow("7", { onMessages, onLink: link => links.push(link) }, world)
+})
+
+afterEach(() => vi.useRealTimers())
+
+const latest = () => sockets.at(-1) as FakeSocket
+
+test("a lost connection is taken up where it ended, and nothing is told twice", () => {
+  latest().onopen?.()
+  latest().say(1, 2)
+  latest().onclose?.({ code: 1006 })
+  vi.advanceTimersByTime(250)
+  expect(latest().address).toBe("ws://here/ws/task/7?after=2")
+  latest().onopen?.()
+  latest().say(2, 3)
+  expect(told).toEqual([1, 2, 3])
+  expect(links).toEqual(["live", "lost", "live"])
+})
+
+test("the end is the end", () => {
+  latest().onopen?.()
+  latest().tell({ type: "end", sequence: 0, at: "" })
+  latest().onclose?.({ code: 1000 })
+  vi.runAllTimers()
+  expect([sockets.length, links.at(-1)]).toEqual([1, "complete"])
+})
+
+test("where sockets are refused it polls", async () => {
+  latest().onclose?.({ code: 1006 })
+  vi.advanceTimersByTime(250)
+  latest().onclose?.({ code: 1006 })
+  vi.advanceTimersByTime(500)
+  expect(polls.map(poll => poll.after)).toEqual([0])
+  polls[0]?.answer([{ type: "status", sequence: 5, at: "", status: "RUNNING" }])
+  await vi.advanceTimersByTimeAsync(1)
+  expect([polls.at(-1)?.after, links.at(-1)]).toEqual([5, "polling"])
+})
+
+test("waits grow, but not without end", () => {
+  for (let k = 0; k < 12; k++) {
+    latest().onopen?.()
+    latest().onclose?.({ code: 1012 })
+    vi.advanceTimersByTime(15_000)
+  }
+  expect(sockets).toHaveLength(13)
+})
+
+test("who has stopped asks no more", () => {
+  stop()
+  expect(latest().closed).toBe(true)
+  latest().onclose?.({ code: 1006 })
+  vi.runAllTimers()
+  expect(sockets).toHaveLength(1)
+})
+
+test("a right that was taken away ends it", () => {
+  latest().onopen?.()
+  latest().onclose?.({ code: 1008 })
+  vi.runAllTimers()
+  expect(sockets).toHaveLength(1)
+})

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest"
+import type { Message } from "./messages"
+import { Story } from "./story"
+
+const log = (sequence: number, text = "x"): Message => ({
+  type: "log",
+  sequence,
+  at: "2026-01-01T00:00:00Z",
+  level: "info",
+  text,
+})
+
+test("a message of several lines is several lines, and skipped ones are counted", () => {
+  const story = new Story()
+  story.take([log(1, "a\nb"), { type: "gap", sequence: 2, at: "", skipped: 10 }, log(3, "c")])
+  expect(story.lines.map(line => [line.number, line.text])).toEqual([
+    [1, "a"],
+    [2, "b"],
+    [13, "c"],
+  ])
+  expect(story.skipped).toBe(10)
+})
+
+test("only so many lines are kept", () => {
+  const story = new Story()
+  story.take(Array.from({ length: 100_001 }, (_, k) => log(k)))
+  expect([story.lines.length, story.skipped, story.lines[0]?.number]).toEqual([90_000, 10_001, 10_002])
+})
+
+test("listeners are told of each batch until they leave", () => {
+  const story = new Story()
+  let count = 0
+  const leave = story.subscribe(() => count++)
+  story.take([log(1), log(2)])
+  leave()
+  story.take([log(3)])
+  expect([count, story.version]).toEqual([1, 2])
+})

@@ -1,0 +1,72 @@
+import type { Status } from "@/api/tasks"
+import type { Link } from "./follow"
+import type { Message, ProgressMessage } from "./messages"
+
+/** One line of output; `number` counts from 1. */
+export interface Line {
+  number: number
+  at: number
+  level: string
+  text: string
+}
+
+const MOST_LINES = 100_000
+
+/** Everything a run has told so far. It grows in place, so that 50,000 lines cost no copies; `version` tells of it. */
+export class Story {
+  lines: Line[] = []
+  /** Lines that are no longer kept here, or that the server skipped. */
+  skipped = 0
+  progress: ProgressMessage | null = null
+  status: Status | null = null
+  link: Link = "connecting"
+  version = 0
+  private told = 0
+  private listeners = new Set<() => void>()
+
+  take(messages: Message[]): void {
+    for (const message of messages) this.takeOne(message)
+    if (this.lines.length > MOST_LINES) {
+      const excess = this.lines.length - MOST_LINES * 0.9
+      this.lines = this.lines.slice(excess)
+      this.skipped += excess
+    }
+    this.changed()
+  }
+
+  /** Begin anew. */
+  forget(): void {
+    this.lines = []
+    this.skipped = this.told = 0
+    this.progress = this.status = null
+    this.changed()
+  }
+
+  connected(link: Link): void {
+    this.link = link
+    this.changed()
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  private takeOne(message: Message): void {
+    if (message.type === "log") {
+      const at = Date.parse(message.at)
+      for (const text of message.text.split("\n"))
+        this.lines.push({ number: ++this.told, at, level: message.level, text })
+    } else if (message.type === "progress") this.progress = message
+    else if (message.type === "status" || message.type === "result") this.status = message.status
+    else if (message.type === "gap") {
+      this.told += message.skipped
+      this.skipped += message.skipped
+    }
+  }
+
+  private changed(): void {
+    this.version += 1
+    for (const listener of this.listeners) listener()
+  }
+}

@@ -1,0 +1,127 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query"
+import { useState } from "react"
+import { may, meOptions, pause, type QueueFigures, queuesOptions, resume } from "@/api/operations"
+import { span } from "@/lib/time"
+import { Button } from "@/parts/Button"
+import { Confirm } from "@/parts/Confirm"
+import { Loaded } from "@/parts/Loaded"
+import { Page } from "@/parts/Page"
+import { notify } from "@/parts/Toasts"
+import { queues as t } from "@/texts/queues"
+import "./queues.css"
+
+const nameOf = (queue: QueueFigures) => t.names[queue.name] ?? queue.name
+
+/** The five queues, and pausing them. */
+export function QueuesPage() {
+  const queues = useQuery(queuesOptions)
+  return (
+    <Page title={t.title} about={t.about}>
+      <Loaded from={queues}>{({ items }) => <QueueTable queues={items} />}</Loaded>
+    </Page>
+  )
+}
+
+function QueueTable({ queues }: { queues: QueueFigures[] }) {
+  return (
+    <div className="sheet scrolls">
+      <table className="ledger folds">
+        <thead>
+          <tr>
+            <th scope="col">{t.columns.name}</th>
+            <th scope="col">{t.columns.slots}</th>
+            <th scope="col" className="right">
+              {t.columns.depth}
+            </th>
+            <th scope="col" className="right">
+              {t.columns.inFlight}
+            </th>
+            <th scope="col" className="right">
+              {t.columns.oldest}
+            </th>
+            <th scope="col" className="right">
+              {t.columns.added}
+            </th>
+            <th scope="col" className="right">
+              {t.columns.taken}
+            </th>
+            <th scope="col">
+              <span className="sr">{t.pause}</span>
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {queues.map(queue => (
+            <QueueRow key={queue.name} queue={queue} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function QueueRow({ queue }: { queue: QueueFigures }) {
+  const { used, limit } = queue.slots
+  return (
+    <tr>
+      <td className="wide">
+        <span className="title">{nameOf(queue)}</span> <span className="id">{queue.name}</span>{" "}
+        {queue.paused && <span className="tag danger">{t.paused}</span>}
+      </td>
+      <td>
+        <span className="slots">
+          {limit !== null && <meter min={0} max={limit} value={used} aria-label={t.columns.slots} />}
+          <span className="number">{t.slots(used, limit)}</span>
+        </span>
+      </td>
+      <td className="number right">{queue.depth.toLocaleString("en")}</td>
+      <td className="number right">{queue.inFlight.toLocaleString("en")}</td>
+      <td className="number right">{queue.oldestAge === null ? "–" : span(queue.oldestAge * 1000)}</td>
+      <td className="number right less">{t.rate(queue.addRate)}</td>
+      <td className="number right less">{t.rate(queue.dispatchRate)}</td>
+      <td className="right">
+        <PauseButton queue={queue} />
+      </td>
+    </tr>
+  )
+}
+
+function PauseButton({ queue }: { queue: QueueFigures }) {
+  const client = useQueryClient()
+  const { data: me } = useQuery(meOptions)
+  const [asks, setAsks] = useState(false)
+  const name = nameOf(queue)
+  const done = (text: string) => {
+    notify(text)
+    return client.invalidateQueries({ queryKey: queuesOptions.queryKey })
+  }
+  if (!may(me, "queues:manage")) return null
+  if (queue.paused) {
+    return (
+      <Button
+        icon="play"
+        aria-label={t.resumeNamed(name)}
+        onClick={() => void resume(queue.name).then(() => done(t.isResumed(name)))}
+      >
+        {t.resume}
+      </Button>
+    )
+  }
+  return (
+    <>
+      <Button icon="pause" aria-label={t.pauseNamed(name)} onClick={() => setAsks(true)}>
+        {t.pause}
+      </Button>
+      {asks && (
+        <Confirm
+          title={t.pauseTitle(name)}
+          verb={t.pause}
+          onConfirm={() => pause(queue.name).then(() => done(t.isPaused(name)))}
+          onClose={() => setAsks(false)}
+        >
+          <p>{t.pauseHelp}</p>
+        </Confirm>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,50 @@
+import { useQuery } from "@tanstack/react-query"
+import { eventsOptions } from "@/api/tasks"
+import { stringifyJson } from "@/lib/json"
+import { Loaded } from "@/parts/Loaded"
+import { Instant } from "@/parts/Moment"
+import { run as t } from "@/texts/run"
+
+const COMMON = new Set(["taskId", "taskType", "taskDefinitionId", "workflowId"])
+
+/** The run's audit trail, oldest first. */
+export default function Events({ taskId }: { taskId: string }) {
+  const events = useQuery(eventsOptions(taskId))
+  return (
+    <Loaded from={events}>
+      {({ items }) => (
+        <div className="scrolls">
+          <table className="ledger folds">
+            <thead>
+              <tr>
+                <th scope="col">{t.events.at}</th>
+                <th scope="col">{t.events.type}</th>
+                <th scope="col">{t.events.data}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {items.map(event => (
+                <tr key={event.sequence}>
+                  <td className="number">
+                    <Instant at={event.timestamp} />
+                  </td>
+                  <td className="id">{event.type}</td>
+                  <td className="wide">
+                    <code className="quiet facts-line">{factsOf(event.data)}</code>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Loaded>
+  )
+}
+
+function factsOf(data: Record<string, unknown>): string {
+  const told = Object.entries(data).filter(([name, value]) => !COMMON.has(name) && value !== null)
+  return told
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : stringifyJson(value)}`)
+    .join("  ")
+}

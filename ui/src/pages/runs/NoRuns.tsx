@@ -1,0 +1,20 @@
+import { Link } from "@tanstack/react-router"
+import { Button } from "@/parts/Button"
+import { Empty } from "@/parts/Empty"
+import { runs as t } from "@/texts/runs"
+
+export function NoRuns({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+  if (isFiltered) {
+    return (
+      <Empty title={t.none}>
+        <Button onClick={onClear}>{t.clearFilter}</Button>
+      </Empty>
+    )
+  }
+  return (
+    <Empty title={t.noneAtAll}>
+      <p>{t.noneHelp}</p>
+      <Link to="/task">{t.goToTasks}</Link>
+    </Empty>
+  )
+}

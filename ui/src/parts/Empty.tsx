@@ -1,0 +1,23 @@
+import type { ReactNode } from "react"
+
+/** Where there is nothing: why, and what to do about it. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <p className="empty-title">{title}</p>
+      {children}
+    </div>
+  )
+}
+
+/** Rows that stand in for the first that come. */
+export function Skeleton({ rows = 6 }: { rows?: number }) {
+  return (
+    <div className="skeleton" aria-hidden="true">
+      {Array.from({ length: rows }, (_, k) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: they are all alike
+        <i key={k} />
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest"
+import { atLevel, find, plainText } from "./search"
+
+const lines = [
+  { number: 1, at: 0, level: "debug", text: "Alpha" },
+  { number: 2, at: 0, level: "info", text: "\u001b[31mal\u001b[0mpha beta" },
+  { number: 3, at: 0, level: "error", text: "gamma" },
+]
+
+test("levels keep what is at least as bad", () => {
+  expect(atLevel(lines, "info").map(line => line.number)).toEqual([2, 3])
+  expect(atLevel(lines, "debug")).toBe(lines)
+})
+
+test("text is found beneath colours, without regard to case", () => {
+  expect(find(lines, "ALPHA")).toEqual([0, 1])
+  expect(find(lines, "")).toEqual([])
+})
+
+test("what is copied has no escapes", () => {
+  expect(plainText(lines)).toBe("Alpha\nalpha beta\ngamma")
+})

@@ -1,0 +1,15 @@
+export const settings = {
+  title: "Settings",
+  about: "Of this browser; nobody else sees them.",
+  theme: "Theme",
+  themes: { system: "As the system", light: "Light", dark: "Dark" },
+  zone: "Times in",
+  zones: { local: "My time zone", UTC: "UTC" },
+  density: "Rows",
+  densities: { normal: "Roomy", compact: "Compact" },
+  shortcuts: "Single letters are shortcuts",
+  who: "Who you are",
+  subject: "Name",
+  scopes: "Rights",
+  groups: "Groups",
+}

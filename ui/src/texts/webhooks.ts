@@ -1,0 +1,43 @@
+import type { DeliveryStatus } from "@/api/webhooks"
+
+export const webhooks = {
+  title: "Webhooks",
+  about: "Who is told of what happens, and what came of it.",
+  endpoints: "Subscriptions",
+  deliveries: "Deliveries",
+  status: {
+    PENDING: "Pending",
+    RETRYING: "Retrying",
+    DELIVERED: "Delivered",
+    DEAD: "Given up",
+  } satisfies Record<DeliveryStatus, string>,
+  columns: {
+    url: "Address",
+    events: "Events",
+    health: "State",
+    status: "Status",
+    event: "Event",
+    task: "Task",
+    attempts: "Tries",
+    answer: "Last answer",
+    next: "Next try",
+    made: "Made",
+  },
+  works: "Works",
+  failing: "Failing since",
+  disabled: "Disabled",
+  test: "Send a test",
+  tested: (status: string) => `The test was ${status.toLowerCase()}`,
+  enable: "Enable",
+  disable: "Disable",
+  redeliver: "Send again",
+  redelivered: "Sent again",
+  redeliverAll: "Send all given up again",
+  redeliveredAll: (count: number) => `${count} begin anew`,
+  details: "Request and answers",
+  none: "Nobody has subscribed",
+  noneHelp:
+    "Subscribe an address with `taskyard webhooks subscribe URL`, or with POST /api/v1/subscriptions.",
+  noDeliveries: "Nothing was sent yet.",
+  all: "All",
+}

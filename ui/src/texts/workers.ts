@@ -1,0 +1,21 @@
+export const workers = {
+  title: "Workers",
+  about: "The processes that run tasks.",
+  columns: {
+    worker: "Worker",
+    queues: "Queues",
+    slots: "Slots",
+    cpu: "CPU",
+    memory: "Memory",
+    heard: "Last heard",
+    since: "Since",
+    tiers: "Sandbox",
+  },
+  slots: (running: number, slots: number) => `${running} of ${slots}`,
+  cpu: (share: number) => `${Math.round(share * 100)} %`,
+  memory: (mb: number) => `${Math.round(mb)} MB`,
+  process: (host: string, pid: number, version: string) => `${host}, process ${pid}, ${version}`,
+  silent: "has stopped reporting",
+  none: "No worker is connected",
+  noneHelp: "Tasks wait until one is. Start it with `taskyard worker`, or serve without --no-worker.",
+}
