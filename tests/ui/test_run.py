@@ -117,15 +117,6 @@ async def test_output_is_searched_and_narrowed(house: House) -> None:
         assert await page.locator(".terminal-row").count() < 200
 
 
-async def test_as_many_lines_as_are_kept_are_shown_by_few_rows(house: House) -> None:
-    run = await house.finished("chatty", {"lines": 10_000})
-    async with visit(house) as page:
-        await page.goto(f"/admin/run/{run}")
-        await expect(page.get_by_text("10,000 lines")).to_be_visible()
-        await expect(page.get_by_text("line 10000 of 10000")).to_be_visible()
-        assert await page.locator(".terminal-row").count() < 200
-
-
 async def test_why_a_run_waits_is_said_in_a_sentence(house: House) -> None:
     later = await house.start("back-up", {"name": "orders"}, delay=3600)
     async with visit(house) as page:
