@@ -13,7 +13,7 @@ from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.form import form_for
+from taskyard.domain.forms.fields import form_for
 from taskyard.domain.task import iso
 from taskyard.engine.define import define, get_definition, list_definitions, list_versions, parse_definition, retire
 from taskyard.errors import NotFound

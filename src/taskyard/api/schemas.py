@@ -207,7 +207,7 @@ class DefinitionPage(Answer):
 
 
 class FormAnswer(Answer):
-    """The fields of a form, as `domain.form` describes them."""
+    """The fields of a form, as `domain.forms.fields` describes them."""
 
     fields: list[dict[str, Any]]
 

@@ -1,4 +1,4 @@
-/** A field as the server describes it (`domain/form.py`). */
+/** A field as the server describes it (`domain/forms/fields.py`). */
 export interface Field {
   key: string
   label: string
