@@ -13,6 +13,7 @@ from taskyard.client import AsyncTaskyardClient, TaskyardClient
 from taskyard.domain.task import Task, UserTask, WorkflowTask
 from taskyard.executors.function.errors import TaskFailed
 from tests.client.conftest import Served
+from tests.orchestrators.bpmn.files import line, mapped, service
 
 AUTOMATED = "task-execution-automated"
 APPROVAL = {
@@ -174,6 +175,19 @@ async def test_a_person_ends_a_task(client: AsyncTaskyardClient) -> None:
         if message.get("status") == "ASSIGNED":
             break
     assert (await client.reject(refused.id, "no")).status == "FAILED"
+
+
+async def test_workflows_are_deployed_and_started(client: AsyncTaskyardClient) -> None:
+    source = line(service("add", inner=mapped({"a": "${a}", "b": "${b}"})))
+    deployed = await client.deploy_workflow(source, title="Sums")
+    assert (deployed["key"], deployed["title"], await client.workflow("order")) == ("order", "Sums", deployed)
+    assert [one["key"] async for one in client.workflows()] == ["order"]
+    started = await client.start_workflow("order", {"a": 1, "b": 2}, correlation_id="o1", idempotency_key="k")
+    again = await client.start_workflow("order", {"a": 1, "b": 2}, correlation_id="o1", idempotency_key="k")
+    assert again["instanceId"] == started["instanceId"]
+    assert await client.result(started["instanceId"]) == {"a": 1, "b": 2, "output": 3}
+    with pytest.raises(errors.NotFound):
+        await client.start_workflow("nothing")
 
 
 async def test_schedules_are_put_paused_run_and_removed(client: AsyncTaskyardClient) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from tests.servers.maven import camunda
+from tests.servers.program import free_port, running
 from tests.support import eventually
 
 pytestmark = pytest.mark.real
@@ -35,7 +35,8 @@ async def charge(amount: int) -> dict[str, int]:
     return {"charged": amount + 1}
 
 @yard.task
-async def ship(charged: int, amount: int) -> dict[str, str]:
+async def ship(charged: int, amount: int, checked: bool) -> dict[str, str]:
+    assert checked
     if amount == 7:
         raise TaskFailed("none left", code="no-stock", retryable=False)
     return {"parcel": f"p-{charged}"}
@@ -43,73 +44,97 @@ async def ship(charged: int, amount: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def engine() -> Iterator[str]:
     """The address of the engine's REST API."""
-    maven, java = shutil.which("mvn"), shutil.which("java")
-    assert maven, "Maven is needed to fetch Camunda: install Debian's maven"
-    assert java
-    folder = tmp_path_factory.mktemp("camunda")
-    for name in ("pom.xml", "Engine.java"):
-        shutil.copy(FOLDER / name, folder)
-    fetch = [maven, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
-    subprocess.run(fetch, cwd=folder, check=True, capture_output=True, timeout=600)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = [f"--server.port={port}", "--server.address=127.0.0.1", "--spring.datasource.url=jdbc:h2:mem:c"]
-    command = [java, "-Xmx400m", "-cp", "libs/*", "Engine.java", *settings]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT) as process:
-        yield f"http://127.0.0.1:{port}/engine-rest"
-        process.kill()
+    with running(camunda(FOLDER / "Engine.java"), start=False) as server:
+        server.start(within=240)
+        yield f"http://{server.address}/engine-rest"
 
 
-async def answers(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/engine")).status_code == 200
-    except httpx.TransportError:
-        return False
+class Served:
+    """Taskyard at work for the engine, as a group of processes of its own, always at the same address."""
+
+    def __init__(self, folder: Path, engine: str) -> None:
+        self._folder = folder
+        self._engine = engine
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("taskyard")), "serve", "jobs:yard", "--port", str(self._port)],
+                cwd=self._folder, env={**os.environ, "CAMUNDA_URL": self._engine}, start_new_session=True,
+                stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def kill(self) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {(self._folder / '.taskyard' / 'admin.token').read_text().strip()}"}
 
 
-def serve(folder: Path, url: str) -> subprocess.Popen[bytes]:
-    """Taskyard at work for the engine; the leader of a group of processes of its own."""
-    return subprocess.Popen(
-        [str(Path(sys.executable).with_name("taskyard")), "serve", "jobs:yard", "--port", "0"],
-        cwd=folder, env={**os.environ, "CAMUNDA_URL": url}, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+async def check_orders(served: Served) -> None:
+    """Be the clerk: complete every manual task there is, whoever is away meanwhile."""
+    while True:
+        with contextlib.suppress(httpx.HTTPError, FileNotFoundError):
+            async with httpx.AsyncClient(base_url=served.url, headers=served.headers, timeout=20) as client:
+                query = {"status": "ASSIGNED", "limit": 200}
+                for task in (await client.get("/api/v1/tasks", params=query)).json().get("items", []):
+                    assert (task["taskDefinitionId"], task["assigneeId"]) == ("order.check", "clerks")
+                    await client.post(f"/api/v1/tasks/{task['taskId']}/complete", json={"output": {"checked": True}})
+        await asyncio.sleep(0.2)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 async def test_all_instances_end_although_taskyard_is_killed_amid_them(engine: str, tmp_path: Path) -> None:
     (tmp_path / "jobs.py").write_text(JOBS)
-    async with httpx.AsyncClient(base_url=engine, timeout=60) as client:
-        await eventually(lambda: answers(client), within=300)
-        model = {"order.bpmn": ("order.bpmn", (FOLDER / "order.bpmn").read_bytes())}
-        deployed = await client.post("/deployment/create", files=model, data={"deployment-name": "order"})
-        assert deployed.status_code == 200, deployed.text
+    served = Served(tmp_path, engine)
+    async with httpx.AsyncClient(base_url=engine, timeout=60) as there:
 
         async def count(path: str) -> int:
-            return int((await client.get(path)).json()["count"])
+            return int((await there.get(path)).json()["count"])
 
         async def ended(at_least: int) -> bool:
             return await count("/history/process-instance/count?finished=true") >= at_least
 
-        taskyard = serve(tmp_path, engine)
+        served.start()
+        clerk = asyncio.create_task(check_orders(served))
         try:
+            await eventually(lambda: (tmp_path / ".taskyard" / "admin.token").exists(), within=120)
+            await deploy(served)
             for number in range(INSTANCES):
-                body: dict[str, Any] = {"variables": {"amount": {"value": number, "type": "Integer"}}}
-                started = await client.post("/process-definition/key/order/start", json=body)
-                assert started.status_code == 200, started.text
+                body = {"variables": {"amount": {"value": number, "type": "Integer"}}}
+                assert (await there.post("/process-definition/key/order/start", json=body)).status_code == 200
                 if number == INSTANCES // 2:
-                    await eventually(lambda: ended(10), within=120)
-                    os.killpg(taskyard.pid, signal.SIGKILL)
-                    await asyncio.to_thread(taskyard.wait)
-                    taskyard = serve(tmp_path, engine)
-            await eventually(lambda: ended(INSTANCES), within=400)
+                    await eventually(lambda: ended(10), within=240)
+                    served.kill()
+                    served.start()
+            await eventually(lambda: ended(INSTANCES), within=600)
         finally:
-            os.killpg(taskyard.pid, signal.SIGKILL)
-            await asyncio.to_thread(taskyard.wait)
+            clerk.cancel()
+            served.kill()
         assert await count("/incident/count") == 0
-        ends = (await client.get("/history/activity-instance?activityType=noneEndEvent")).json()
+        ends = (await there.get("/history/activity-instance?activityType=noneEndEvent")).json()
     assert sorted(each["activityId"] for each in ends) == ["refused", *["shipped"] * (INSTANCES - 1)]
     with sqlite3.connect(tmp_path / "taskyard.db") as database:
-        assert database.execute("SELECT count(*) FROM task").fetchone() == (2 * INSTANCES,)
+        assert database.execute("SELECT count(*) FROM task").fetchone() == (3 * INSTANCES,)
+
+
+async def deploy(served: Served) -> None:
+    """Have Taskyard deploy the model there."""
+    body = {"source": (FOLDER / "order.bpmn").read_text(), "engine": "camunda"}
+    async with httpx.AsyncClient(base_url=served.url, headers=served.headers, timeout=60) as client:
+
+        async def answered() -> httpx.Response | None:
+            with contextlib.suppress(httpx.TransportError):
+                return await client.post("/api/v1/workflows", json=body)
+            return None
+
+        deployed = await eventually(answered, within=120)
+    assert (deployed.status_code, deployed.json()["key"]) == (201, "order"), deployed.text

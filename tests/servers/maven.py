@@ -1,4 +1,4 @@
-"""Servers from Maven Central: Apache Kafka and ElasticMQ. They need Java 17 and Maven; `make real` alone uses them."""
+"""Servers from Maven Central: Apache Kafka, ElasticMQ, Camunda 7. They need Java 17 and Maven; for `make real` only."""
 
 from __future__ import annotations
 
@@ -20,17 +20,27 @@ from tests.servers.program import free_port
 
 LOG4J = ["log4j-slf4j-impl", "log4j-core", "log4j-1.2-api"]
 KAFKA = ["org.apache.kafka:kafka_2.13:4.1.1", *(f"org.apache.logging.log4j:{name}:2.24.3" for name in LOG4J)]
+CAMUNDA = [
+    "org.camunda.bpm.springboot:camunda-bpm-spring-boot-starter-rest:7.24.0",
+    "org.springframework.boot:spring-boot-starter-jdbc:3.5.5",
+    "com.h2database:h2:2.3.232",
+]
 ELASTICMQ = ["org.elasticmq:elasticmq-server_2.13:1.6.14"]
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
 
 _PROJECT = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>taskyard</groupId><artifactId>servers</artifactId><version>1</version><packaging>pom</packaging>
+<dependencyManagement><dependencies>{}</dependencies></dependencyManagement>
 <dependencies>{}</dependencies></project>"""
-_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>{}</dependency>"
+_SPRING_BOOT = "org.springframework.boot:spring-boot-dependencies:3.5.5"
 
 
-def jars(name: str, artifacts: Sequence[str]) -> Path:
-    """The folder with these artifacts and what they need, kept from run to run. Fails in one line without Maven."""
+def jars(name: str, artifacts: Sequence[str], versions: str | None = None) -> Path:
+    """The folder with these artifacts and what they need, kept from run to run; `versions`: who says of which versions.
+
+    Fails in one line without Maven.
+    """
     if not (shutil.which("mvn") and shutil.which("java")):
         raise RuntimeError(f"{name} needs Java and Maven: apt-get install openjdk-17-jre-headless maven")
     base = Path(tempfile.gettempdir(), "taskyard-maven")
@@ -40,8 +50,10 @@ def jars(name: str, artifacts: Sequence[str]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             folder.mkdir(exist_ok=True)
-            dependencies = "".join(_DEPENDENCY.format(*artifact.split(":")) for artifact in artifacts)
-            (folder / "pom.xml").write_text(_PROJECT.format(dependencies))
+            dependencies = "".join(_DEPENDENCY.format(*artifact.split(":"), "") for artifact in artifacts)
+            imported = "<type>pom</type><scope>import</scope>"
+            managed = _DEPENDENCY.format(*versions.split(":"), imported) if versions else ""
+            (folder / "pom.xml").write_text(_PROJECT.format(managed, dependencies))
             command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
             ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if ended.returncode:
@@ -107,6 +119,20 @@ def elasticmq(port: int, folder: Path) -> Sequence[str]:
     )
     config = f"-Dconfig.file={folder}/elasticmq.conf"
     return ["java", "-Xmx256m", config, "-cp", f"{libs}/*", "org.elasticmq.server.Main"]
+
+
+def camunda(main: Path) -> Callable[[int, Path], Sequence[str]]:
+    """How a Camunda 7.24 on H2 is started; `main` is the source of its main class."""
+    libs = jars("camunda", CAMUNDA, _SPRING_BOOT)
+
+    def command(port: int, folder: Path) -> Sequence[str]:
+        database = f"--spring.datasource.url=jdbc:h2:{folder}/engine"
+        return [
+            "java", "-Xmx400m", "-XX:+UseSerialGC", "-cp", f"{libs}/*", str(main), f"--server.port={port}",
+            "--server.address=127.0.0.1", database,
+        ]  # fmt: skip
+
+    return command
 
 
 def write_certificates(folder: Path) -> None:

@@ -51,7 +51,7 @@ class Program:
         """Its `host:port`."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, within: float = PATIENCE) -> None:
         """Start it, and wait until it listens."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -59,7 +59,7 @@ class Program:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._watchdog.guard(self._process.pid)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + within
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
                 return

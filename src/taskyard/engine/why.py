@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taskyard.contracts.records import Contention, Taken
+from taskyard.contracts.records import Contention, Filter, Taken
 from taskyard.domain.definition import Definition
 from taskyard.domain.facts import Place, PlaceKind
 from taskyard.domain.ids import made_at
@@ -13,7 +13,7 @@ from taskyard.domain.queue import Queue
 from taskyard.domain.task import Task, detail_of, iso, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.limits import Subject
-from taskyard.engine.query import Known, know_one
+from taskyard.engine.query import Known, get_tasks, know_one
 
 Answer = dict[str, Any]
 
@@ -40,6 +40,8 @@ async def why(engine: Engine, task_id: int) -> Answer:
             found = await _parked(engine, task_id)
         case PlaceKind.ASSIGNED:
             found = _assigned(place)
+        case PlaceKind.WAITING if known.kind.definition.kind == "bpmn":
+            found = await _process(engine, task)
         case PlaceKind.WAITING:
             found = {
                 "reason": "it waits for an answer from another system",
@@ -48,6 +50,17 @@ async def why(engine: Engine, task_id: int) -> Answer:
         case _:
             found = await _ready(engine, known)
     return answer | found
+
+
+async def _process(engine: Engine, task: Task) -> Answer:
+    """What a process waits for: its steps that have not ended, and those that somebody has to requeue."""
+    wanted = Filter(status=frozenset(State) - {State.COMPLETED, State.CANCELED}, workflow_id=task.task_id)
+    page = await engine.store.find(wanted, _HOLDERS_TOLD, None)
+    steps = [{"stepId": each.step_id, "taskId": each.task_id, "status": each.status.value} for each in
+             await get_tasks(engine, page.ids)]  # fmt: skip
+    told = ", ".join(f"{step['stepId']} ({step['status']})" for step in steps[:_HOLDERS_SHOWN])
+    reason = f"its process waits for {told}" if steps else "its process waits for a timer, or goes on any moment"
+    return {"reason": reason, "steps": steps}
 
 
 def _ended(task: Task) -> Answer:

@@ -10,13 +10,19 @@ from typing import Any
 import pytest
 
 from taskyard import Run, TaskFailed, Taskyard
+from taskyard.contracts.instances import InstanceWrite
 from taskyard.contracts.records import Filter
+from taskyard.domain.definition import Definition
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.task import Task
 from taskyard.engine.assign import complete_open, fail_open
 from taskyard.engine.cancel import cancel
+from taskyard.engine.define import define, parse_definition, retire
 from taskyard.engine.query import list_tasks
 from taskyard.engine.requeue import discard, requeue
+from taskyard.engine.why import why
+from taskyard.errors import ValidationFailed
+from taskyard.orchestrators.bpmn import service as service_module
 from taskyard.orchestrators.bpmn.deploy import deploy
 from taskyard.orchestrators.bpmn.service import Processes
 from taskyard.security.caller import LOCAL
@@ -147,6 +153,7 @@ async def test_time_takes_an_instance_on(shop: Shop) -> None:
     run = await shop.start(line(wait("t", "timeDuration", "P1D"), service("charge")), {"amount": 1})
     await shop.world.advance(86_399)
     assert await shop.steps(run) == []
+    assert "waits for a timer" in (await why(shop.engine, int(run.id)))["reason"]
     await shop.world.advance(1)
     assert await run.result() == {"amount": 1, "charged": 2}
     again = await shop.start(line(wait("t", "timeDuration", "P2D")))
@@ -183,6 +190,7 @@ async def test_a_failure_is_mended_and_the_instance_goes_on(shop: Shop) -> None:
     run = await shop.start(line(service("a", "unsteady")))
     (step,) = await shop.steps(run)
     assert (str(step.status), str((await run.refresh()).status)) == ("FAILED", "WAITING")
+    assert (await why(shop.engine, int(run.id)))["reason"] == "its process waits for a (FAILED)"
     fixed.append(True)
     await requeue(shop.engine, [int(step.task_id)], "ada", "mended")
     await shop.world.settle()
@@ -307,10 +315,40 @@ async def test_a_crash_between_what_is_told_and_what_is_kept_repeats_nothing(
     assert await run.result() == {"amount": 1, "charged": 2}
 
 
-async def test_what_no_engine_can_run_fails_for_good(shop: Shop) -> None:
-    from taskyard.domain.definition import Definition
-    from taskyard.engine.define import define
+async def test_what_somebody_made_of_a_user_tasks_definition_stays(shop: Shop) -> None:
+    schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
+    await deploy(shop.engine, line(user("a")), {})
+    own = {"key": "order.a", "title": "Decide", "implementation": {"kind": "manual"}, "outputSchema": schema}
+    await define(shop.engine, [parse_definition(own)])
+    run = await shop.start(line(user("a")))
+    assert (await shop.open(run))["a"].title == "Decide"
+    with pytest.raises(ValidationFailed):
+        await shop.complete(run, "a", {"yes": "perhaps"})
+    await retire(shop.engine, "order.a")
+    again = await shop.start(line(user("a")))
+    assert (await shop.open(again))["a"].title == "Task a"
 
+
+async def test_an_instance_that_grows_too_large_fails(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "_MOST_BYTES", 100_000)
+    run = await shop.start(line(user("a"), user("b")))
+    await shop.complete(run, "a", {"large": "x" * 100_000})
+    with pytest.raises(TaskFailed) as caught:
+        await run.result()
+    assert caught.value.code == "RESOURCE_LIMIT"
+    assert await shop.left() == 0
+
+
+async def test_a_state_that_cannot_be_read_holds_nobody_up(shop: Shop) -> None:
+    run = await shop.start(line(user("a")))
+    row = await shop.engine.store.instance(int(run.id))
+    assert row is not None
+    assert await shop.engine.store.write_instance(InstanceWrite(row._replace(state=b"odd", due_at=0)))
+    other = await shop.start(line(service("charge")), {"amount": 1})
+    assert await other.result() == {"amount": 1, "charged": 2}
+
+
+async def test_what_no_engine_can_run_fails_for_good(shop: Shop) -> None:
     await define(shop.engine, [Definition(key="bad", implementation={"kind": "bpmn", "source": "<x/>"})])
     with pytest.raises(TaskFailed, match="is no BPMN"):
         await shop.world.run("bad")

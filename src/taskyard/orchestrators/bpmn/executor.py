@@ -10,7 +10,6 @@ from taskyard.contracts.executor import Fallback, Job, Run
 from taskyard.contracts.instances import Instance, InstanceWrite
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.outcome import Failed, Handed, Postponed, Report, TaskError
-from taskyard.engine.define import define
 from taskyard.engine.engine import Engine
 from taskyard.errors import ValidationFailed
 
@@ -37,8 +36,10 @@ class BpmnExecutor:
         source = kind.definition.implementation["source"]
 
         async def run(job: Job) -> Report:
+            from taskyard.orchestrators.bpmn.deploy import define_absent
+
             try:
-                await self._define_steps(source)
+                await define_absent(self._engine, source)
             except ValidationFailed as error:
                 return Failed(TaskError("VALIDATION_ERROR", error.message, error.details, retryable=False))
             return await self._begin(job.claimed.task_id)
@@ -55,12 +56,6 @@ class BpmnExecutor:
 
     async def stop(self) -> None:
         """See the contract."""
-
-    async def _define_steps(self, source: str) -> None:
-        from taskyard.orchestrators.bpmn.deploy import own_definitions
-        from taskyard.orchestrators.bpmn.machine import known
-
-        await define(self._engine, [*own_definitions(known(source))])
 
     async def _begin(self, task_id: int) -> Report:
         """What is kept of an earlier attempt, or of an instance that FAILED, is over."""

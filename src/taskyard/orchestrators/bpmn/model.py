@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -49,6 +50,7 @@ _BESIDE = frozenset(
 _MEANINGLESS = ("dataObject", "dataObjectReference", "dataStoreReference", "ioSpecification", "property",
                 "dataInputAssociation", "dataOutputAssociation")  # fmt: skip
 _LOOPS = ("multiInstanceLoopCharacteristics", "standardLoopCharacteristics")
+_DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*\?>")
 _VALIDATOR = BpmnValidator()
 
 
@@ -127,7 +129,7 @@ def due_at(kind: str, text: str, variables: dict[str, Any], now: int) -> int:
 
 def _parse(source: str) -> Any:
     """Its elements; what would fetch or multiply anything is refused before it is looked at."""
-    content = source.encode()
+    content = _DECLARATION.sub("", source).encode()  # whatever it was written in, it is text by now
     try:
         defusedxml.ElementTree.fromstring(content, forbid_dtd=True)
         root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))

@@ -52,6 +52,7 @@ _FEED_AT_ONCE = 1000
 _BEGINNING = (-1, 0)
 _SWEEP_EVERY_US = 600 * 1_000_000
 _LATER_US = 30 * 1_000_000
+_MOST_BYTES = 16 << 20
 _ENDS = frozenset({EventType.COMPLETED, EventType.FAILED, EventType.CANCELED, EventType.WAITING})
 log = structlog.get_logger("taskyard.bpmn")
 
@@ -137,11 +138,15 @@ class Processes:
         machine = look.machine
         gone = machine.withdraw()
         if machine.failure is not None or machine.completed:
-            await self._withdraw(sorted(look.steps))
-            await self._end(row.task_id, _told(look), machine.failure)
+            await self._finish(look)
             return
         await self._withdraw(gone)
-        changed = row._replace(state=await asyncio.to_thread(machine.dump), due_at=machine.next_timer() or NEVER)
+        state = await asyncio.to_thread(machine.dump)
+        if len(state) > _MOST_BYTES:
+            machine.fail(TaskError("RESOURCE_LIMIT", f"its variables and tokens take {len(state)} bytes"))
+            await self._finish(look)
+            return
+        changed = row._replace(state=state, due_at=machine.next_timer() or NEVER)
         started = [entry for entry in entries if entry.id not in gone]
         await self._engine.store.write_instance(InstanceWrite(changed, started, sorted(machine.tasks.values())))
 
@@ -192,12 +197,16 @@ class Processes:
         )  # fmt: skip
         return (await draft_all(self._engine, [request], SYSTEM))[0].entry
 
-    async def _end(self, task_id: int, output: Any, error: TaskError | None) -> None:
+    async def _finish(self, look: _Look) -> None:
         """The instance is over; who asked for it is told, and nothing more is kept of it."""
-        if error is not None:
+        await self._withdraw(sorted(look.steps))
+        error, output = look.machine.failure, None
+        if error is None:
+            output = let_in(look.machine.variables, look.own.kind.definition.output_schema)
+        else:
             error = msgspec.structs.replace(error, retryable=False)
-        await answer_waiting(self._engine, task_id, output, error)
-        await self._engine.store.remove_instance(task_id)
+        await answer_waiting(self._engine, look.row.task_id, output, error)
+        await self._engine.store.remove_instance(look.row.task_id)
 
     async def _clear(self, row: Instance) -> None:
         """An instance that was ended by somebody else needs its steps no more."""
@@ -235,15 +244,14 @@ def _task_ids(state: bytes) -> list[int]:
         return []
     from taskyard.orchestrators.bpmn.machine import tasks_in
 
-    return tasks_in(state)
+    try:
+        return tasks_in(state)
+    except msgspec.MsgspecError:
+        return []  # it cannot be read, and so nothing goes on
 
 
 def _variables(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {} if value is None else {"input": value}
-
-
-def _told(look: _Look) -> dict[str, Any]:
-    return let_in(look.machine.variables, look.own.kind.definition.output_schema)
 
 
 def _assignee(step: Step, variables: dict[str, Any]) -> Assignee | None:
