@@ -76,8 +76,8 @@ def sweep() -> None:
 
 def remove(folder: Path) -> None:
     """Remove a folder, whatever code has made of it; however deep it is."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()  # most are empty, and need no process
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(folder)  # quicker than a process, which is for what is too deep, or not ours to enter
         return
     command = ["/bin/rm", "-rf", "--one-file-system", "--", str(folder)]
     if subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode:  # noqa: S603 - its name is ours

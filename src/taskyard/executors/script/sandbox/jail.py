@@ -105,7 +105,10 @@ def tools(*more: str) -> tuple[str, ...]:
 
 
 def limits(engine: Engine, resources: Resources, *, processes: int | None) -> dict[str, int]:
-    """The kernel's limits for each process of a jail; `processes` None: as many as there may be."""
+    """The kernel's limits for each process of a jail; `processes` None: as many as there may be.
+
+    At the one of CPU time the kernel tells a process by a signal, and kills who ignores it a second later.
+    """
     cpu = max(1, math.ceil(resources.cpu_seconds))
     found = {
         "cpu": cpu,
@@ -219,7 +222,7 @@ def _mounts(shown: Sequence[Bind]) -> list[str]:
 
 
 def _lowered(found: dict[str, int]) -> list[str]:
-    return [_PRLIMIT, *(f"--{name}={value}:{value}" for name, value in found.items()), "--"]
+    return [_PRLIMIT, *(f"--{name}={value}:{value + (name == 'cpu')}" for name, value in found.items()), "--"]
 
 
 def _as_user(means: Means, uid: int) -> list[str]:

@@ -96,11 +96,11 @@ def filter_calls(program: bytes) -> None:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Lower the limits, such as {"as": 268435456}."""
+    """Lower the limits, such as {"as": 268435456}; whom a signal ends at the one of CPU time may ignore it a second."""
     for name, value in limits.items():
         which = getattr(resource, "RLIMIT_" + name.upper(), None)
         if which is not None:
-            resource.setrlimit(which, (value, value))
+            resource.setrlimit(which, (value, value + (name == "cpu")))
 
 
 def become(uid: int) -> None:
