@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import httpx
@@ -91,9 +92,17 @@ async def seed(engine: Engine, url: str, tasks: int, people: int) -> None:
         await connection.close()
 
 
-async def timed(count: int, ask: Ask, at_once: int = 1) -> list[float]:
-    """Milliseconds of so many requests, so many at once."""
+class Timed(NamedTuple):
+    """Milliseconds of each request, and how many of its own processor's time this process took for one."""
+
+    each: list[float]
+    cpu: float
+
+
+async def timed(count: int, ask: Ask, at_once: int = 1) -> Timed:
+    """So many requests, so many at once."""
     times: list[float] = []
+    computed = time.process_time()
     numbers = iter(range(count))
 
     async def go_on() -> None:
@@ -104,13 +113,14 @@ async def timed(count: int, ask: Ask, at_once: int = 1) -> list[float]:
             assert answer.status_code in (200, 409), answer.text
 
     await asyncio.gather(*(go_on() for _ in range(at_once)))
-    return sorted(times)
+    return Timed(sorted(times), (time.process_time() - computed) * 1000 / count)
 
 
-def line(name: str, times: list[float]) -> str:
+def line(name: str, timed: Timed) -> str:
     """A row of the table."""
+    times = timed.each
     p50, p95 = (times[math.ceil(len(times) * q) - 1] for q in (0.5, 0.95))
-    return f"| {name} | {len(times)} | {p50:.1f} | {p95:.1f} | {times[-1]:.1f} |"
+    return f"| {name} | {len(times)} | {p50:.1f} | {p95:.1f} | {times[-1]:.1f} | {timed.cpu:.1f} |"
 
 
 async def measure(http: Client, people: list[Person]) -> AsyncIterator[str]:
@@ -189,7 +199,7 @@ def main() -> None:
     load_ = os.getloadavg()[0]
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load_:.1f}, {Path(__file__).name}")
     print(f"{options.tasks:,} open tasks, {options.people} people in {_GROUPS} groups\n")
-    print("| asked for | times | p50 ms | p95 ms | longest |\n| --- | ---: | ---: | ---: | ---: |")
+    print("| asked for | times | p50 ms | p95 ms | longest | CPU ms |\n| --- | ---: | ---: | ---: | ---: | ---: |")
     with database(options.database_url) as url:
         asyncio.run(run(url, options.tasks, options.people))
 
