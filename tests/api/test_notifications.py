@@ -129,7 +129,8 @@ async def test_a_link_signs_in_once_and_opening_it_does_nothing(planned: Client)
 
 async def test_links_of_others_and_old_ones_are_refused(client: Client) -> None:
     good = link_of(client, "ann", None)
-    for link in (good[:-4] + "AAAA", "x", link_of(client, "ann", None, -1), good + "A"):
+    reserved = [link_of(client, name, None) for name in ("local", "system")]
+    for link in (good[:-4] + "AAAA", "x", good + "A", link_of(client, "ann", None, -1), *reserved):
         for answer in (await client.get(f"/signin?link={link}"), await client.post("/signin", data={"link": link})):
             assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
     foreign = await client.post("/signin", data={"link": good}, headers={"Origin": "https://evil.example"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from taskyard import Taskyard
+from taskyard import Context, TaskFailed, Taskyard
 from taskyard.domain.definition import Definition
-from taskyard.domain.lifecycle import State
+from taskyard.domain.lifecycle import EventType, State
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.queue import TaskType
 from taskyard.engine.audit import Chain, Verdict, head_of, verify
@@ -95,6 +96,51 @@ async def test_what_was_not_touched_is_as_it_was_sealed(yard: Taskyard) -> None:
         assert (await look(yard, verdict.head)).findings == []
         another = await verify(yard.engine, b"x" * 32, 30 * DAY_US)
         assert len(another.findings) == another.entries
+
+
+async def test_tasks_of_every_fate_are_as_they_were_sealed(yard: Taskyard) -> None:
+    """Sealed while they go on, and looked at again when they have ended."""
+    go_on = asyncio.Event()
+
+    @yard.task(retry={"maxRetries": 1, "initialDelay": 0.01, "jitter": 0})
+    async def flaky(ctx: Context, fails: int) -> int:
+        await ctx.emit("tried", {"attempt": ctx.attempt})
+        await go_on.wait()
+        if ctx.attempt <= fails:
+            raise ValueError("not yet")
+        return ctx.attempt
+
+    @yard.task(fallback={"spare": True}, retry=0)
+    async def spare() -> None:
+        raise ValueError("never")
+
+    @yard.task
+    async def parent(ctx: Context) -> int:
+        return int(await ctx.run(flaky, {"fails": 0}))
+
+    async with yard.worker(concurrency=8):
+        runs = [await flaky.start(fails=0), await flaky.start(fails=1), await flaky.start(fails=9)]
+        runs += [await spare.start(), await parent.start(), await flaky.options(delay=3600).start(fails=0)]
+        cancelled = await flaky.start(fails=0)
+        await eventually(lambda: _tried(yard, 4))
+        await seal(yard)
+        await cancelled.cancel()
+        await runs[-1].cancel()
+        go_on.set()
+        for run in runs[:5]:
+            with contextlib.suppress(TaskFailed):
+                await run.result()
+        await seal(yard)
+        await yard.engine.store.discard([int(runs[2].id)], "ann", "no more")
+        await seal(yard)
+        verdict = await look(yard)
+        assert verdict.findings == []
+        assert verdict.entries >= 25
+
+
+async def _tried(yard: Taskyard, count: int) -> bool:
+    rows = await yard.engine.store.feed(0, 1000)
+    return sum(len(row.task_ids) for row in rows if row.type is EventType.EMITTED) >= count
 
 
 TAMPERINGS: dict[str, tuple[str, str]] = {

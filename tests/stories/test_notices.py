@@ -261,6 +261,14 @@ async def test_preferences_mute_and_gather(office: Office) -> None:
     assert str(first) in {each["taskId"] for each in await office.shown("ann")}
 
 
+@ON_ONE_STORE
+async def test_who_may_not_do_it_is_not_told(office: Office) -> None:
+    await office.hand(assignment=OPS | {"exclude": "'ann'"})
+    await office.tell()
+    assert await office.shown("ann") == []
+    assert [each["kind"] for each in await office.shown("bob")] == ["offered"]
+
+
 TEMPLATE = {
     "subject": "{{ person.name }}: {{ task.title }}\r\nBcc: eve@evil.example",
     "text": "{{ task.input.sum }} at {{ link }}",

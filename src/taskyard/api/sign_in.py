@@ -18,7 +18,7 @@ from taskyard.api.pages import page
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.errors import Malformed
-from taskyard.security.caller import Caller
+from taskyard.security.caller import RESERVED_SUBJECTS, Caller
 from taskyard.security.links import Link
 from taskyard.security.session import Session
 
@@ -70,7 +70,8 @@ async def sign_in(call: Call) -> Response:
 
 
 def _read(call: Call, token: str) -> Link | None:
-    return call.services.links.read(token, call.services.now())
+    link = call.services.links.read(token, call.services.now())
+    return None if link is None or link.subject in RESERVED_SUBJECTS else link
 
 
 def _refused(call: Call) -> Response:

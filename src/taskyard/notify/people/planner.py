@@ -19,6 +19,7 @@ from taskyard.contracts.notices import NoticeRow
 from taskyard.domain.people.assignment import Person
 from taskyard.domain.people.notice import Audience, audience, one_line
 from taskyard.domain.people.preferences import Preferences, digest_at, is_sent, ways
+from taskyard.domain.people.sheet import read_sheet
 from taskyard.domain.task import iso, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import FeedEvent, read_told
@@ -27,7 +28,7 @@ from taskyard.engine.query import Known, know
 from taskyard.security.caller import SYSTEM
 
 READER: Final = "notices"
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 200
 _DIGESTS: Final = 1000
 _BESIDE: Final = 16
 _LARGEST_GROUP: Final = 200
@@ -101,7 +102,9 @@ class Planner:
         members = await self._members({each.audience.id for each in due if each.audience.type == "GROUP"})
         found = []
         for each in due:
-            people = members[each.audience.id] if each.audience.type == "GROUP" else [each.audience.id]
+            people = (
+                [each.audience.id] if each.audience.type == "USER" else _able(members[each.audience.id], each.known)
+            )
             body = msgspec.json.encode(_body(each))
             at = int(each.event.event.timestamp.timestamp() * 1_000_000)
             told = [person for person in people if person != each.event.event.data.get("by")]
@@ -146,6 +149,16 @@ class Planner:
             return False
         inputs = [_input(person, list(some)) for person, some in groupby(rows, lambda row: row.person)]
         return await store.send_digest([row.id for row in rows], await self._tasks.draft(inputs))
+
+
+def _able(members: list[str], known: Known) -> list[str]:
+    """Those of a group's members who may do the task."""
+    sheet = read_sheet(known.facts.place.sheet if known.facts.place else None)
+    return [
+        person
+        for person in members
+        if person not in sheet.excluded and (not sheet.candidates or person in sheet.candidates)
+    ]
 
 
 def _input(person: str, rows: list[NoticeRow]) -> dict[str, Any]:

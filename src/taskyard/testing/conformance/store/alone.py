@@ -28,6 +28,7 @@ from taskyard.testing.conformance.store.people import TestDirectory, TestInbox, 
 from taskyard.testing.conformance.store.queueing import TestQueues, TestTurn
 from taskyard.testing.conformance.store.reading import TestCounts, TestFacts, TestLatest
 from taskyard.testing.conformance.store.scheduling import TestSchedules
+from taskyard.testing.conformance.store.sealing import TestAudit
 from taskyard.testing.conformance.store.settling import TestSettle, TestStaleSettlements
 from taskyard.testing.conformance.store.submission import TestEnqueue, TestForeignConnections, TestUniqueKeys
 from taskyard.testing.conformance.store.telling import (
@@ -42,6 +43,7 @@ from taskyard.testing.conformance.store.vault import TestTokens, TestUploads
 from taskyard.testing.conformance.store.workload import TestWork
 
 __all__ = [
+    "TestAudit",
     "TestCancel",
     "TestCeiling",
     "TestChangeOpen",
