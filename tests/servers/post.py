@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -32,10 +33,11 @@ class Letter(NamedTuple):
 
 
 class Post:
-    """What came, in order. It knows nobody called `gone`; while it is `away` it takes nothing."""
+    """What came, and how often by its `Message-ID`. It knows nobody called `gone`; while `away` it takes nothing."""
 
     def __init__(self) -> None:
         self.letters: list[Letter] = []
+        self.ids: Counter[str] = Counter()
         self.refused: list[str] = []
         self.away = False
         self.url = ""
@@ -52,6 +54,7 @@ class Post:
         """Keep a message."""
         message: Any = message_from_bytes(envelope.content, policy=policy.default)
         self.letters.append(Letter(list(envelope.rcpt_tos), message))
+        self.ids[str(message["Message-ID"])] += 1
         return "250 taken"
 
     def to(self, address: str) -> list[Letter]:
