@@ -7,7 +7,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.servers.fixtures", "tests.ui.fixtures"]
 
 settings.register_profile("long", max_examples=500, stateful_step_count=60, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:

@@ -10,7 +10,10 @@ from playwright.async_api import Page, expect
 from tests.api.yard import ADMIN_TOKEN
 from tests.ui.house import PATIENCE, PHONE, WIDE, House, violations, visit, watched
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("house_url", ["sqlite"], indirect=True, scope="module"),
+]
 
 PAGES = (
     "", "/task", "/task/back-up", "/task/purge", "/run", "/inbox", "/queue", "/dead-letter", "/worker", "/schedule",

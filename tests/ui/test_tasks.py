@@ -9,7 +9,10 @@ from playwright.async_api import expect
 
 from tests.ui.house import House, visit
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.parametrize("house_url", ["sqlite"], indirect=True, scope="module"),
+]
 
 
 async def test_tasks_are_grouped_searched_and_filtered(house: House) -> None:

@@ -7,7 +7,6 @@ import { form as t } from "@/texts/form"
 import { Control } from "./Control"
 import { type Field, leaves, type Raw, type Raws } from "./field"
 import { type Fault, rawsOf, readForm } from "./value"
-import "./form.css"
 
 interface Given {
   fields: Field[]
