@@ -101,3 +101,16 @@ async def test_who_starts_may_not_deploy(client: Client) -> None:
     start = "/api/v1/workflows/order/start"
     assert (await client.post(start, headers=bearer("definitions:write"))).status_code == 403
     assert (await client.post(start, headers=bearer("tasks:write"))).status_code == 201
+
+
+async def test_one_that_cannot_be_run_is_told_beside_the_others(client: Client) -> None:
+    bad = {"implementation": {"kind": "bpmn", "source": "<x/>"}}
+    assert (await client.put("/api/v1/definitions/bad", json=bad)).status_code == 201
+    await client.post("/api/v1/workflows", json={"source": SOURCE})
+    listed = (await client.get("/api/v1/workflows")).json()["items"]
+    assert [(each["key"], len(each["steps"]), bool(each["fault"])) for each in listed] == [
+        ("bad", 0, True), ("order", 3, False)
+    ]  # fmt: skip
+    started = (await client.post("/api/v1/workflows/bad/start")).json()
+    ended = await client.until(started["instanceId"], "FAILED")
+    assert ended["error"]["code"] == "VALIDATION_ERROR"

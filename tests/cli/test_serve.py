@@ -109,6 +109,7 @@ def test_the_demo_does_its_work_and_exits(program: Command) -> None:
     assert "/login?token=" in ended.out
     assert "copy verified" in ended.out
     assert "as planned" in ended.out
+    assert "nobody objected" in ended.out
     assert "paid to Anna Becker, as a person has agreed" in ended.out
     assert "Traceback" not in ended.out + ended.err
 

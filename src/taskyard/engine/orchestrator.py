@@ -26,7 +26,9 @@ class WorkflowStep(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Workflow(msgspec.Struct, frozen=True, rename="camel"):
-    """A deployed process. `missing`: the definitions it asks for that nobody has registered yet."""
+    """A deployed process. `missing`: the definitions it asks for that nobody has registered yet; `fault`: why it cannot
+    be run at all.
+    """
 
     key: str
     engine: str
@@ -35,6 +37,7 @@ class Workflow(msgspec.Struct, frozen=True, rename="camel"):
     description: str = ""
     steps: list[WorkflowStep] = []
     missing: list[str] = []
+    fault: str | None = None
 
 
 class WorkflowInstance(msgspec.Struct, frozen=True, rename="camel"):

@@ -82,7 +82,7 @@ def show(key: _Key, engine: _Engine = "taskyard", app: YardName = None, as_json:
 
     def tell(workflow: dict[str, Any]) -> None:
         facts = [(name, workflow[name]) for name in ("key", "title", "description", "version", "engine")]
-        print_details([*facts, ("missing", ", ".join(workflow["missing"]) or None)])
+        print_details([*facts, ("missing", ", ".join(workflow["missing"]) or None), ("fault", workflow["fault"])])
         rows = [(step["stepId"], step["name"], step["type"], step["taskDefinitionId"]) for step in workflow["steps"]]
         print_table(["step", "name", "type", "task"], rows)
 

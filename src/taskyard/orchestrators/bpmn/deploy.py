@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ async def deploy(engine: Engine, source: str, about: Mapping[str, Any]) -> Kind:
     Somebody may have given a user task's definition a form and rules of its own: what is there stays. `about`: what
     else the process's definition is to say, such as its `inputSchema`. Raises ValidationFailed.
     """
-    model = known(source)
+    model = await asyncio.to_thread(known, source)
     given = {"title": model.name, "description": model.documentation, **about}
     process = parse_definition({**given, "key": model.key, "implementation": {"kind": "bpmn", "source": source}})
     steps = [*own_definitions(model)]
@@ -33,7 +34,7 @@ async def deploy(engine: Engine, source: str, about: Mapping[str, Any]) -> Kind:
 
 async def define_absent(engine: Engine, source: str) -> None:
     """Store those definitions of a process's own that are not there. Raises ValidationFailed."""
-    steps = [*own_definitions(known(source))]
+    steps = [*own_definitions(await asyncio.to_thread(known, source))]
     absent = await absent_among(engine, {each.key for each in steps})
     await define(engine, [each for each in steps if each.key in absent])
 

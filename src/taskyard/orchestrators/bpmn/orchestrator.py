@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from taskyard.domain.definition import Kind
 from taskyard.domain.json import detail, refusal
@@ -12,7 +15,7 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.orchestrator import OURS, Workflow, WorkflowInstance, WorkflowStep
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
-from taskyard.errors import NotFound
+from taskyard.errors import NotFound, ValidationFailed
 from taskyard.orchestrators.bpmn.executor import is_installed
 from taskyard.security.caller import Caller
 
@@ -56,14 +59,17 @@ class Bpmn:
         from taskyard.orchestrators.bpmn.deploy import missing
         from taskyard.orchestrators.bpmn.machine import known
 
-        model = known(kind.definition.implementation["source"])
+        told = kind.definition
+        plain = Workflow(told.key, OURS, kind.version, told.title, told.description)
+        try:
+            model = await asyncio.to_thread(known, told.implementation["source"])
+        except ValidationFailed as error:  # it was stored as any definition is, and nobody has looked at it
+            return replace(plain, fault=error.message)
         steps = [
             WorkflowStep(step.id, step.name, step.tag, None if step.is_computed else step.definition)
             for step in model.steps.values()
         ]
-        absent = await missing(self._engine, model)
-        told = kind.definition
-        return Workflow(told.key, OURS, kind.version, told.title, told.description, steps, absent)
+        return replace(plain, steps=steps, missing=await missing(self._engine, model))
 
 
 def _check_installed() -> None:
