@@ -18,10 +18,11 @@ from taskyard.domain.task import Task
 from taskyard.engine.assign import complete_open, fail_open
 from taskyard.engine.cancel import cancel
 from taskyard.engine.define import define, parse_definition, retire
+from taskyard.engine.events import latest_position
 from taskyard.engine.query import list_tasks
 from taskyard.engine.requeue import discard, requeue
 from taskyard.engine.why import why
-from taskyard.errors import ValidationFailed
+from taskyard.errors import Overloaded, ValidationFailed
 from taskyard.orchestrators.bpmn import service as service_module
 from taskyard.orchestrators.bpmn.deploy import deploy
 from taskyard.orchestrators.bpmn.service import Processes
@@ -346,6 +347,28 @@ async def test_a_state_that_cannot_be_read_holds_nobody_up(shop: Shop) -> None:
     assert await shop.engine.store.write_instance(InstanceWrite(row._replace(state=b"odd", due_at=0)))
     other = await shop.start(line(service("charge")), {"amount": 1})
     assert await other.result() == {"amount": 1, "charged": 2}
+
+
+async def test_after_a_store_that_refuses_nothing_is_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await shop.start(line(user("a"), service("charge")), {"amount": 1})
+    await complete_open(shop.engine, LOCAL, int((await shop.open(run))["a"].task_id), None)
+    await latest_position(shop.engine)
+
+    async def refuse_it(*_: Any) -> bool:
+        raise Overloaded("it is away", retry_after=1)
+
+    monkeypatch.setattr(shop.engine.store, "write_instance", refuse_it)
+    with pytest.raises(Overloaded):
+        await shop.world.yard.app.processes.turn()
+    monkeypatch.undo()
+    await shop.world.settle()
+    assert await run.result() == {"amount": 1, "charged": 2}
+
+
+async def test_an_assignee_that_is_no_name_fails_the_step(shop: Shop) -> None:
+    run = await shop.start(line(user("a", 'camunda:assignee="${boss}"')), {"boss": 5})
+    with pytest.raises(TaskFailed, match="the step 'a' failed"):
+        await run.result()
 
 
 async def test_what_no_engine_can_run_fails_for_good(shop: Shop) -> None:

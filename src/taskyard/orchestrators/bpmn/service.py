@@ -37,6 +37,7 @@ from taskyard.errors import (
     NotFound,
     Overloaded,
     PayloadTooLarge,
+    TaskyardError,
     ValidationFailed,
 )
 from taskyard.orchestrators.bpmn.executor import is_installed
@@ -86,13 +87,18 @@ class Processes:
             raise ConfigurationError("processes are under way, but SpiffWorkflow is not: pip install 'taskyard[bpmn]'")
         now = await store.now()
         if self._heard is None or now - self._swept_at >= _SWEEP_EVERY_US:
-            self._heard, self._swept_at = await latest_position(self._engine), now
+            heard = await latest_position(self._engine)
             await self._take_on(None)
+            self._heard, self._swept_at = heard, now
             return
-        for task_id in await self._hear(self._heard):
-            row = await store.instance(task_id)
-            if row is not None:
-                await self._guarded(row)
+        try:
+            for task_id in await self._hear(self._heard):
+                row = await store.instance(task_id)
+                if row is not None:
+                    await self._guarded(row)
+        except TaskyardError:
+            self._heard = None  # what was heard is not heard again, so all are looked at
+            raise
         await self._take_on(now)
 
     async def next_timer(self) -> int | None:
@@ -176,7 +182,7 @@ class Processes:
                 entry = await self._ask(look, step)
                 machine.tasks[token] = entry.id
                 entries.append(entry)
-            except (ValidationFailed, NotFound, PayloadTooLarge, ValueError) as error:
+            except (ValidationFailed, NotFound, PayloadTooLarge, ValueError, msgspec.ValidationError) as error:
                 told = getattr(error, "message", None) or str(error)
                 details = error.details if isinstance(error, ValidationFailed) else None
                 await asyncio.to_thread(machine.throw, token, TaskError("VALIDATION_ERROR", told, details))
