@@ -99,6 +99,8 @@ async def test_it_is_completed_by_hand_and_its_result_is_checked(client: Client)
     assert list(told(await act(client, ANN, task_id, "complete", output={}))) == ["/output/paid"]
     status, done = await act(client, ANN, task_id, "complete", output={"paid": True}, comment="by cheque")
     assert (status, done["task"]["status"], done["task"]["output"]) == (200, "COMPLETED", {"paid": True})
+    assert (await client.get(f"/api/v1/tasks/{task_id}", headers=ANN)).status_code == 200
+    assert (await client.get(f"/api/v1/tasks/{task_id}", headers=EVE)).status_code == 404
 
 
 async def test_it_is_given_up_with_what_it_failed_of(client: Client) -> None:
@@ -169,3 +171,20 @@ async def test_what_has_waited_for_an_answer_is_handed_over_when_that_is_a_failu
     assert (await act(client, ANN, task_id, "claim"))[0] == 200
     assert (await act(client, ANN, task_id, "repair", input={"iban": "DE2"}))[0] == 200
     assert (await dequeue(client))["input"] == {"iban": "DE2"}
+
+
+async def test_a_dead_letter_is_given_to_a_person_later(client: Client) -> None:
+    dead = await end_of(client, repair=None)
+    assert dead["status"] == "FAILED"
+    path, body = f"/api/v1/tasks/{dead['taskId']}/assign", {"assigneeId": "ann", "reason": "please look"}
+    assert (await client.post(path, json=body, headers=ANN)).status_code == 403
+    stale = await client.post(path, json=body | {"version": 1})
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "CONFLICT")
+    task = (await client.post(path, json=body)).json()
+    assert (task["status"], task["assigneeId"], task["error"]["code"]) == ("ASSIGNED", "ann", "UNKNOWN_IBAN")
+    events = (await client.get(f"/api/v1/tasks/{dead['taskId']}/events")).json()["items"]
+    assert (events[-1]["data"]["reason"], events[-1]["data"]["assigneeId"]) == ("please look", "ann")
+    assert (await form_of(client, dead["taskId"]))["repair"]["value"] == {"iban": "XX"}
+    assert (await act(client, BOB, dead["taskId"], "repair"))[0] == 404
+    assert (await act(client, ANN, dead["taskId"], "repair", input={"iban": "FR1"}))[0] == 200
+    assert (await dequeue(client))["input"] == {"iban": "FR1"}

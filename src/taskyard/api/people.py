@@ -15,14 +15,15 @@ from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.api.uploads import MULTIPART, read_file
 from taskyard.api.visibility import see
+from taskyard.domain.lifecycle import State
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.people.rights import Verb
 from taskyard.domain.task import Task, Time, tell, to_json
 from taskyard.engine.people import ending, verbs
 from taskyard.engine.people.holding import holding_of, permit
 from taskyard.engine.people.inbox import next_of
-from taskyard.engine.people.repair import rerun
-from taskyard.engine.query import Known
+from taskyard.engine.people.repair import rerun, take_up
+from taskyard.engine.query import Known, get_task
 from taskyard.engine.upload import save_upload
 from taskyard.errors import Conflict
 
@@ -132,12 +133,12 @@ async def release(call: Call) -> Response:
 
 @routes.add(f"{_V1}/assign", body=GIVE, answers={200: Task})
 async def assign(call: Call) -> Response:
-    """Give a task that nobody has to a person."""
+    """Give a task that nobody has to a person; one that has failed for good, so that they repair it."""
     task_id = await _mine(call, "assign")
     body = await call.body(GIVE)
-    return answer_task(
-        await verbs.assign(call.engine, call.caller, task_id, body.assignee_id, body.reason, body.version)
-    )
+    dead = (await get_task(call.engine, task_id)).status is State.FAILED
+    give = take_up if dead else verbs.assign
+    return answer_task(await give(call.engine, call.caller, task_id, body.assignee_id, body.reason, body.version))
 
 
 @internal.add("POST /api/internal/tasks/{taskId}/reassign", body=REASSIGNMENT, answers={200: Task})

@@ -36,8 +36,7 @@ def is_theirs(caller: Caller, task: Task) -> bool:
 
 def _was_theirs(caller: Caller, known: Known) -> bool:
     """Whether the caller has ended a person's task, or delegated it."""
-    if known.kind.definition.task_type != "MANUAL" and known.kind.definition.repair is None:
-        return False
-    place = known.facts.place
+    place, detail = known.facts.place, detail_of(known.facts.last)
     owner = None if place is None else read_sheet(place.sheet).owner
-    return caller.subject in (owner, detail_of(known.facts.last).by)
+    is_persons = known.kind.definition.task_type == "MANUAL" or detail.assignee_id is not None
+    return is_persons and caller.subject in (owner, detail.by)

@@ -223,6 +223,7 @@ class AsyncTaskyardClient(Exchange):
     resolve = _verb(people.resolve)
     reject = _verb(people.reject)
     comment = _verb(people.comment)
+    assign = _verb(people.assign)
     repair = _verb(people.repair)
     form = _verb(people.form)
 

@@ -56,6 +56,11 @@ def reject(task_id: str, reason: str) -> Talk[Task]:
     return (yield from _act(task_id, "reject", {"reason": reason}))
 
 
+def assign(task_id: str, assignee_id: str, reason: str | None = None) -> Talk[Task]:
+    """Give a task that nobody has to a person, or a dead letter, to be repaired. Raises Conflict, Forbidden."""
+    return (yield from _act(task_id, "assign", given(assignee_id=assignee_id, reason=reason)))
+
+
 def repair(task_id: str, new_input: Any = None, comment: str | None = None) -> Talk[Task]:
     """Have a task that failed run again, with a corrected input if one is given. Raises Conflict, Forbidden."""
     return (yield from _act(task_id, "repair", given(input=new_input, comment=comment)))

@@ -222,6 +222,7 @@ class TaskyardClient(Exchange):
     resolve = _verb(people.resolve)
     reject = _verb(people.reject)
     comment = _verb(people.comment)
+    assign = _verb(people.assign)
     repair = _verb(people.repair)
     form = _verb(people.form)
 

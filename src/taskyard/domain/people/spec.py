@@ -138,7 +138,7 @@ def work_of(definition: Definition) -> Manual:
     """What the definition says of its tasks when people have them."""
     if definition.kind == "manual":
         return read_manual(definition.implementation)
-    return Manual() if definition.repair is None else read_repair(definition.repair)
+    return Manual() if definition.task_type == "MANUAL" else read_repair(definition.repair or {})
 
 
 def manual_faults(manual: Manual) -> list[Detail]:

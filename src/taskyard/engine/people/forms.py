@@ -30,14 +30,14 @@ def tell_form(known: Known) -> dict[str, Any]:
     """The form of the task's own version, with the input it is about; where it is a repair, the input's form too."""
     definition = known.kind.definition
     about = document(asked_of(known.facts.body))
-    repair = None
-    if definition.repair is not None:
+    repair, work = None, work_of(definition)
+    if work.kind == "repair":
         repair = show(make_form(input_source(definition)), about)
         repair |= {"value": about["input"], "error": detail_of(known.facts.last).error}
     fields = input_fields(definition.input_schema, definition.ui_schema, about["input"])
     return show(make_form(output_source(definition)), about) | {
         "input": {"fields": fields, "value": about["input"]},
-        "ui": work_of(definition).ui,
+        "ui": work.ui,
         "repair": repair,
     }
 

@@ -10,14 +10,15 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
+from taskyard.contracts.records import Opened
 from taskyard.domain.definition import Kind
 from taskyard.domain.json import dumps
-from taskyard.domain.lifecycle import Outcome
+from taskyard.domain.lifecycle import Outcome, check_move
 from taskyard.domain.outcome import Failed, Result
 from taskyard.domain.people.document import asked_of
 from taskyard.domain.people.spec import work_of
 from taskyard.domain.settlement import Decision
-from taskyard.domain.task import Task
+from taskyard.domain.task import Task, state_of, version_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.people.forms import check_input
 from taskyard.engine.people.handing import hand_over
@@ -47,6 +48,33 @@ async def or_repair(
     reason = f"it has failed ({decision.error.code}) and is to be repaired"
     told = replace(handed, reason=f"{reason}; {handed.reason}" if handed.reason else reason)
     return told, decision._replace(outcome=Outcome.ASSIGNED)
+
+
+async def take_up(
+    engine: Engine, caller: Caller, task_id: int, user: str, reason: str | None = None, version: int | None = None
+) -> Task:
+    """Give a dead letter to a person, to be repaired; so is done whatever its version says of a repair.
+
+    Raises NotFound, IllegalTransition, Conflict; then nothing has changed.
+    """
+    known = await know_one(engine, task_id)
+    check_move("repair", state_of(known.facts.place, known.facts.last))
+    present = version_of(known.facts.place, known.facts.last)
+    if version not in (None, present):
+        raise Conflict(f"the task has changed: it is at version {present}, not {version}; read it again")
+    asked = asked_of(known.facts.body)
+    asked = asked._replace(extra=replace(asked.extra, assignee_type="USER", assignee_id=user))
+    handed = await hand_over(engine, engine.directory, known.kind, work_of(known.kind.definition), asked)
+    if isinstance(handed, Failed):
+        raise Conflict(f"task {task_id} cannot be handed over: {handed.error.message}")
+    whose = {"assigneeType": handed.assignee_type, "assigneeId": handed.assignee_id, "assigneeName": handed.assignee_id}
+    opened = Opened(
+        handed.assignee_type, handed.assignee_id, None, None, handed.due_at, handed.wake_at, handed.sheet,
+        handed.urgency,
+    )  # fmt: skip
+    if not await engine.store.take_up(task_id, opened, {"by": caller.subject, "reason": reason, **whose}):
+        raise Conflict(f"task {task_id} is no dead letter any more; read it again")
+    return await get_task(engine, task_id)
 
 
 async def rerun(

@@ -27,6 +27,7 @@ _HURRY = statement("hurry")
 _SETTLE_OPEN = statement("settle_open")
 _CHANGE_OPEN = statement("change_open")
 _RERUN = statement("rerun")
+_TAKE_UP = statement("take_up")
 
 _OPEN = (PlaceKind.ASSIGNED, PlaceKind.WAITING)
 _NOT_OPENED = Opened(*(None,) * len(Opened._fields))
@@ -116,6 +117,10 @@ class Moves(Base):
                 await self.admit([row["key"]] if row["key"] is not None else None)
                 return True
         return False
+
+    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any]) -> bool:
+        """See the contract."""
+        return await self.db.durable.row(_TAKE_UP, self.clock.moment, task_id, encode(body), *opened) is not None
 
     async def change_open(
         self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None

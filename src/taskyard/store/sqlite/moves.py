@@ -67,6 +67,12 @@ class Moves(Base):
         self.wake(Topic.READY, Topic.FEED)
         return moved
 
+    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any]) -> bool:
+        """See the contract."""
+        moved = await self.db.write(_take_up, task_id, opened, body, self.clock.now())
+        self.wake(Topic.FEED)
+        return moved
+
     async def change_open(
         self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
     ) -> bool:
@@ -300,6 +306,19 @@ def _settle_open(
     place(connection, ended, lane_id, now, now)
     tell(connection, [ended], now)
     slots.admit(connection, slots.release(connection, [task_id]))
+    return True
+
+
+def _take_up(connection: Connection, task_id: int, opened: Opened, body: dict[str, Any], now: int) -> bool:
+    row = connection.execute("DELETE FROM dead WHERE task_id = ? RETURNING attempt, lane_id", (task_id,)).fetchone()
+    if row is None:
+        return False
+    attempt, lane_id = row
+    handed = Settlement(0, task_id, attempt, Outcome.ASSIGNED, opened=opened)
+    place(connection, handed, lane_id, now, now)
+    at = sequence.line(attempt + 1, 0)
+    note(connection, task_id, at, now, EventType.ASSIGNED, body)
+    emit(connection, now, EventType.ASSIGNED, [(task_id, at)])
     return True
 
 

@@ -223,6 +223,14 @@ class StoreMachine(Hands):
 
     @some_task(PlaceKind.DEAD)
     @rule(pick=_PICKS)
+    def take_up(self, pick: int) -> None:
+        self.pass_time()
+        id_ = self.some_task(pick, PlaceKind.DEAD).id
+        taken = self.run(self.store.take_up(id_, Opened("USER", "ann"), {"by": "ada"}))
+        assert taken is self.model.take_up(id_, self.now)
+
+    @some_task(PlaceKind.DEAD)
+    @rule(pick=_PICKS)
     def discard(self, pick: int) -> None:
         id_ = self.some_task(pick, PlaceKind.DEAD).id
         moved = self.run(self.store.discard([id_], "ada", "no use"))

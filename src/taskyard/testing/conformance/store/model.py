@@ -174,6 +174,16 @@ class Model:
         self._begin_anew(task, now, new_input=new_input)
         return True
 
+    def take_up(self, id_: int, now: int) -> bool:
+        """From the dead letters to a person."""
+        task = self.tasks[id_]
+        if task.place is not PlaceKind.DEAD:
+            return False
+        task.failures, task.losses, task.changes = 0, 0, 0
+        task.move("repair", sequence.line(task.attempt + 1, 0))
+        task.go(PlaceKind.ASSIGNED, now)
+        return True
+
     def _begin_anew(self, task: ModelTask, now: int, *, new_input: bool) -> None:
         task.attempt, task.failures, task.losses = task.attempt + 1, 0, 0
         task.lane = task.lane._replace(queue=task.lane.home, solo=False)

@@ -222,6 +222,33 @@ class TestRepair(Suite):
         assert await bench.store.settle_open(id_, Settlement(0, 0, 0, Outcome.COMPLETED, by="ann"), None)
 
 
+class TestTakeUp(Suite):
+    """`take_up`."""
+
+    async def test_a_dead_letter_becomes_a_persons(self, bench: Bench) -> None:
+        held = await bench.running()
+        assert await bench.settle(held, Outcome.FAILED, failures=3, losses=1)
+        id_, body = held.task_id, {"by": "ada", "reason": "look"}
+        assert await bench.store.take_up(id_, Opened("USER", "ann", None, None, 5, 6, b"{}", 3), body)
+        place = await bench.place(id_)
+        assert (place.kind, place.attempt, place.failures, place.losses) == (PlaceKind.ASSIGNED, 1, 0, 0)
+        assert (place.assignee_id, place.due_at, place.sheet, place.urgency) == ("ann", 5, b"{}", 3)
+        (note,) = await bench.store.notes([id_])
+        assert (note.type, note.body, note.sequence) == (EventType.ASSIGNED, body, await bench.version(id_))
+        assert (await bench.events(id_))[-1] == (EventType.ASSIGNED, note.sequence)
+        assert (await bench.store.dead(5, None, None)).ids == []
+        assert await seen(bench, view="mine") == [id_]
+        assert await bench.store.rerun(id_, "ann", None, None, None)
+        assert (await bench.take_one()).task.attempt == 3
+
+    async def test_only_what_is_dead(self, bench: Bench) -> None:
+        gone = await bench.ended(Outcome.FAILED)
+        await bench.store.discard([gone], "ada", "no use")
+        for id_ in (gone, await bench.opened(), await bench.ended(), 5):
+            assert not await bench.store.take_up(id_, Opened("USER", "ann"), {})
+        assert await bench.state(gone) is State.FAILED
+
+
 class TestDirectory(Suite):
     """People and their groups."""
 
