@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from taskyard.domain.forms.form import Form
 from taskyard.domain.forms.judge import File, judge, judge_files, judge_outcome
 from taskyard.domain.forms.make import Source, make_form
-from taskyard.domain.forms.show import show
+from taskyard.domain.forms.show import input_fields, show
 
 ABOUT: dict[str, Any] = {"input": {"amount": 700, "code": "AB"}, "workflow": {}, "task": {"taskId": "1"}}
 
@@ -188,6 +188,20 @@ class TestShow:
         one = form(displayTemplate="{{ input.name }}")
         about = ABOUT | {"input": {"name": "{{ task.taskId }}<script>"}}
         assert show(one, about)["parts"][0]["text"] == "{{ task.taskId }}<script>"
+
+    def test_the_input_is_shown_with_its_schema_or_without(self) -> None:
+        schema = {"type": "object", "properties": {"n": {"type": "integer", "title": "Number"}}, "required": ["n"]}
+        (field,) = input_fields(schema, {"n": {"help": "how many"}}, {"n": 1})
+        assert (field["label"], field["help"], field["readOnly"], field["required"]) == (
+            "Number",
+            "how many",
+            True,
+            False,
+        )
+        told = [(field["key"], field["widget"]) for field in input_fields(None, None, {"a": "x", "b": True, "c": [1]})]
+        assert told == [("a", "text"), ("b", "checkbox"), ("c", "json")]
+        assert [field["key"] for field in input_fields(None, None, "text")] == [""]
+        assert input_fields(None, None, None) == []
 
     def test_sections_without_a_shown_field_are_left_out(self) -> None:
         section = {"title": "More", "fields": ["b"], "visibleIf": {"input.amount": {"min": 1000}}}

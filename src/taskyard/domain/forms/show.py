@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,11 +52,14 @@ class _Showing:
 
     def field(self, field: Object) -> Object | None:
         key, expression = field["key"], field.get("defaultFrom")
+        condition = self.form.conditions.get(key, ())
+        if expression is None and not condition:
+            return field
         told = {name: value for name, value in field.items() if name != "defaultFrom"}
         if expression is not None:
             found = self.attempt(key, "default", lambda: evaluate(expression, self.document))
             told |= {} if found is None else {"default": found}
-        return self.if_shown(key, self.form.conditions.get(key, ()), told)
+        return self.if_shown(key, condition, told)
 
     def action(self, action: Action, condition: Condition) -> Object | None:
         told = {"key": action.action_key, "label": action.label, "style": action.style, "verb": action.verb}
@@ -76,6 +80,8 @@ class _Showing:
 
         What a condition cannot tell is shown: else nobody could fill it in.
         """
+        if not condition:
+            return told
         left = self.attempt(name, "condition", lambda: (decide(condition, self.document),))
         if left == (None,):
             return None
@@ -92,11 +98,22 @@ class _Showing:
 
 def input_fields(schema: Object | None, hints: Object | None, value: Any) -> list[Object]:
     """The fields that show a task's input, which nobody can change; without a schema told from the value itself."""
-    if schema is None:
-        schema = (
-            {"properties": {k: _shape(each) for k, each in value.items()}} if isinstance(value, dict) else _shape(value)
-        )
-    return [field | {"readOnly": True, "required": False} for field in form_for(schema, hints)["fields"]]
+    if schema is not None:
+        return _read_only(msgspec.json.encode((schema, hints)))
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        schema = {"properties": {name: _shape(each) for name, each in value.items()}}
+    return _fixed(form_for(schema or _shape(value))["fields"])
+
+
+@lru_cache(maxsize=512)
+def _read_only(text: bytes) -> list[Object]:
+    return _fixed(form_for(*msgspec.json.decode(text))["fields"])
+
+
+def _fixed(fields: list[Object]) -> list[Object]:
+    return [field | {"readOnly": True, "required": False} for field in fields]
 
 
 def _shape(value: Any) -> Object:
