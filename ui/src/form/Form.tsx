@@ -6,6 +6,7 @@ import { Problem } from "@/parts/Problem"
 import { form as t } from "@/texts/form"
 import { Control } from "./Control"
 import { type Field, leaves, type Raw, type Raws } from "./field"
+import { shownFields } from "./shown"
 import { type Fault, rawsOf, readForm } from "./value"
 
 interface Given {
@@ -31,14 +32,15 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
   const [isBusy, setBusy] = useState(false)
   const element = useRef<HTMLFormElement>(null)
   const summary = useRef<HTMLDivElement>(null)
-  const made = json === null ? readForm(fields, raws) : readJson(json)
+  const shown = shownFields(fields, readForm(fields, raws).value)
+  const made = json === null ? readForm(shown, raws) : readJson(json)
   const faults = wasTried ? [...made.faults, ...served] : []
 
   const change = (pointer: string, raw: Raw) => {
     const next = { ...raws, [pointer]: raw }
     setRaws(next)
     setServed(served.filter(fault => !fault.path.startsWith(pointer)))
-    onChange?.(readForm(fields, next).value)
+    onChange?.(readForm(shownFields(fields, readForm(fields, next).value), next).value)
   }
   const submit = async (event: FormEvent) => {
     event.preventDefault()
@@ -90,7 +92,7 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
       ) : fields.length === 0 ? (
         <p className="quiet">{t.noFields}</p>
       ) : (
-        fields.map(field => (
+        shown.map(field => (
           <Control
             key={field.key}
             field={field}

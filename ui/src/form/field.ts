@@ -1,3 +1,5 @@
+import type { Clause } from "./shown"
+
 /** A field as the server describes it (`domain/forms/fields.py`). */
 export interface Field {
   key: string
@@ -23,6 +25,7 @@ export interface Field {
   multiple?: boolean
   nullable?: boolean
   readOnly?: boolean
+  visibleIf?: Clause[]
   fields?: Field[]
 }
 

@@ -121,21 +121,25 @@ interface WorkFormGiven {
 
 function WorkForm({ item, onFinish, onReject }: WorkFormGiven) {
   const fields = (item.form.fields ?? []) as unknown as Field[]
+  const parts = (item.form.parts ?? []) as unknown as { componentId: string; text: string | null }[]
   const draft = useDraft(item)
   return (
-    <Form fields={fields} initial={item.draft} prefix="/output" onSubmit={onFinish} onChange={draft.later}>
-      {isBusy => (
-        <>
-          <Button type="submit" look="primary" icon="check" disabled={isBusy}>
-            {isBusy ? t.completing : t.complete}
-          </Button>
-          {onReject && <Button onClick={onReject}>{t.reject}</Button>}
-          {item.actions.includes("draft") && fields.length > 0 && (
-            <Button onClick={() => void draft.now().then(() => notify(t.draftKept))}>{t.draft}</Button>
-          )}
-        </>
-      )}
-    </Form>
+    <>
+      {parts.map(part => part.text && <p key={part.componentId}>{part.text}</p>)}
+      <Form fields={fields} initial={item.draft} prefix="/output" onSubmit={onFinish} onChange={draft.later}>
+        {isBusy => (
+          <>
+            <Button type="submit" look="primary" icon="check" disabled={isBusy}>
+              {isBusy ? t.completing : t.complete}
+            </Button>
+            {onReject && <Button onClick={onReject}>{t.reject}</Button>}
+            {item.actions.includes("draft") && fields.length > 0 && (
+              <Button onClick={() => void draft.now().then(() => notify(t.draftKept))}>{t.draft}</Button>
+            )}
+          </>
+        )}
+      </Form>
+    </>
   )
 }
 
