@@ -20,6 +20,7 @@ from taskyard.engine.audit import Chain, Verdict, head_of, verify
 from taskyard.engine.define import define
 from taskyard.engine.events import latest_position
 from taskyard.engine.people import ending, verbs
+from taskyard.engine.people.repair import rerun
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
@@ -118,7 +119,14 @@ async def test_tasks_of_every_fate_are_as_they_were_sealed(yard: Taskyard) -> No
     async def parent(ctx: Context) -> int:
         return int(await ctx.run(flaky, {"fails": 0}))
 
+    mended = yard.register("mended", fail_at_zero, retry=0, repair={"assignment": {"type": "USER", "id": "ann"}})
+
     async with yard.worker(concurrency=8):
+        repaired = await mended.start(number=0)
+        await handed(yard, int(repaired.id))
+        await seal(yard)
+        await rerun(yard.engine, ANN, int(repaired.id), {"number": 1}, "a typing error")
+        assert await repaired.result() == 1
         runs = [await flaky.start(fails=0), await flaky.start(fails=1), await flaky.start(fails=9)]
         runs += [await spare.start(), await parent.start(), await flaky.options(delay=3600).start(fails=0)]
         cancelled = await flaky.start(fails=0)
@@ -136,6 +144,10 @@ async def test_tasks_of_every_fate_are_as_they_were_sealed(yard: Taskyard) -> No
         verdict = await look(yard)
         assert verdict.findings == []
         assert verdict.entries >= 25
+
+
+async def fail_at_zero(number: int) -> int:
+    return number // number
 
 
 async def _tried(yard: Taskyard, count: int) -> bool:

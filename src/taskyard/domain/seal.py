@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from taskyard.domain import sequence
-from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note
+from taskyard.domain.facts import AttemptFact, Body, Note
 from taskyard.domain.json import MAX_DEPTH, canonical, digest
 from taskyard.domain.lifecycle import EventType
 
@@ -24,7 +24,7 @@ _DEPTH: Final = MAX_DEPTH + 8
 
 class Known(NamedTuple):
     """What is known of one event: its task with the content hash of its definition, its attempt, its note, and in a
-    list the first input that a requeue has replaced (None: none has).
+    list its first input, where that was replaced later (None: it was not).
     """
 
     body: Body
@@ -46,13 +46,6 @@ def link(key: bytes, before: bytes, number: int, pos: int, entry: tuple[int, int
     """The seal of an entry (task, sequence, type, at) that stands for a fact, behind the seal before it."""
     head = b"".join(part.to_bytes(8, "big") for part in (number, pos, *entry))
     return hmac.digest(key, before + head + fact, "sha256")
-
-
-def first_input(notes: list[Note]) -> list[Any] | None:
-    """In a list what the task was first given, where a requeue has changed that; else None."""
-    ordered = sorted(notes, key=lambda note: note.sequence)
-    changes = [note.body[FORMER_INPUT] for note in ordered if FORMER_INPUT in note.body]
-    return changes[:1] or None
 
 
 def _content(type_: EventType, number: int, known: Known) -> Any:

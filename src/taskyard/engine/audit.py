@@ -10,7 +10,8 @@ from taskyard.contracts.audit import AuditRow
 from taskyard.domain import sequence
 from taskyard.domain.facts import Note
 from taskyard.domain.lifecycle import EventType
-from taskyard.domain.seal import BEGINNING, Known, fact_digest, first_input, link
+from taskyard.domain.seal import BEGINNING, Known, fact_digest, link
+from taskyard.domain.waiting import former_inputs
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import Reference, references_of
 from taskyard.engine.query import know
@@ -209,7 +210,18 @@ async def _known(engine: Engine, asked: Sequence[_Asked]) -> _Grounds:
     for note in await engine.store.notes(ids):
         notes[note.task_id].append(note)
     by_place = {(note.task_id, note.sequence): note for some in notes.values() for note in some}
-    return _Grounds(bodies, attempts, by_place, {task_id: first_input(some) for task_id, some in notes.items()})
+    inputs = {
+        task_id: await _first_input(engine, task_id, notes[task_id])
+        for task_id, one in bodies.items()
+        if one.facts.body.revision
+    }
+    return _Grounds(bodies, attempts, by_place, inputs)
+
+
+async def _first_input(engine: Engine, task_id: int, notes: Sequence[Note]) -> list[Any] | None:
+    """In a list what the task was first given, where that was replaced later; else None."""
+    given = former_inputs(await engine.store.attempts(task_id), notes)
+    return [given[min(given)]] if given else None
 
 
 def _digest_of(asked: _Asked, known: _Grounds) -> bytes | None:
