@@ -54,15 +54,15 @@ export const put = caller("put")
 export const patch = caller("patch")
 export const remove = caller("delete")
 
-function caller<M extends Method>(method: M) {
-  return <P extends PathsWith<M>>(
-    path: P,
-    given: Given<Operation<P, M>>,
-  ): Promise<Answer<Operation<P, M>>> => {
-    const { path: parameters, query, body, signal } = given as Loose
-    const address = root + fill(path, parameters ?? {}) + search(query ?? {})
-    return send(method, address, body, signal) as Promise<Answer<Operation<P, M>>>
-  }
+type Caller<M extends Method> = <P extends PathsWith<M>>(
+  path: P,
+  given: Given<Operation<P, M>>,
+) => Promise<Answer<Operation<P, M>>>
+
+function caller<M extends Method>(method: M): Caller<M> {
+  const call = (path: string, { path: parameters, query, body, signal }: Loose) =>
+    send(method, root + fill(path, parameters ?? {}) + search(query ?? {}), body, signal)
+  return call as unknown as Caller<M>
 }
 
 interface Loose {
