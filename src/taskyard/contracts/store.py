@@ -33,8 +33,6 @@ from taskyard.contracts.records import (
     Page,
     ProgressReport,
     QueueRow,
-    ScheduleRow,
-    ScheduleWrite,
     Settlement,
     Story,
     Topic,
@@ -43,6 +41,7 @@ from taskyard.contracts.records import (
     WorkerInfo,
     WorkerRow,
 )
+from taskyard.contracts.schedules import Schedules
 from taskyard.contracts.vault import Vault
 from taskyard.contracts.webhooks import Webhooks
 from taskyard.domain.definition import Definition, Kind
@@ -306,29 +305,6 @@ class Queues(Protocol):
 
     async def contention(self, task_id: int, holders: int) -> Contention | None:
         """What a task waits for, and up to so many `holders` of each slot; None when it is not parked."""
-
-
-class Schedules(Protocol):
-    """Schedules, and the tasks they start."""
-
-    async def write_schedules(self, writes: Sequence[ScheduleWrite]) -> dict[str, list[int]]:
-        """Store each schedule with its tasks if it still has the revision it was read with, all in one transaction.
-
-        The ids of those stored, each with its tasks; a task whose key is held is left out. Of the others nothing is
-        stored: they were changed, removed or made by somebody else meanwhile.
-        """
-
-    async def schedule(self, schedule_id: str) -> ScheduleRow | None:
-        """One schedule; None where there is none."""
-
-    async def schedules(self, limit: int, after: str) -> list[ScheduleRow]:
-        """The schedules whose ids come after (above) this one, by id."""
-
-    async def due_schedules(self, until: int, limit: int, after: tuple[int, str]) -> list[ScheduleRow]:
-        """Those due by then, after this (`due_at`, id), in that order."""
-
-    async def remove_schedule(self, schedule_id: str) -> bool:
-        """Forget a schedule; its tasks go on. False where there is none."""
 
 
 class Reading(Protocol):
