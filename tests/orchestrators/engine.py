@@ -43,6 +43,7 @@ class Asking:
     more: dict[str, Any] = field(default_factory=dict)
     ended: str | None = None
     suspended: bool = False
+    listed: bool = True
     said: Said = field(default_factory=list)
 
 
@@ -130,7 +131,9 @@ class StubEngine:
         if not id_:
             query = {name: values[0] for name, values in parse_qs(urlsplit(asked.target).query).items()}
             first, most = int(query["firstResult"]), int(query["maxResults"])
-            return [_user_task(each) for each in self.asking.values() if each.ended is None][first : first + most]
+            return [_user_task(each) for each in self.asking.values() if each.ended is None and each.listed][
+                first : first + most
+            ]
         asking = self.asking.get(id_)
         if asking is None or asking.ended is not None:
             # It really says 500 for a verb about a user task that it does not have.

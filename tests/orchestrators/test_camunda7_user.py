@@ -14,26 +14,30 @@ from taskyard.domain.outcome import TaskError
 from taskyard.domain.task import Task
 from taskyard.engine.assign import complete_open, fail_open
 from taskyard.engine.cancel import cancel
+from taskyard.engine.define import define, parse_definition
 from taskyard.engine.query import list_tasks
+from taskyard.engine.request import TaskRequest
+from taskyard.engine.submit import submit
 from taskyard.orchestrators import bridge
 from taskyard.orchestrators.camunda7 import user
 from taskyard.orchestrators.camunda7.client import Camunda
 from taskyard.orchestrators.camunda7.user import UserTasks
-from taskyard.security.caller import LOCAL
+from taskyard.security.caller import LOCAL, Caller
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from tests.orchestrators.engine import Asking, StubEngine
 from tests.promises.fixtures_b import calling, new_yard
-from tests.security.egress.receiver import answer, receiving
+from tests.security.egress.receiver import Receiver, answer, receiving
 from tests.support import eventually
 
 
 class Scene:
     """A yard that works, an engine, and the bridges between them."""
 
-    def __init__(self, yard: Taskyard, engine: StubEngine, camunda: Camunda) -> None:
+    def __init__(self, yard: Taskyard, engine: StubEngine, camunda: Camunda, receiver: Receiver) -> None:
         self.yard = yard
+        self.receiver = receiver
         self.engine = engine
         self.camunda = camunda
         self.bridges: list[UserTasks] = []
@@ -67,7 +71,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     engine, yard = StubEngine(), new_yard(tmp_path)
     egress = Egress(Guard(Rules.parse(["127.0.0.1"])))
     async with receiving(engine.serve) as receiver, yard.worker():
-        made = Scene(yard, engine, Camunda(f"http://127.0.0.1:{receiver.port}/engine-rest", egress))
+        made = Scene(yard, engine, Camunda(f"http://127.0.0.1:{receiver.port}/engine-rest", egress), receiver)
         yield made
         for each in made.bridges:
             await each.stop()
@@ -175,6 +179,24 @@ async def test_what_cannot_be_mirrored_holds_nobody_up(scene: Scene) -> None:
     scene.engine.ask("odd key")
     scene.engine.ask("approve")
     assert (await scene.asked()).step_id == "approve"
+
+
+async def test_nobody_ends_a_user_task_by_a_task_that_looks_like_its_own(scene: Scene) -> None:
+    asking = scene.engine.ask("approve", listed=False)
+    await define(scene.yard.engine, [parse_definition({"key": "trap", "implementation": {"kind": "manual"}})])
+    request = TaskRequest(task_definition_id="trap", tags=[user.TAG], metadata={"userTaskId": asking.id})
+    trap = await submit(scene.yard.engine, request, Caller("mallory", frozenset({"tasks:write"})))
+
+    async def assigned() -> bool:
+        return str((await scene.tasks())[0].status) == "ASSIGNED"
+
+    await eventually(assigned, within=20)
+    scene.bridge()
+    await eventually(lambda: len(scene.receiver.asked) > 2, within=20)
+    await complete_open(scene.yard.engine, LOCAL, trap.id, {"approved": True})
+    before = len(scene.receiver.asked)
+    await eventually(lambda: len(scene.receiver.asked) > before + 2, within=20)
+    assert (asking.ended, asking.said, scene.bridges[0].open) == (None, [], {})
 
 
 SOURCE = '<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"/>'

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
 import structlog
 
 from taskyard.contracts.records import Filter
 from taskyard.domain.camunda import MESSAGE_LENGTH, moment_of, value_of, variables_of
 from taskyard.domain.definition import Definition
+from taskyard.domain.facts import EMPTY_EXTRA, Extra
 from taskyard.domain.json import digest
 from taskyard.domain.lifecycle import FINAL, State
 from taskyard.domain.queue import TaskType
@@ -22,7 +24,7 @@ from taskyard.domain.task import Task, time_of
 from taskyard.engine.cancel import cancel
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine
-from taskyard.engine.query import get_tasks, list_tasks
+from taskyard.engine.query import get_tasks, know
 from taskyard.engine.request import Assignee, PriorityName, TaskRequest
 from taskyard.engine.submit import submit
 from taskyard.errors import CallFailed, IllegalTransition, NotFound, ValidationFailed
@@ -118,12 +120,19 @@ class UserTasks(Bridge):
             return (await define(self._engine, [made]))[0].definition
 
     async def _recall(self) -> None:
-        """Those that an earlier process has mirrored, for the engine may have ended them while nobody looked."""
+        """Those that an earlier process has mirrored, for the engine may have ended them while nobody looked.
+
+        Anybody may write the tag; nobody else may ask in the engine's own name.
+        """
         after: int | None = None
         while True:
-            page = await list_tasks(self._engine, Filter(status=_OPEN, tag=TAG), _AT_ONCE, after)
-            for task in page.items:
-                self.open.setdefault(str((task.metadata or {}).get("userTaskId")), int(task.task_id))
+            page = await self._engine.store.find(Filter(status=_OPEN, tag=TAG), _AT_ONCE, after)
+            for known in await know(self._engine, page.ids):
+                stored = known.facts.body.extra
+                extra = msgspec.json.decode(stored, type=Extra) if stored else EMPTY_EXTRA
+                id_ = (extra.metadata or {}).get("userTaskId")
+                if extra.caller == SYSTEM.subject and isinstance(id_, str):
+                    self.open.setdefault(id_, known.facts.body.id)
             after = page.next
             if after is None:
                 return
