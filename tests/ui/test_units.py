@@ -1,0 +1,36 @@
+"""The units of the browser interface: filters, forms, escapes, following; their tests stand beside them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from taskyard.interface.built import FOLDER, load_interface
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = re.compile(r"assets/([\w.-]+\.js)")
+IMPORT = re.compile(r"""(?:from|import)\s*"\./([\w.-]+\.js)\"""")
+
+
+def test_the_units_pass() -> None:
+    command = [sys.executable, str(ROOT / "ui" / "build.py"), "test"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "passed" in ended.stdout
+
+
+def test_what_a_page_loads_at_first_is_small() -> None:
+    """All scripts that the page of runs loads, as they are sent: at most 130 kB."""
+    interface = load_interface()
+    assert interface is not None
+    (runs,) = (path.name for path in (FOLDER / "assets").glob("RunsPage*.js"))
+    ahead, sizes = [runs, *SCRIPT.findall(interface.page("", None))], {}
+    while ahead:
+        name = ahead.pop()
+        asset = interface.asset(name)
+        assert asset is not None
+        if name not in sizes:
+            sizes[name] = len(asset.packed or asset.content)
+            ahead += IMPORT.findall(asset.content.decode())
+    assert 10 < len(sizes)
+    assert sum(sizes.values()) <= 130_000, sizes
