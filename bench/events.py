@@ -1,4 +1,4 @@
-"""`python -m bench.events [--tasks N] [--webhooks N]`: events on their way out, to brokers and by webhook.
+"""`python -m bench.events [--tasks N]`: events on their way out to brokers that it starts; what a broker away costs.
 
 A task has three events. The relay is measured by itself: from a feed that is there to the broker's acknowledgement.
 Of a broker that is away it measures what ten minutes cost, on a clock that is moved: a turn of the relay every 10 ms.
@@ -10,20 +10,18 @@ import argparse
 import asyncio
 import logging
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 from tests.connectors.far_sqs import REGION, FarSqs
 from tests.servers.brokers import KAFKA, SQS, SQS_ENVIRONMENT
 from tests.servers.program import running
 
-from bench.receivers import Figure, failing, misbehaving
+from bench import report
+from bench.report import Figure
 from taskyard import Taskyard
 from taskyard.calls.breakers import Circuit
 from taskyard.connectors.kafka import KafkaConnector, KafkaOptions
@@ -34,8 +32,6 @@ from taskyard.domain.window import BREAKER
 from taskyard.runtime.relay import READER, Relay
 from taskyard.settings import load
 from taskyard.testing.clock import ManualClock
-
-RESULTS = Path(__file__).with_name("results")
 
 
 class Nowhere:
@@ -170,35 +166,22 @@ async def outage(tasks: int, rounds: int) -> list[Figure]:
     ]
 
 
-async def all_figures(tasks: int, rounds: int, webhooks: int) -> list[Figure]:
-    """Everything, one after the other."""
-    found = await brokers(tasks) + await ten_minutes(tasks) + await outage(tasks, rounds)
-    for measure, count in ((misbehaving, 200), (failing, webhooks)):
-        with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder:
-            found += await measure(Path(folder), count)
-    return found
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.events")
     parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--webhooks", type=int, default=100_000)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    load_before = f"{os.getloadavg()[0]:.1f}"
-    found = asyncio.run(all_figures(options.tasks, options.rounds, options.webhooks))
-    lines = [f"| {title} | {value:,.1f} | {unit} |" for title, value, unit in found]
-    said = (
-        f"`python -m bench.events --tasks {options.tasks} --rounds {options.rounds} --webhooks {options.webhooks}`,"
-        f" {datetime.now(UTC):%Y-%m-%d}; on"
-        f" SQLite, Python {platform.python_version()}, {os.cpu_count()} cores for all, brokers too, load before it"
-        f" {load_before}."
-    )
-    table = "\n".join(["| | | |", "| --- | ---: | --- |", *lines])
-    (RESULTS / "events.md").write_text(f"# Events on their way out\n\n{said}\n\n{table}\n")
-    print(table)
+    command = f"python -m bench.events --tasks {options.tasks} --rounds {options.rounds}"
+    before = report.load()
+    found = asyncio.run(all_figures(options.tasks, options.rounds))
+    report.write("events", "Events on their way out", command, before, found)
+
+
+async def all_figures(tasks: int, rounds: int) -> list[Figure]:
+    """Everything, one after the other."""
+    return await brokers(tasks) + await ten_minutes(tasks) + await outage(tasks, rounds)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,20 @@
-"""Webhooks: many events to a receiver that fails now and then, and a good receiver among all that misbehave."""
+"""`python -m bench.receivers [--events N]`: webhooks to a receiver that fails now and then, and among bad ones."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import logging
+import tempfile
 import time
 from pathlib import Path
 
+import structlog
 from tests.webhooks.test_many import send_many
 from tests.webhooks.test_misbehaving import good_one, p99
 
-Figure = tuple[str, float, str]
+from bench import report
+from bench.report import Figure
 
 
 async def failing(folder: Path, events: int) -> list[Figure]:
@@ -31,3 +37,21 @@ async def misbehaving(folder: Path, count: int) -> list[Figure]:
         ("a good receiver alone, p99", 1000 * p99(alone), f"ms of {count} events, one every 5 ms"),
         ("a good receiver among 24 that misbehave, p99", 1000 * p99(beside), "ms; each event goes to all 25"),
     ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.receivers")
+    parser.add_argument("--events", type=int, default=100_000)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    before, found = report.load(), []
+    for measure, count in ((misbehaving, 200), (failing, options.events)):
+        with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder:
+            found += asyncio.run(measure(Path(folder), count))
+    command = f"python -m bench.receivers --events {options.events}"
+    report.write("receivers", "Webhooks to receivers that fail or misbehave", command, before, found)
+
+
+if __name__ == "__main__":
+    main()

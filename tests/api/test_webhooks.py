@@ -37,6 +37,8 @@ async def test_one_is_made_shown_changed_and_removed(client: Client) -> None:
     assert (await client.get("/api/v1/subscriptions")).json() == {"items": [made], "nextCursor": None}
     changed = await client.patch(path, json={"events": ["task.failed"], "enabled": False})
     assert (changed.status_code, changed.json()) == (200, {**made, "events": ["task.failed"], "enabled": False})
+    plain = await client.patch(path, json={"clientAuth": {}})
+    assert plain.json()["clientAuth"] == {"type": "none"}
     rotated = (await client.post(f"{path}/rotate", json={"overlap": 5})).json()
     assert rotated["secret"].startswith("whsec_")
     assert (await client.post(f"{path}/rotate")).status_code == 200
@@ -52,6 +54,9 @@ async def test_one_is_made_shown_changed_and_removed(client: Client) -> None:
         ({"url": "ftp://a.example"}, "/url"),
         ({"url": "http://127.0.0.1/"}, "/url"),
         ({"url": "http://169.254.169.254/latest"}, "/url"),
+        ({"url": "http://10.0.0.1/"}, "/url"),
+        ({"url": "http://[fe80::1]/"}, "/url"),
+        ({"url": "http://localhost:9000/"}, "/url"),
         ({"url": "http://user:pass@93.184.216.34/"}, "/url"),
         ({"events": []}, "/events"),
         ({"events": ["task.complete"]}, "/events/0"),

@@ -179,13 +179,14 @@ def merge_endpoint(endpoint: Endpoint, given: dict[str, Any]) -> Endpoint:
 
 def subscription_json(row: SubscriptionRow) -> dict[str, Any]:
     """A subscription as the contract's JSON, every field of it but its secrets."""
-    health = row.health
+    health, auth = row.health, row.endpoint.client_auth
     return {
         "subscriptionId": row.id,
         "owner": row.owner,
         "clientApp": row.app,
         "createdAt": iso(row.created_at),
         **msgspec.to_builtins(row.endpoint),
+        "clientAuth": {"type": auth.type, **msgspec.to_builtins(auth)},
         "enabled": is_enabled(row),
         "failingSince": iso(health.failing_since),
         "lastError": health.last_error,
