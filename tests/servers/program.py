@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.servers.watchdog import Watchdog
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def free_port() -> int:

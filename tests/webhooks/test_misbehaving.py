@@ -101,8 +101,10 @@ async def test_a_good_one_among_them_is_told_in_time(tmp_path: Path) -> None:
     assert grown < 50, grown
 
 
-async def good_one(folder: Path, count: int) -> tuple[list[float], list[float]]:
-    """In how many seconds a good receiver has each of so many events, alone and among all the others."""
+async def good_one(folder: Path, count: int, pace: float = 0.005) -> tuple[list[float], list[float]]:
+    """In how many seconds a good receiver has each of so many events, alone and among all the others; one event every
+    `pace` seconds.
+    """
     arrived: list[float] = []
 
     async def take(*_: Any) -> None:
@@ -111,15 +113,15 @@ async def good_one(folder: Path, count: int) -> tuple[list[float], list[float]]:
 
     async with office(folder) as post, receiving(take) as good, all_serving() as bad:
         await post.subscribe(f"http://127.0.0.1:{good.port}", "task.created")
-        alone = await _latencies(post, arrived, count)
+        alone = await _latencies(post, arrived, count, pace)
         assert len(bad) == 24
         for url in bad:
             await post.subscribe(url, "task.created")
-        return alone, await _latencies(post, arrived, count)
+        return alone, await _latencies(post, arrived, count, pace)
 
 
-async def _latencies(post: Post, arrived: list[float], count: int) -> list[float]:
-    """How long each of so many events took to the good one, one every 5 ms."""
+async def _latencies(post: Post, arrived: list[float], count: int, pace: float) -> list[float]:
+    """How long each of so many events took to the good one."""
     arrived.clear()
     begun = []
     for _ in range(count):
@@ -127,7 +129,7 @@ async def _latencies(post: Post, arrived: list[float], count: int) -> list[float
         await post.start()
         await post.plan()
         await post.dispatcher.look(fresh=False)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(pace)
     async with asyncio.timeout(20):
         while len(arrived) < count:
             await asyncio.sleep(0.005)
