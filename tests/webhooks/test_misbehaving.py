@@ -101,7 +101,7 @@ async def test_a_good_one_among_them_is_told_in_time(tmp_path: Path) -> None:
     assert grown < 50, grown
 
 
-async def good_one(folder: Path, count: int, pace: float = 0.005) -> tuple[list[float], list[float]]:
+async def good_one(folder: Path, count: int, pace: float = 0.02) -> tuple[list[float], list[float]]:
     """In how many seconds a good receiver has each of so many events, alone and among all the others; one event every
     `pace` seconds.
     """
