@@ -84,7 +84,7 @@ async def test_a_schedule_is_run_now_and_paused(house: House) -> None:
         row = page.locator("tbody tr", has_text="nightly")
         await expect(row).to_contain_text("0 3 * * *")
         await row.get_by_role("button", name="Run now").click()
-        await expect(page.get_by_text("Started")).to_be_visible()
+        await expect(page.locator(".toasts").get_by_text("Started")).to_be_visible()
         await row.get_by_role("button", name="Pause").click()
         await expect(row.get_by_text("Paused")).to_be_visible()
         await row.get_by_role("button", name="Resume").click()
