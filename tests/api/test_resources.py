@@ -324,3 +324,17 @@ def test_no_cell_is_a_formula() -> None:
 def test_xml_holds_any_name_and_text() -> None:
     text = export({"a b": "x\x00<y>", "ok": [True, None]}, "xml").decode()
     assert '<field name="a b">x\ufffd&lt;y&gt;</field><ok><item>true</item><item /></ok>' in text
+
+
+async def test_a_dry_run_tells_which_dead_letters_it_would_move_and_moves_none(working: Client) -> None:
+    dead = await working.create("broken")
+    await working.until(dead, "FAILED")
+    body = {"taskIds": [dead, "12345"], "dryRun": True}
+    for verb in ("requeue", "discard"):
+        told = await working.post(f"/api/v1/deadletters/{verb}", json=body)
+        assert told.json() == {"taskIds": [dead]}
+    listed = (await working.get("/api/v1/deadletters")).json()["items"]
+    assert [task["taskId"] for task in listed] == [dead]
+    done = await working.post("/api/v1/deadletters/discard", json={"taskIds": [dead]})
+    assert done.json() == {"taskIds": [dead]}
+    assert (await working.get("/api/v1/deadletters")).json()["items"] == []
