@@ -28,7 +28,7 @@ LOCKED_FROM = re.compile(r"https?://([^/\"]+)")
 @functools.cache
 def texts() -> dict[str, str]:
     """Every text file of the repository by its path."""
-    paths = [path for path in ROOT.iterdir() if path.is_file()]
+    paths = [path for path in ROOT.iterdir() if path.is_file() and path.name != ".git"]  # a worktree's
     for folder in FOLDERS:
         paths += [path for path in (ROOT / folder).rglob("*") if path.is_file() and not _MADE & set(path.parts)]
     return {
@@ -53,6 +53,10 @@ def modules(folder: Path) -> list[tuple[Path, list[ast.AST]]]:
     """The Python files below a folder, each with all nodes of its tree."""
     paths = sorted(folder.rglob("*.py"))
     return [(path, list(ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))))) for path in paths]
+
+
+def test_only_files_of_known_kinds_are_binary() -> None:
+    assert not [name for name, text in texts().items() if "\0" in text]
 
 
 def test_registries_are_named_in_the_lock_file_only() -> None:

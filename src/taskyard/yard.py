@@ -210,7 +210,7 @@ class Taskyard:
         *,
         cron: str | None = None,
         interval: float | None = None,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        input: Mapping[str, Any] | None = None,
         timezone: str = "UTC",
         jitter: float = 0,
         overlap: Overlap = "skip",
@@ -243,7 +243,7 @@ class Taskyard:
     async def start(
         self,
         key: str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        input: Mapping[str, Any] | None = None,
         **options: Unpack[StartOptions],
     ) -> Run[Any]:
         """Have a task run by its key; returns as soon as it is stored."""
@@ -256,7 +256,7 @@ class Taskyard:
     async def run(
         self,
         key: str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        input: Mapping[str, Any] | None = None,
         **options: Unpack[StartOptions],
     ) -> Any:
         """Have a task run by its key and wait for its result. Raises TaskFailed."""

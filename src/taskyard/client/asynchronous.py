@@ -165,11 +165,11 @@ class AsyncTaskyardClient(Exchange):
         await self.close()
 
     # ---- starting
-    async def start(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> AsyncClientRun:  # noqa: A002
+    async def start(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> AsyncClientRun:
         """Have a task run; `options` are fields of the create body in snake case, `cause` a pair."""
         return self._run(await self.carry_out(tasks.start(key, input, options)))
 
-    async def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:  # noqa: A002
+    async def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Have a task run and wait for its result. Raises TaskFailed."""
         return await (await self.start(key, input, **options)).result()
 

@@ -66,7 +66,7 @@ def requeue(
     task_ids: Sequence[str] | None = None,
     *,
     filter: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
-    input: Any = None,  # noqa: A002 - the public name
+    input: Any = None,
     rate_per_second: float | None = None,
     reason: str | None = None,
 ) -> Talk[list[str]]:

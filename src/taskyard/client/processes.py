@@ -30,7 +30,7 @@ def deploy_workflow(source: str, engine: str = "taskyard", **about: Any) -> Talk
 
 def start_workflow(
     key: str,
-    input: Any = None,  # noqa: A002 - the public name
+    input: Any = None,
     *,
     engine: str = "taskyard",
     correlation_id: str | None = None,

@@ -164,11 +164,11 @@ class TaskyardClient(Exchange):
         self.close()
 
     # ---- starting
-    def start(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> ClientRun:  # noqa: A002
+    def start(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> ClientRun:
         """Have a task run; `options` are fields of the create body in snake case, `cause` a pair."""
         return self._run(self.carry_out(tasks.start(key, input, options)))
 
-    def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:  # noqa: A002
+    def run(self, key: str, input: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """Have a task run and wait for its result. Raises TaskFailed."""
         return self.start(key, input, **options).result()
 

@@ -25,15 +25,15 @@ class Leased(Protocol):
     """What is known of a task under lease; both `Claimed` and `LostTask` are such."""
 
     @property
-    def task_id(self) -> int: ...  # noqa: D102
+    def task_id(self) -> int: ...  # noqa: D102 - its name says it
     @property
-    def attempt(self) -> int: ...  # noqa: D102
+    def attempt(self) -> int: ...  # noqa: D102 - its name says it
     @property
-    def lane_id(self) -> int: ...  # noqa: D102
+    def lane_id(self) -> int: ...  # noqa: D102 - its name says it
     @property
-    def failures(self) -> int: ...  # noqa: D102
+    def failures(self) -> int: ...  # noqa: D102 - its name says it
     @property
-    def losses(self) -> int: ...  # noqa: D102
+    def losses(self) -> int: ...  # noqa: D102 - its name says it
 
 
 def completed(claim_id: int, leased: Leased, run_ms: int, result: Completed, site: Site | None = None) -> Settlement:

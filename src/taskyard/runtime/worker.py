@@ -256,7 +256,7 @@ class Worker:
 
     async def _until_idle(self, until: float) -> None:
         """Wait for what runs."""
-        while time.monotonic() < until and self._desk.running:  # noqa: ASYNC110
+        while time.monotonic() < until and self._desk.running:  # noqa: ASYNC110 - it ends once a worker
             await asyncio.sleep(_DRAIN_TICK)
 
     async def _settle_the_rest(self, until: float) -> None:

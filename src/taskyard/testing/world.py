@@ -74,7 +74,7 @@ class World:
     async def run(
         self,
         task: TaskHandle[..., Any] | str,
-        input: Mapping[str, Any] | None = None,  # noqa: A002 - the public name
+        input: Mapping[str, Any] | None = None,
         **options: Unpack[StartOptions],
     ) -> Any:
         """A task's result, moving the clock over its delay, its retries and its subtasks'.

@@ -53,7 +53,7 @@ class Subtask(Protocol[R_co]):
 class Block(Protocol):
     """Runs a coroutine elsewhere and gives its result to a thread that waits. Raises TaskCanceled on a stop."""
 
-    def __call__(self, verb: Callable[[], Coroutine[Any, Any, T]]) -> T: ...  # noqa: D102
+    def __call__(self, verb: Callable[[], Coroutine[Any, Any, T]]) -> T: ...  # noqa: D102 - its name says it
 
 
 class Log:
@@ -226,7 +226,7 @@ class Context(Attempt):
     async def run(self, task: Subtask[R], input: Mapping[str, Any] | None = None) -> R: ...
     @overload
     async def run(self, task: str, input: Mapping[str, Any] | None = None) -> Any: ...
-    async def run(self, task: Subtask[Any] | str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+    async def run(self, task: Subtask[Any] | str, input: Mapping[str, Any] | None = None) -> Any:
         """A subtask's result, typed as its handler's. It runs once in this task's life, retries included."""
         return await self._run(task, input)
 
@@ -262,7 +262,7 @@ class BlockingContext(Attempt):
     def run(self, task: Subtask[R], input: Mapping[str, Any] | None = None) -> R: ...
     @overload
     def run(self, task: str, input: Mapping[str, Any] | None = None) -> Any: ...
-    def run(self, task: Subtask[Any] | str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+    def run(self, task: Subtask[Any] | str, input: Mapping[str, Any] | None = None) -> Any:
         """See `Context.run`."""
         return self._wait(lambda: self._run(task, input))
 

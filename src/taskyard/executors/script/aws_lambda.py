@@ -86,7 +86,7 @@ class LambdaTarget:
     async def standings(self) -> list[Standing]:
         """See the contract."""
         try:
-            import aiobotocore  # noqa: F401
+            import aiobotocore  # noqa: F401 - only whether it is there
         except ImportError:
             return [Standing(kind, "", "AWS's library", _MEND) for kind in sorted(self.kinds)]
         return [Standing(kind, self.name) for kind in sorted(self.kinds)]

@@ -49,7 +49,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._inner = inner
         self._socket: Any = inner.get_extra_info("socket")
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the signature is httpcore's
         head = _head.get()
         if head is None or head.left == float("inf"):
             return await self._inner.read(max_bytes, timeout)
@@ -57,7 +57,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         head.take(len(data))
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature is httpcore's
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:

@@ -72,7 +72,7 @@ async def compact(pool: Pool, span: Span, before: int) -> int:
     gone = 0
     for low, high in _pieces(span):
         gone += await pool.value(sql, low, high, before)
-    counts = [await pool.value(f"SELECT count(*) FROM taskyard.{table}{new.suffix}") for table in TABLES]  # noqa: S608
+    counts = [await pool.value(f"SELECT count(*) FROM taskyard.{table}{new.suffix}") for table in TABLES]
     await patiently(lambda: _exchange(pool, span, new, few=sum(counts) <= _FEW))
     await sweep_up(pool)
     return gone
@@ -83,7 +83,7 @@ async def _let_go(pool: Pool, span: Span, before: int) -> int:
     if not span.kept:
         return await compact(pool, span, before)
     pruned = await _delete(pool, span.suffix, before, span.high)
-    if await pool.value(f"SELECT count(*) FROM taskyard.task{span.suffix}") <= _FEW / len(TABLES):  # noqa: S608
+    if await pool.value(f"SELECT count(*) FROM taskyard.task{span.suffix}") <= _FEW / len(TABLES):
         pruned += await compact(pool, span, before)
     return pruned
 
@@ -119,7 +119,7 @@ async def _exchange(pool: Pool, old: Span, new: Span, *, few: bool) -> None:
             await attach(connection, new)
             return
         for table in TABLES:
-            moved = f"SELECT * FROM taskyard.{table}{new.suffix}"  # noqa: S608
+            moved = f"SELECT * FROM taskyard.{table}{new.suffix}"
             await connection.execute(f"INSERT INTO taskyard.{table} {moved}")
 
 
@@ -127,10 +127,10 @@ async def _catch_up(connection: asyncpg.Connection, old: Span, new: Span) -> Non
     await connection.execute(_CALLED_BACK.format(low=old.low, high=old.high, new=new.suffix))
     touched = _TOUCHED.format(low=old.low, high=old.high)
     for table, key in TABLES.items():
-        again = f"SELECT * FROM taskyard.{table}{old.suffix} WHERE {key} IN {touched}"  # noqa: S608
-        await connection.execute(f"DELETE FROM taskyard.{table}{new.suffix} WHERE {key} IN {touched}")  # noqa: S608
+        again = f"SELECT * FROM taskyard.{table}{old.suffix} WHERE {key} IN {touched}"
+        await connection.execute(f"DELETE FROM taskyard.{table}{new.suffix} WHERE {key} IN {touched}")
         await connection.execute(f"INSERT INTO taskyard.{table}{new.suffix} {again}")
-    await connection.execute(f"DELETE FROM taskyard.touched WHERE task_id IN {touched}")  # noqa: S608
+    await connection.execute(f"DELETE FROM taskyard.touched WHERE task_id IN {touched}")
 
 
 def _pieces(span: Span) -> Iterator[tuple[int, int]]:

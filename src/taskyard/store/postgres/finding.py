@@ -35,7 +35,7 @@ async def by_creation(run: Run, wanted: Filter, limit: int, after: int | None) -
         search.end_at(lead.low)
     where = " AND ".join(["true", *(fits(group) for group in search.groups if group is not lead.group)])
     searches = " UNION ALL ".join(f"({one.lead(search.window, where, limit + 1)})" for one in lead.group)
-    page = f"SELECT id FROM ({searches}) u GROUP BY id ORDER BY id DESC LIMIT {limit + 1}"  # noqa: S608
+    page = f"SELECT id FROM ({searches}) u GROUP BY id ORDER BY id DESC LIMIT {limit + 1}"
     ids = [row["id"] for row in await run(f"{search.head} {page}", *search.parameters)]
     return Page(ids[:limit], ids[limit - 1] if len(ids) > limit else lead.low)
 
@@ -55,7 +55,7 @@ async def by_start(run: Run, wanted: Filter, limit: int, after: int | None) -> P
         times.append(f">= {search.bind(low, 'bigint')}")
     where = " AND ".join([*began, *(f"s.at {time}" for time in times)])
     found = _starts(search, where, limit + 1) if few is None else _starts_of(search, few.group, where)
-    page = f"SELECT id, at FROM ({found}) u GROUP BY id, at ORDER BY at DESC, id DESC LIMIT {limit + 1}"  # noqa: S608
+    page = f"SELECT id, at FROM ({found}) u GROUP BY id, at ORDER BY at DESC, id DESC LIMIT {limit + 1}"
     rows = await run(f"{search.head} {page}", *search.parameters)
     ids = [row["id"] for row in rows[:limit]]
     return Page(ids, _position(**rows[limit - 1]) if len(rows) > limit else low and _position(low))
@@ -90,7 +90,7 @@ def _starts(search: Search, began: str, limit: int) -> str:
     """The latest starts of the tasks that fit."""
     where = " AND ".join(["t.id = s.task_id", search.window("t.id"), *map(fits, search.groups)])
     return " UNION ALL ".join(
-        f"(SELECT t.id, s.at FROM ({source}) s CROSS JOIN LATERAL "  # noqa: S608
+        f"(SELECT t.id, s.at FROM ({source}) s CROSS JOIN LATERAL "
         f"(SELECT t.id FROM taskyard.task t WHERE {where} OFFSET 0) t "
         f"WHERE {began} ORDER BY s.at DESC, s.task_id DESC LIMIT {limit})"
         for source in STARTS
@@ -102,7 +102,7 @@ def _starts_of(search: Search, few: Group, began: str) -> str:
     where = " AND ".join(["true", *(fits(group) for group in search.groups if group is not few)])
     chosen = " UNION ".join(f"({one.lead(search.window, where, _STEPS + 1)})" for one in few)
     return " UNION ALL ".join(
-        f"(SELECT s.task_id AS id, s.at FROM ({chosen}) c CROSS JOIN LATERAL "  # noqa: S608
+        f"(SELECT s.task_id AS id, s.at FROM ({chosen}) c CROSS JOIN LATERAL "
         f"({source} AND s.task_id = c.id OFFSET 0) s WHERE {began})"
         for source in STARTS
     )

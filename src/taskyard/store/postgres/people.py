@@ -149,17 +149,17 @@ def _inbox(wanted: InboxFilter, after: InboxRow | None) -> tuple[str, list[Any]]
     more = "".join(f" AND {condition}" for condition in conditions)
 
     def page(source: str) -> str:
-        rows = f"SELECT {key} AS key, task_id FROM taskyard.open WHERE {source}{more}"  # noqa: S608
+        rows = f"SELECT {key} AS key, task_id FROM taskyard.open WHERE {source}{more}"
         return f"{rows} ORDER BY {key}, task_id LIMIT $3::int"
 
     alone, shared = _VIEWS[wanted.view]
-    parts = [f"(SELECT * FROM ({page(source)}) o)" for source in alone]  # noqa: S608
+    parts = [f"(SELECT * FROM ({page(source)}) o)" for source in alone]
     groups = "SELECT o.* FROM unnest($2::text[]) AS g (name) CROSS JOIN LATERAL"
     parts += [f"({groups} ({page(source)}) o)" for source in shared]
     # All parameters have to be named, whichever view it is.
     named = "$1::text IS NOT NULL AND $2::text[] IS NOT NULL"
     union = " UNION ALL ".join(parts)
-    return f"SELECT key, task_id FROM ({union}) i WHERE {named} ORDER BY key, task_id LIMIT $3", values  # noqa: S608
+    return f"SELECT key, task_id FROM ({union}) i WHERE {named} ORDER BY key, task_id LIMIT $3", values
 
 
 def _conditions(wanted: InboxFilter, bind: Callable[[Any, str], str]) -> list[str]:

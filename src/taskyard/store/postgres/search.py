@@ -80,7 +80,7 @@ class Source(NamedTuple):
     def lead(self, window: Window, where: str, limit: int) -> str:
         """The newest of them in the window that fit."""
         return (
-            f"SELECT s.task_id AS id FROM ({self.query} AND {window('task_id')}) s CROSS JOIN LATERAL "  # noqa: S608
+            f"SELECT s.task_id AS id FROM ({self.query} AND {window('task_id')}) s CROSS JOIN LATERAL "
             f"(SELECT t.id FROM taskyard.task t WHERE t.id = s.task_id AND {where} OFFSET 0) t "
             f"ORDER BY s.task_id DESC LIMIT {limit}"
         )
@@ -88,7 +88,7 @@ class Source(NamedTuple):
     def low(self, window: Window, steps: int) -> str:
         """SQL for the id to which so many steps lead from the newest down; null where there are no more."""
         query = f"{self.walk or self.query} AND {window('task_id')}"
-        return f"(SELECT task_id FROM ({query}) s ORDER BY task_id DESC OFFSET {steps} LIMIT 1)"  # noqa: S608
+        return f"(SELECT task_id FROM ({query}) s ORDER BY task_id DESC OFFSET {steps} LIMIT 1)"
 
     def condition(self) -> str:
         """Whether the task `t` is one of them. OFFSET 0 has it looked up by its id, not all of them gathered."""
@@ -115,18 +115,18 @@ class Match(NamedTuple):
     def lead(self, window: Window, where: str, limit: int) -> str:
         """The newest of them in the window that fit, from the newest of each row."""
         return (
-            f"SELECT x.id FROM {self.rows} CROSS JOIN LATERAL (SELECT t.id FROM taskyard.task t "  # noqa: S608
+            f"SELECT x.id FROM {self.rows} CROSS JOIN LATERAL (SELECT t.id FROM taskyard.task t "
             f"WHERE {self.fits} AND {window('t.id')} AND {where} ORDER BY t.id DESC LIMIT {limit}) x"
         )
 
     def low(self, window: Window, steps: int) -> str:
         """As for a source; each row gets its share of the walk."""
-        query = f"SELECT t.id FROM taskyard.task t WHERE {self.fits} AND {window('t.id')}"  # noqa: S608
+        query = f"SELECT t.id FROM taskyard.task t WHERE {self.fits} AND {window('t.id')}"
         if self.ordered:
-            share = f"(SELECT greatest(1, {steps} / greatest(1, count(*))) FROM {self.rows})"  # noqa: S608
+            share = f"(SELECT greatest(1, {steps} / greatest(1, count(*))) FROM {self.rows})"
             last = f"{query} ORDER BY t.id DESC OFFSET {share} LIMIT 1"
-            return f"(SELECT max(x.id) FROM {self.rows} CROSS JOIN LATERAL ({last}) x)"  # noqa: S608
-        return f"(SELECT CASE WHEN count(*) > {steps} THEN {NOWHERE} END FROM ({query} LIMIT {steps + 1}) s)"  # noqa: S608
+            return f"(SELECT max(x.id) FROM {self.rows} CROSS JOIN LATERAL ({last}) x)"
+        return f"(SELECT CASE WHEN count(*) > {steps} THEN {NOWHERE} END FROM ({query} LIMIT {steps + 1}) s)"
 
     def condition(self) -> str:
         """Whether the task `t` is one of them."""
@@ -209,12 +209,12 @@ class Search:
     def _add_lists(self, wanted: Filter) -> None:
         if wanted.tag is not None:
             tag = self.bind(wanted.tag, "text")
-            own = Source(f"SELECT task_id FROM taskyard.tag WHERE tag = {tag}")  # noqa: S608
+            own = Source(f"SELECT task_id FROM taskyard.tag WHERE tag = {tag}")
             self.groups.append([own, _of_those(f"{tag} = ANY (tags)")])
         if wanted.assignee is not None:
             person = self.bind(wanted.assignee, "text")
-            assigned = f"SELECT task_id FROM taskyard.open WHERE assignee_id = {person}"  # noqa: S608
-            claimed = f"SELECT task_id FROM taskyard.open WHERE claimed_by = {person}"  # noqa: S608
+            assigned = f"SELECT task_id FROM taskyard.open WHERE assignee_id = {person}"
+            claimed = f"SELECT task_id FROM taskyard.open WHERE claimed_by = {person}"
             self.groups.append([Source(assigned), Source(claimed)])
 
     def _add_status(self, wanted: Filter) -> None:
@@ -254,14 +254,14 @@ class Search:
     def _add_starts(self, wanted: Filter) -> None:
         window = " AND ".join(self.between("at", wanted.started_after, wanted.started_before))
         if window:
-            queries = (f"SELECT task_id FROM ({query}) s WHERE {window}" for query in STARTS)  # noqa: S608
+            queries = (f"SELECT task_id FROM ({query}) s WHERE {window}" for query in STARTS)
             walks = (f"{_ENDED} true", None)
             self.groups.append([Source(query, walk) for query, walk in zip(queries, walks, strict=True)])
 
 
 def _of_those(condition: str) -> Match:
     """The tasks of the kinds that fit a condition."""
-    kinds = f"SELECT id FROM taskyard.kind WHERE {condition}"  # noqa: S608
+    kinds = f"SELECT id FROM taskyard.kind WHERE {condition}"
     return Match(f"({kinds}) AS k", "t.kind_id = k.id", f"t.kind_id IN ({kinds})", many=True)
 
 

@@ -81,8 +81,8 @@ def remove(folder: Path) -> None:
         return
     command = ["/bin/rm", "-rf", "--one-file-system", "--", str(folder)]
     if subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode:  # noqa: S603 - its name is ours
-        subprocess.run(["/bin/chmod", "-R", "u+rwx", str(folder)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603
-        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run(["/bin/chmod", "-R", "u+rwx", str(folder)], check=False, stderr=subprocess.DEVNULL)  # noqa: S603 - a folder of ours
+        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)  # noqa: S603 - a folder of ours
 
 
 def _locked(folder: Path) -> int:
