@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskyard.domain import dependencies
 from taskyard.domain.dependencies import Dependencies, dependencies_of, is_python
 from taskyard.errors import ValidationFailed
 
@@ -71,6 +73,14 @@ def test_what_is_no_name_with_versions_is_refused(kind: str, source: str, more: 
     with pytest.raises(ValidationFailed) as failed:
         of(kind, source, **more)
     assert failed.value.details[0]["path"] == path
+
+
+def test_of_many_beginnings_none_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    monkeypatch.setattr(dependencies, "_HEADER", SimpleNamespace(search=searched.append, finditer=searched.append))
+    with pytest.raises(ValidationFailed, match="more than one header"):
+        of("python", "# /// script\n" * 4000)
+    assert not searched
 
 
 @given(st.sampled_from(["python", "javascript", "python-lite"]), st.text(), st.text())

@@ -117,14 +117,15 @@ def _of_javascript(imports: Mapping[str, str], source: str) -> Dependencies | No
 
 def _header(source: str) -> dict[str, Any]:
     """What the header says; empty where there is none. Raises ValidationFailed."""
-    found = list(_HEADER.finditer(source))
-    if len(found) != len(_HEADER_BEGINS.findall(source)):
-        raise invalid(_SOURCE, "the header `# /// script` has no end; close it with a comment of /// alone", "pattern")
-    if not found:
+    beginnings = len(_HEADER_BEGINS.findall(source))
+    if not beginnings:
         return {}
-    if len(found) > 1:
+    if beginnings > 1:  # nor looked for further: from each of them it may be far to an end
         raise invalid(_SOURCE, "there is more than one header `# /// script`", "pattern")
-    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in found[0]["lines"].splitlines())
+    found = _HEADER.search(source)
+    if found is None:
+        raise invalid(_SOURCE, "the header `# /// script` has no end; close it with a comment of /// alone", "pattern")
+    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in found["lines"].splitlines())
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
