@@ -5,16 +5,19 @@ That the kernel takes processes in, ends them and lets the group go is tested in
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from tests.executors.sandbox.calls import TIERS_HERE, call, sandbox, value_of
+from tests.executors.sandbox.calls import TIERS_HERE, call, error_of, sandbox, value_of
 
 from taskyard.domain.resources import Resources
 from taskyard.errors import ConfigurationError
 from taskyard.executors.script.sandbox.cgroups import Cgroup, Cgroups
+from taskyard.executors.script.sandbox.launch import Plan, launch
+from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.testing.conformance.target import Heard
 
 
@@ -82,6 +85,45 @@ async def test_a_jail_is_put_into_a_group_of_its_own_before_its_code_runs(base: 
         assert [memory for _, memory in made] == [128, 128]
         assert all(made[0][0])
     assert names(base) == ["cgroup.controllers", "cgroup.subtree_control"]
+
+
+@pytest.mark.parametrize("tier", TIERS_HERE)
+async def test_a_jail_that_dies_while_it_is_made_is_told_nothing(base: Path, tier: str) -> None:
+    groups, held = Cgroups(base), []
+
+    class Watched(Cgroup):
+        def hold(self, pids: object, resources: Resources, processes: int) -> None:
+            held.append(pids)
+
+        def remove(self) -> bool:
+            (self.folder / "cgroup.kill").unlink(missing_ok=True)
+            return super().remove()
+
+    groups.make = lambda: Watched(Cgroups.make(groups).folder, ())  # type: ignore[method-assign]
+    async with sandbox([tier], cgroups=groups) as box:
+        await box.standings()
+        held.clear()
+        report = await box.run(call("python", "def main(i, c): return 1", memory_mb=1), Heard())
+    error = error_of(report)
+    assert (error.code, "the jail could not be made" in error.message) == ("SANDBOX_ERROR", True), error
+    assert not held
+
+
+async def test_a_request_for_a_jail_that_is_gone_reaches_nobody_else() -> None:
+    jail = Jail(launch(Plan(lambda _: ["/bin/true"], {}, b"")))
+    await jail.end()
+    mine = jail.started.stdin
+    reads, writes = os.pipe()
+    if mine not in (reads, writes):
+        os.dup2(writes, mine)  # the number is another's now
+    os.set_blocking(reads, False)
+    jail.begin(b"canary", Ears(print, print, print, print), 1000)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(BlockingIOError):
+        os.read(reads, 10)
+    for each in {reads, writes, mine}:
+        os.close(each)
 
 
 def names(folder: Path) -> list[str]:

@@ -122,6 +122,8 @@ async def _taken_in(jail: Jail, shape: Shape, group: Cgroup) -> None:
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for each in waits:
         each.cancel()
+    if not jail.usable:  # its number may be another's by now
+        return
     processes = process_limit(shape.engine, shape.resources)
     await asyncio.to_thread(lambda: group.hold(descendants(jail.started.pid), shape.resources, processes))
 

@@ -61,7 +61,9 @@ class Jail:
         return not self._exited and not self.killed_for
 
     def begin(self, request: bytes, ears: Ears, output_bytes: int, keep_stdout: int = 0) -> None:
-        """Tell it what to run. It may say `output_bytes` in all."""
+        """Tell it what to run. It may say `output_bytes` in all. One that has ended is told nothing."""
+        if self._exited:  # the number of its standard input may be another's by now
+            return
         self._ears, self._left = ears, output_bytes
         self._frames = FrameReader(output_bytes + 1024)
         self.stdout = Printed(lambda line: self._print("info", line), keep_stdout)
