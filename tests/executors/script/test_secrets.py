@@ -57,7 +57,7 @@ async def test_code_has_them_and_nobody_hears_them(tier: str, kind: str, secrets
             report = await run_with_secrets(box, asked, heard, secrets)
             if fails:
                 error = error_of(report)
-                assert (error.code, "failed with ***" in error.message) == ("EXECUTION_ERROR", True)
+                assert (error.code, "failed with ***" in f"{error}") == ("EXECUTION_ERROR", True)
             else:
                 assert value_of(report) == {"length": len(CANARY), "***": ["***"], "plain": "plain"}
             assert "printed ***" in heard.text
@@ -106,6 +106,48 @@ def test_what_the_operator_gives_wins_and_without_a_folder_there_are_no_others(t
 )
 def test_reports_are_masked_whole(report: Report, expected: Any) -> None:
     assert Mask([CANARY]).report(report) == expected
+
+
+LONG = "".join(f"{number:05}" for number in range(4_000))  # no part of it is in it twice
+
+
+@pytest.mark.parametrize("tier", TIERS_HERE)
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("shell", 'exec 2>/dev/null; printf %s "$LONG"; exit 1'),
+        ("shell", "printf 'x%.0s' $(seq 8100); echo \"$LONG\"; exit 1"),
+        ("shell", "printf 'x%.0s' $(seq 65000); echo \"$LONG\""),
+        ("shell", "echo \"${LONG}$(printf 'x%.0s' $(seq 4000))\"; exit 1"),
+        ("python", "import os\ndef main(i, c): raise ValueError('x' * 8000 + os.environ['LONG'])"),
+        ("python", "import os\ndef main(i, c):\n c.log.info('x' * 8000 + os.environ['LONG'])\n return 1"),
+    ],
+)
+async def test_no_part_of_one_is_left_where_text_is_cut(tier: str, kind: str, source: str) -> None:
+    heard = Heard()
+    async with sandbox([tier]) as box:
+        asked = call(kind, source, implementation={"env": {"LONG": {"secret": "long"}}})
+        report = await run_with_secrets(box, asked, heard, Secrets({"long": LONG}, None))
+    told = f"{report} {heard.lines}"
+    assert "***" in told
+    assert not [at for at in range(len(LONG) - 12) if LONG[at : at + 12] in told]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("retly-kept and", "*** and"),
+        ("and secretl", "and ***"),
+        ("a\nretly-kept\nsecretl", "a\n***\n***"),
+        ("exit code 1: …cretly-k", "exit code 1: …***"),
+        ("kept", "kept"),
+        ("a secret", "a ***"),
+        ("etly-k here", "etly-k here"),
+    ],
+)
+def test_of_one_that_was_cut_the_rest_is_hidden(text: str, expected: str) -> None:
+    assert Mask(["secretly-kept"]).said(text) == expected
+    assert Mask(["a" * 65_000]).said("a" * 8_000) == "***"
 
 
 def test_the_longest_goes_first() -> None:

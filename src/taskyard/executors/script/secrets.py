@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from taskyard.contracts.target import Call, Observer, Target
 from taskyard.domain.implementation import SCRIPT_KINDS, SECRET_NAME
 from taskyard.domain.outcome import Done, Failed, Report, TaskError
+from taskyard.executors.script.sandbox.text import CUT
 
 _LONGEST = 65_536
 _SHORTEST = 6
 _MASK = "***"
+_MAY_BE_CUT = 16_384
+_PIECES = re.compile(rf"[^\n{CUT}]+")
 
 
 class NoSecret(Exception):
@@ -80,13 +84,18 @@ class Mask:
 
     def value(self, value: Any) -> Any:
         """A JSON value without them, names included."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list):
-            return [self.value(item) for item in value]
-        if isinstance(value, dict):
-            return {self.text(name): self.value(item) for name, item in value.items()}
-        return value
+        return _changed(value, lambda text: self.said(text) if len(text) >= _MAY_BE_CUT else self.text(text))
+
+    def said(self, text: str) -> str:
+        """The text without them, nor what is left of them where one of its lines was cut."""
+        return _PIECES.sub(lambda found: self._uncut(found[0]), self.text(text))
+
+    def _uncut(self, line: str) -> str:
+        for part in self._parts:
+            if len(line) >= _SHORTEST and line in part:
+                return _MASK
+            line = _without_start_of(part, _without_end_of(part, line))
+        return line
 
     def report(self, report: Report) -> Report:
         """What is reported, without them."""
@@ -94,8 +103,8 @@ class Mask:
             return Done(self.value(report.value), tuple(self.value(list(report.warnings))), report.files)
         if isinstance(report, Failed):
             error = report.error
-            stack = None if error.stack_trace is None else self.text(error.stack_trace)
-            code, message, details = self.text(error.code), self.text(error.message), self.value(error.details)
+            stack = None if error.stack_trace is None else self.said(error.stack_trace)
+            code, message, details = self.text(error.code), self.said(error.message), _changed(error.details, self.said)
             return Failed(TaskError(code, message, details, stack, error.retryable), report.delay)
         return report
 
@@ -109,7 +118,38 @@ class _Masked:
         self.placed = observer.placed
 
     def log(self, level: str, text: str) -> None:
-        self._observer.log(level, self._mask.text(text))
+        self._observer.log(level, self._mask.said(text))
 
     def progress(self, current: float, total: float | None, action: str | None) -> None:
-        self._observer.progress(current, total, None if action is None else self._mask.text(action))
+        self._observer.progress(current, total, None if action is None else self._mask.said(action))
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with each text changed, names included."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_changed(item, change) for item in value]
+    if isinstance(value, dict):
+        return {change(name): _changed(item, change) for name, item in value.items()}
+    return value
+
+
+def _without_end_of(secret: str, line: str) -> str:
+    """The line without the end of a secret that it begins with."""
+    begins, at = line[:_SHORTEST], max(1, len(secret) - len(line))
+    while (at := secret.find(begins, at)) >= 0 and len(begins) == _SHORTEST:
+        if line.startswith(secret[at:]):
+            return _MASK + line[len(secret) - at :]
+        at += 1
+    return line
+
+
+def _without_start_of(secret: str, line: str) -> str:
+    """The line without the beginning of a secret that it ends with."""
+    ends, at = line[-_SHORTEST:], min(len(secret) - 1, len(line))
+    while (at := secret.rfind(ends, 0, at)) >= 0 and len(ends) == _SHORTEST:
+        if line.endswith(secret[: at + _SHORTEST]):
+            return line[: -at - _SHORTEST] + _MASK
+        at += _SHORTEST - 1
+    return line

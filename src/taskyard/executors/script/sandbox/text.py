@@ -9,6 +9,8 @@ from taskyard.domain.text import printable
 _LONGEST_LINE = 8_192
 _MOST_LINES = 10_000
 _TAIL = 4_096
+CUT = "…"
+"""Stands where a text goes on whose beginning was cut off."""
 
 
 class Printed:
@@ -32,7 +34,7 @@ class Printed:
             self._line(line)
         if len(self._rest) > _LONGEST_LINE:
             self._line(self._rest)
-            self._rest = b""
+            self._rest = CUT.encode()
 
     def close(self) -> None:
         """The last line may have no end."""
@@ -55,7 +57,7 @@ class Tail:
 
     def add(self, line: str) -> None:
         """One more line."""
-        line = line[-_TAIL:]
+        line = line if len(line) <= _TAIL else CUT + line[1 - _TAIL :]
         self._lines.append(line)
         self._size += len(line) + 1
         while self._size > _TAIL and len(self._lines) > 1:
