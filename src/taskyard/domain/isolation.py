@@ -9,7 +9,7 @@ TIERS = (BUBBLEWRAP, LANDLOCK)
 """The tiers that confine real processes, strongest first."""
 
 LEVELS = ("LOW", "MEDIUM", "HIGH")
-LEVEL_OF = {BUBBLEWRAP: "HIGH", LANDLOCK: "MEDIUM", EMULATED: "LOW", "kubernetes": "MEDIUM", "lambda": "HIGH"}
+LEVEL_OF = {BUBBLEWRAP: "HIGH", LANDLOCK: "MEDIUM", EMULATED: "LOW", "kubernetes": "MEDIUM", "lambda": "LOW"}
 """How much isolation each tier gives, and the places elsewhere that scripts can be sent to."""
 
 

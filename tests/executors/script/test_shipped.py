@@ -105,6 +105,16 @@ def test_the_same_runner_answers_lambda(capfd: pytest.CaptureFixture[str], monke
         assert (error.code, told in error.message) == (code, True), error
 
 
+def test_what_a_script_leaves_behind_ends_with_it(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", PATHS)
+    sent = shipped(call("shell", "(sleep 20; echo late) & echo 1 >$TASK_OUTPUT"), {"kind": "lambda"}, "lambda")
+    assert not isinstance(sent, Failed)
+    assert unframed(Done(runner_module.handler(json.loads(sent.input), None))) == Done(1)
+    assert "late" not in capfd.readouterr().out
+
+
 def test_the_token_of_all_attempts_is_sent_along() -> None:
     asked = call("python", "def main(i, c): return 1")
     sent = shipped(asked, {"kind": "kubernetes", "image": IMAGE}, "kubernetes")
@@ -117,6 +127,7 @@ def test_the_token_of_all_attempts_is_sent_along() -> None:
     ("more", "place"),
     [
         ({"implementation": {"isolation": "HIGH"}}, "kubernetes"),
+        ({"implementation": {"isolation": "MEDIUM"}}, "lambda"),
         ({"implementation": {"network": {"allow": ["example.com:443"]}}}, "lambda"),
         ({"files": {"1": UploadedFile("1")}}, "lambda"),
     ],

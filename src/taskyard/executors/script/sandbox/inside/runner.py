@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def run(told: dict[str, Any], say: Any) -> dict[str, Any]:
         process = subprocess.Popen(  # noqa: S603 - it is here to run what is not ours
             command(told["kind"], writes), stdin=subprocess.PIPE, stdout=writes if deno else subprocess.PIPE,
             stderr=subprocess.STDOUT if not deno else None, env=environment, cwd=home, pass_fds=(writes,),
+            start_new_session=True,
         )  # fmt: skip
         resource.prlimit(process.pid, resource.RLIMIT_CPU, (cpu, cpu + 1))
         os.close(writes)
@@ -67,7 +69,7 @@ def run(told: dict[str, Any], say: Any) -> dict[str, Any]:
 
 
 def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[dict[str, Any] | None, bytes]:
-    """Give it its request and hear it to its end: its last word, and the beginning of what it printed."""
+    """Give it its request, hear it to its end, and end its group: its last word, and the first of what it printed."""
     import threading
 
     kept = bytearray()
@@ -84,7 +86,11 @@ def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[dict[str
         except OSError:
             pass
 
-    threads = [threading.Thread(target=each, daemon=True) for each in (printed, ask)]
+    def ended() -> None:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        os.killpg(process.pid, signal.SIGKILL)  # what it has left behind holds our pipes, and would outlive its task
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (printed, ask, ended)]
     for thread in threads:
         thread.start()
     last: dict[str, Any] | None = None
