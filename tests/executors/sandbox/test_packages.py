@@ -13,6 +13,7 @@ from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, san
 from tests.servers.packages import PackageServer, packages
 
 from taskyard.executors.script.sandbox.packages import installing
+from taskyard.executors.script.sandbox.packages import store as store_module
 from taskyard.executors.script.sandbox.packages.packages import Origin
 from taskyard.executors.script.sandbox.packages.store import Store
 
@@ -222,6 +223,33 @@ def test_a_store_sweeps_what_the_dead_left(folder: Path) -> None:
         fcntl.flock(stream, fcntl.LOCK_SH)
         Store(folder, 4).open(for_all=False)
     assert (left.exists(), living.exists()) == (False, True)
+
+
+def test_who_dies_while_it_removes_breaks_no_lock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(store: Store, name: str) -> None:
+        with store.making() as (made, _):
+            (made / "packages").mkdir()
+            (made / "packages" / "data").write_bytes(b"x" * (1 << 20))
+            store.keep(made / "packages", name)
+
+    def dies(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    first = Store(folder, 1.5)
+    first.open(for_all=False)
+    install(first, "old")
+    first.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(store_module, "remove", dies)
+        with pytest.raises(KeyboardInterrupt):
+            install(Store(folder, 1.5), "new")
+    again = Store(folder, 1.5)
+    again.open(for_all=False)
+    assert again.hold("old") is None
+    install(again, "old")
+    assert again.hold("old")
+    again.close()
+    assert [each.name for each in folder.iterdir() if each.name != "wishes"] == ["old"]
 
 
 def test_an_installer_is_stopped(tmp_path: Path) -> None:

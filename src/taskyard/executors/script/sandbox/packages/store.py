@@ -17,7 +17,7 @@ from taskyard.executors.script.sandbox.folders import readable_by_all, remove
 from taskyard.executors.script.sandbox.packages.installing import PACKAGES, Uninstallable
 from taskyard.executors.script.sandbox.watch import folder_mb
 
-_NEW = "new-"
+_NEW, _GONE = "new-", "gone-"
 _HELD = ".held"
 
 
@@ -70,7 +70,7 @@ class Store:
             except OSError:
                 return False
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if not (folder / _HELD).exists():  # it was being removed
+            if not _is_at(folder / _HELD, descriptor):  # it was being removed
                 os.close(descriptor)
                 return False
             self._holding[name] = descriptor
@@ -86,9 +86,8 @@ class Store:
         try:
             yield folder, room
         finally:
+            self._discard(folder)
             os.close(held)
-            if folder.exists():
-                remove(folder)
 
     def keep(self, made: Path, name: str) -> None:
         """What was made, `packages` in a folder, is installed from now on; if another was quicker, theirs is."""
@@ -99,8 +98,8 @@ class Store:
         try:
             folder.rename(self.root / name)
         except OSError:
+            self._discard(folder)
             os.close(held)
-            remove(folder)
         else:
             self._holding[name] = held
 
@@ -122,12 +121,13 @@ class Store:
 
     def _make_room(self) -> float:
         """How many MiB are left, after the least lately used have gone, down to half. Raises Uninstallable."""
+        self._sweep()
         installed = sorted((each for each in self.root.iterdir() if each != self._wishes), key=_used_at)
         sizes = {each: folder_mb(each) for each in installed}
         for folder in installed:
             if sum(sizes.values()) <= self._most_mb / 2:
                 break
-            if _remove_unheld(folder):
+            if self._remove_unheld(folder):
                 del sizes[folder]
         room = self._most_mb - sum(sizes.values())
         if room <= 0:
@@ -135,9 +135,36 @@ class Store:
         return room
 
     def _sweep(self) -> None:
-        """Remove what those left behind who died while they installed."""
-        for folder in self.root.glob(f"{_NEW}*"):
-            _remove_unheld(folder)
+        """Remove what those left behind who died while they installed, or removed."""
+        for folder in self.root.iterdir():
+            if folder.name.startswith(_NEW):
+                self._remove_unheld(folder)
+            elif folder.name.startswith(_GONE):
+                remove(folder)
+
+    def _remove_unheld(self, folder: Path) -> bool:
+        """Remove the folder unless somebody holds it; one that cannot be held yet has just been made."""
+        try:
+            descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _is_at(folder / _HELD, descriptor) and self._discard(folder)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+
+    def _discard(self, folder: Path) -> bool:
+        """Take the folder away whole, then remove it: whoever dies in between leaves no part of it in its place."""
+        gone = self.root / f"{_GONE}{secrets.token_hex(8)}"
+        try:
+            folder.rename(gone)
+        except OSError:
+            return False
+        remove(gone)
+        return True
 
 
 def _held(folder: Path) -> int:
@@ -154,18 +181,9 @@ def _used_at(folder: Path) -> float:
         return 0.0
 
 
-def _remove_unheld(folder: Path) -> bool:
-    """Remove the folder unless somebody holds it; one that cannot be held yet has just been made."""
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the file at this path is the one that is open."""
     try:
-        descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CLOEXEC)
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        (folder / _HELD).unlink()
-        remove(folder)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
