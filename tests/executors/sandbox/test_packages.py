@@ -12,6 +12,7 @@ import pytest
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, sandbox, value_of
 from tests.servers.packages import PackageServer, packages
 
+from taskyard.domain.outcome import Failed
 from taskyard.executors.script.sandbox.packages import installing
 from taskyard.executors.script.sandbox.packages import store as store_module
 from taskyard.executors.script.sandbox.packages.packages import Origin
@@ -250,6 +251,44 @@ def test_who_dies_while_it_removes_breaks_no_lock(folder: Path, monkeypatch: pyt
     assert again.hold("old")
     again.close()
     assert [each.name for each in folder.iterdir() if each.name != "wishes"] == ["old"]
+
+
+async def test_packages_that_no_attempt_uses_make_room_for_others(origin: Origin, index: PackageServer) -> None:
+    for name in ("one", "two"):
+        index.add_wheel(name, "1", {f"{name}.py": f"word = {name!r}\nfilling = {'x' * (2 << 20)!r}\n"})
+    source = "import {0}\ndef main(input, ctx): return {0}.word"
+    one, two = (call("python", source.format(name), implementation={"dependencies": [name]}) for name in ("one", "two"))
+    async with sandbox(TIERS_HERE[-1:], origin=origin._replace(most_mb=5)) as box:
+        for asked, word in ((one, "one"), (two, "two"), (one, "one"), (one, "one")):
+            reports = [await box.run(asked, Heard())]
+            if isinstance(reports[0], Failed):  # it did not fit beside the other, which goes for the next
+                assert reports[0].error.retryable, reports
+                assert "others leave" in reports[0].error.message
+                reports.append(await box.run(asked, Heard()))
+            assert value_of(reports[-1]) == word
+            await box.standings()
+
+
+async def test_packages_in_use_stay_and_what_does_not_fit_beside_them_comes_back(
+    origin: Origin, index: PackageServer, folder: Path
+) -> None:
+    index.add_wheel("large", "1", {"large.py": "x = 1 #" + "x" * (3 << 20)})
+    large = call("python", "import large\ndef main(i, c): return 1", implementation={"dependencies": ["large"]})
+    using = Store(folder, 8)
+    using.open(for_all=True)
+    with using.making() as (made, _):
+        (made / "packages").mkdir()
+        (made / "packages" / "data").write_bytes(b"x" * (6 << 20))
+        assert using.keep(made / "packages", "used")
+    async with sandbox(TIERS_HERE[-1:], origin=origin._replace(most_mb=8)) as box:
+        for _ in range(2):
+            error = error_of(await box.run(large, Heard()))
+            assert (error.code, error.retryable, "others leave" in error.message) == ("SANDBOX_ERROR", True, True), (
+                error
+            )
+        using.release("used")
+        assert value_of(await box.run(large, Heard())) == 1
+    assert "used" not in installed(origin)
 
 
 def test_an_installer_is_stopped(tmp_path: Path) -> None:

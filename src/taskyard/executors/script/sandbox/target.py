@@ -21,7 +21,7 @@ from taskyard.executors.script.sandbox.engines import KINDS, Missing, with_netwo
 from taskyard.executors.script.sandbox.examine import Place, examine
 from taskyard.executors.script.sandbox.files import give
 from taskyard.executors.script.sandbox.folders import Folders, sweep
-from taskyard.executors.script.sandbox.jail import PROXY_SOCKET, Bind, Engine
+from taskyard.executors.script.sandbox.jail import PROXY_SOCKET, Bind
 from taskyard.executors.script.sandbox.launch import Launcher, launch
 from taskyard.executors.script.sandbox.packages.installing import Uninstallable
 from taskyard.executors.script.sandbox.packages.packages import Origin, Packages
@@ -71,8 +71,9 @@ class Sandbox:
         tier = place.standing.tier
         async with contextlib.AsyncExitStack() as stack:
             try:
-                engine, lock = await self._with_packages(call, tier, place.engine)
-                shape, told = await self._fitted(call, tier, engine, stack)
+                plain = Shape(tier, place.engine, _launched_with(call.resources))
+                shape, lock = await self._with_packages(call, plain, stack)
+                shape, told = await self._fitted(call, shape, stack)
                 observer.placed(tier, lock)
                 group = self._grouped(stack)
                 jail = await self._taken(shape)
@@ -83,11 +84,13 @@ class Sandbox:
             wall = min(call.resources.wall_seconds or math.inf, call.timeout)
             return await attempt(jail, shape, call, observer, wall, told, group)
 
-    async def _with_packages(self, call: Call, tier: str, engine: Engine) -> tuple[Engine, str]:
-        """The engine with the packages that the call depends on, and the hash of their lock. Raises _Refused."""
+    async def _with_packages(self, call: Call, shape: Shape, stack: contextlib.AsyncExitStack) -> tuple[Shape, str]:
+        """The shape with the packages that the call depends on, kept as long as the stack is open, and the hash of
+        their lock. Raises _Refused.
+        """
         try:
             wanted = dependencies_of(call.implementation)
-            installed = None if wanted is None else await self._packages.get(wanted, engine)
+            installed = None if wanted is None else await self._packages.get(wanted, shape.engine)
         except ValidationFailed as error:
             raise _Refused(Failed(TaskError("VALIDATION_ERROR", error.message, error.details))) from None
         except Uninstallable as error:
@@ -95,21 +98,23 @@ class Sandbox:
                 raise _Refused(Failed(TaskError("SANDBOX_ERROR", error.message, retryable=True))) from None
             raise _Refused(_unavailable(error.message, {})) from None
         if wanted is None or installed is None:
-            return engine, ""
-        return self._packages.shown(engine, wanted, installed, tier), installed.lock
+            return shape, ""
+        stack.callback(self._packages.release, installed)
+        engine = self._packages.shown(shape.engine, wanted, installed, shape.tier)
+        return shape._replace(engine=engine, packages_since=installed.since), installed.lock
 
     async def _fitted(
-        self, call: Call, tier: str, engine: Engine, stack: contextlib.AsyncExitStack
+        self, call: Call, shape: Shape, stack: contextlib.AsyncExitStack
     ) -> tuple[Shape, Mapping[str, dict[str, Any]]]:
-        """The shape of the jail, and what its program is told of its files; the stack lets go of them.
+        """The shape with the call's files, and what its program is told of them; the stack lets go of them.
 
         Raises _Refused.
         """
-        shape, told = Shape(tier, engine, _launched_with(call.resources)), NO_FILES
+        told = NO_FILES
         if call.files:
-            given = await asyncio.to_thread(give, call.files, tier, self._shared_folders)
+            given = await asyncio.to_thread(give, call.files, shape.tier, self._shared_folders)
             stack.callback(given.remove)
-            shape, told = shape._replace(engine=engine.reading(given.binds), binds=given.binds), given.told
+            shape, told = shape._replace(engine=shape.engine.reading(given.binds), binds=given.binds), given.told
         allowed = (call.implementation.get("network") or {}).get("allow")
         return (await self._reaching(shape, allowed, stack) if allowed else shape), told
 

@@ -31,12 +31,16 @@ _BWRAP = "install the package bubblewrap, and let users make namespaces (contain
 
 
 class Shape(NamedTuple):
-    """Jails that are alike: any of them can run what another can."""
+    """Jails that are alike: any of them can run what another can.
+
+    `packages_since`: when its packages were put where it sees them; a jail from before sees those that were removed.
+    """
 
     tier: str
     engine: Engine
     resources: Resources
     binds: tuple[Bind, ...] = ()
+    packages_since: int = 0
 
 
 def find_means() -> Means:

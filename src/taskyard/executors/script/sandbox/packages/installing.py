@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ PACKAGES = "packages"
 
 _SECONDS = 300
 _TIMED_OUT = 124
+_FILE_TOO_LARGE = (-signal.SIGXFSZ, 128 + signal.SIGXFSZ)
 _LOOK_SECONDS = 0.2
 _MIB = 1 << 20
 _LONGEST_MESSAGE = 2_000
@@ -35,6 +37,10 @@ class Uninstallable(Exception):
         super().__init__(message)
         self.message = message
         self.retryable = retryable
+
+
+class TooLarge(Uninstallable):
+    """They take more room than there is."""
 
 
 class Installer(NamedTuple):
@@ -62,6 +68,8 @@ class Installer(NamedTuple):
                 process.wait()
         if code == _TIMED_OUT:
             raise Uninstallable(f"installing took longer than {_SECONDS} s", retryable=True)
+        if code in _FILE_TOO_LARGE:
+            raise self._too_large()
         return code, _told(said.read_bytes())
 
     def _watched(self, process: subprocess.Popen[bytes]) -> int:
@@ -76,9 +84,10 @@ class Installer(NamedTuple):
     def check_size(self) -> None:
         """Raises Uninstallable where the folder is larger than it may be."""
         if folder_mb(self.folder) > self.most_mb:
-            raise Uninstallable(
-                f"the packages take more than {self.most_mb:g} MiB; TASKYARD_PACKAGES_MB sets the limit"
-            )
+            raise self._too_large()
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the packages take more than {self.most_mb:g} MiB; TASKYARD_PACKAGES_MB sets the limit")
 
 
 def take_back(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import threading
@@ -18,6 +19,8 @@ from taskyard.executors.script.sandbox.packages.installing import PACKAGES, Inst
 from taskyard.executors.script.sandbox.packages.store import Store
 
 NONE = "none"
+_HASH = "sha256:"
+_TRIES = 3
 INSIDE = "/jail/packages"
 Publish = Callable[[Path], Path]
 
@@ -36,10 +39,11 @@ class Origin(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """Packages that are there: their folder on this machine, and the hash of their lock."""
+    """Packages that are there: their folder on this machine, the hash of their lock, and when they were put there."""
 
     folder: Path
     lock: str
+    since: int
 
 
 class Packages:
@@ -52,10 +56,12 @@ class Packages:
         self._publish = publish
         self._store = Store(self._origin.folder, self._origin.most_mb)
         self._stop = threading.Event()
-        self._getting: dict[str, asyncio.Task[Installed]] = {}
+        self._getting: dict[str, asyncio.Task[str]] = {}
 
     async def get(self, wanted: Dependencies, engine: Engine) -> Installed | None:
-        """What is wanted, for this engine; None where that is no package. Raises Uninstallable.
+        """What is wanted, for this engine, kept until it is released; None where that is no package.
+
+        Raises Uninstallable.
 
         Who is cancelled meanwhile lets it go on.
         """
@@ -68,6 +74,21 @@ class Packages:
         if where == NONE:
             raise Uninstallable("no packages are installed here; the operator has set no index to get them from")
         wish = _digest(json.dumps([wanted, engine.name, engine.argv[0], where]))
+        for _ in range(_TRIES):
+            name = await self._got(wish, wanted, engine)
+            folder = self._store.hold(name)
+            if folder is not None:
+                packages = folder / PACKAGES
+                return Installed(packages, f"{_HASH}{name}", packages.stat().st_ctime_ns)
+            self._getting.pop(wish, None)  # it was removed meanwhile
+        raise Uninstallable("the packages were removed as soon as they were there", retryable=True)
+
+    def release(self, installed: Installed) -> None:
+        """Who got it does not need it any more."""
+        self._store.release(installed.lock.removeprefix(_HASH))
+
+    async def _got(self, wish: str, wanted: Dependencies, engine: Engine) -> str:
+        """The name of the lock that the wish leads to, installed a moment ago at least."""
         getting = self._getting.get(wish)
         if getting is None or (getting.done() and (getting.cancelled() or getting.exception() is not None)):
             getting = self._getting[wish] = asyncio.create_task(asyncio.to_thread(self._get, wish, wanted, engine))
@@ -90,18 +111,23 @@ class Packages:
         self._store.close()
         self._stop.clear()
 
-    def _get(self, wish: str, wanted: Dependencies, engine: Engine) -> Installed:
+    def _get(self, wish: str, wanted: Dependencies, engine: Engine) -> str:
         try:
-            self._store.open(for_all=self._publish is not None)
-            name = self._store.locked(wish) or self._made(wish, wanted, engine)
+            with contextlib.ExitStack() as held:
+                self._store.open(for_all=self._publish is not None)
+                name = self._store.locked(wish)
+                return name if self._has(name, held) else self._made(wish, wanted, engine, held)
         except OSError as error:
             raise Uninstallable(f"the packages cannot be kept: {error}", retryable=True) from error
-        folder = self._store.hold(name)
-        if folder is None:
-            raise Uninstallable("the packages were removed as soon as they were there", retryable=True)
-        return Installed(folder / PACKAGES, f"sha256:{name}")
 
-    def _made(self, wish: str, wanted: Dependencies, engine: Engine) -> str:
+    def _has(self, name: str, held: contextlib.ExitStack) -> bool:
+        """Whether it is installed, and then kept as long as the stack is open."""
+        if not name or self._store.hold(name) is None:
+            return False
+        held.callback(self._store.release, name)
+        return True
+
+    def _made(self, wish: str, wanted: Dependencies, engine: Engine, held: contextlib.ExitStack) -> str:
         """Install what is wanted; the name under which it is kept."""
         with self._store.making() as (folder, room):
             work = folder / "work"
@@ -111,15 +137,16 @@ class Packages:
             if engine.name == "deno":
                 environment |= npm.environment(self._origin.npm_registry, str(packages))
             installer = Installer(work, room, environment, self._stop)
-            name = self._installed(installer, wanted, engine)
-            if self._store.hold(name) is None:
+            name = self._installed(installer, wanted, engine, held)
+            if not self._has(name, held):
                 installer.check_size()
                 installing.take_back(packages)
-                self._store.keep(packages, name)
+                if self._store.keep(packages, name) is not None:
+                    held.callback(self._store.release, name)
             self._store.remember(wish, name)
         return name
 
-    def _installed(self, installer: Installer, wanted: Dependencies, engine: Engine) -> str:
+    def _installed(self, installer: Installer, wanted: Dependencies, engine: Engine, held: contextlib.ExitStack) -> str:
         """The name of the lock, with what it says in `packages`, where that is not kept already."""
         if engine.name == "deno":
             return _digest("npm", npm.install(installer, Path(engine.binds[0].outside), wanted).decode())
@@ -128,12 +155,12 @@ class Packages:
         index = self._origin.python_index
         lock = python.resolve(installer, uv, engine.argv[0], index, wanted)
         name = _digest("python", engine.argv[0], lock.decode())
-        if self._store.hold(name) is None:
+        if not self._has(name, held):
             python.install(installer, uv, engine.argv[0], index, lock)
         return name
 
 
-def _look_at(getting: asyncio.Task[Installed]) -> None:
+def _look_at(getting: asyncio.Task[str]) -> None:
     """Whoever waited for it may be gone, and with it the one who would have looked at its error."""
     if not getting.cancelled():
         getting.exception()

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taskyard.executors.script.sandbox.folders import readable_by_all, remove
-from taskyard.executors.script.sandbox.packages.installing import PACKAGES, Uninstallable
+from taskyard.executors.script.sandbox.packages.installing import PACKAGES, TooLarge, Uninstallable
 from taskyard.executors.script.sandbox.watch import folder_mb
 
 _NEW, _GONE = "new-", "gone-"
@@ -27,7 +27,8 @@ class Store:
     def __init__(self, root: Path, most_mb: float) -> None:
         self.root = root
         self._most_mb = most_mb
-        self._holding: dict[str, int] = {}
+        self._holding: dict[str, tuple[int, int]] = {}  # how often, and by which descriptor
+        self._crowded = False
         self._lock = threading.Lock()
 
     def open(self, *, for_all: bool) -> None:
@@ -45,36 +46,47 @@ class Store:
         self._sweep()
 
     def locked(self, wish: str) -> str:
-        """The lock that a wish was resolved to, if it was, and is installed."""
+        """The lock that a wish was resolved to, if it was."""
         try:
-            name = (self._wishes / wish).read_text()
+            return (self._wishes / wish).read_text()
         except OSError:
             return ""
-        return name if self.hold(name) else ""
 
     def hold(self, name: str) -> Path | None:
-        """The folder of what is installed under this name, kept for as long as this process lives."""
-        folder = self.root / name
+        """The folder of what is installed under this name, if it is; kept until it is released as often as held."""
         with self._lock:
-            if not self._is_held(name):
+            times, descriptor = self._holding.get(name, (0, -1))
+            if not times:
+                descriptor = self._opened(name)
+            if descriptor < 0:
                 return None
+            self._holding[name] = (times + 1, descriptor)
+        folder = self.root / name
         with contextlib.suppress(OSError):
             os.utime(folder / _HELD)
         return folder
 
-    def _is_held(self, name: str) -> bool:
-        folder = self.root / name
-        if name not in self._holding:
-            try:
-                descriptor = os.open(folder / _HELD, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return False
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if not _is_at(folder / _HELD, descriptor):  # it was being removed
+    def release(self, name: str) -> None:
+        """It may be removed, as far as this holder goes."""
+        with self._lock:
+            times, descriptor = self._holding.pop(name, (0, -1))
+            if times > 1:
+                self._holding[name] = (times - 1, descriptor)
+            elif times:
                 os.close(descriptor)
-                return False
-            self._holding[name] = descriptor
-        return True
+
+    def _opened(self, name: str) -> int:
+        """A descriptor that holds what is installed under this name; -1 where nothing is."""
+        held = self.root / name / _HELD
+        try:
+            descriptor = os.open(held, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return -1
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if _is_at(held, descriptor):
+            return descriptor
+        os.close(descriptor)  # it was being removed
+        return -1
 
     @contextlib.contextmanager
     def making(self) -> Iterator[tuple[Path, float]]:
@@ -85,12 +97,23 @@ class Store:
         held = _held(folder)
         try:
             yield folder, room
+        except TooLarge as error:
+            if room < self._most_mb:
+                self._crowded = True
+                raise Uninstallable(
+                    f"the packages do not fit the {room:.0f} MiB that others leave of TASKYARD_PACKAGES_MB",
+                    retryable=True,
+                ) from error
+            raise
         finally:
             self._discard(folder)
             os.close(held)
 
-    def keep(self, made: Path, name: str) -> None:
-        """What was made, `packages` in a folder, is installed from now on; if another was quicker, theirs is."""
+    def keep(self, made: Path, name: str) -> Path | None:
+        """What was made, `packages` in a folder, is installed from now on; if another was quicker, theirs is.
+
+        It is held, as by `hold`.
+        """
         folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
         folder.mkdir(mode=0o755)
         held = _held(folder)
@@ -99,9 +122,9 @@ class Store:
             folder.rename(self.root / name)
         except OSError:
             self._discard(folder)
-            os.close(held)
-        else:
-            self._holding[name] = held
+        kept = self.hold(name)
+        os.close(held)
+        return kept
 
     def remember(self, wish: str, name: str) -> None:
         """From now on the wish is resolved to this."""
@@ -111,21 +134,25 @@ class Store:
 
     def close(self) -> None:
         """Hold nothing any more."""
-        for descriptor in self._holding.values():
-            os.close(descriptor)
-        self._holding.clear()
+        with self._lock:
+            for _, descriptor in self._holding.values():
+                os.close(descriptor)
+            self._holding.clear()
 
     @property
     def _wishes(self) -> Path:
         return self.root / "wishes"
 
     def _make_room(self) -> float:
-        """How many MiB are left, after the least lately used have gone, down to half. Raises Uninstallable."""
+        """How many MiB are left, after the least lately used have gone, down to half, or to none where something did
+        not fit beside them. Raises Uninstallable.
+        """
+        most, self._crowded = 0 if self._crowded else self._most_mb / 2, False
         self._sweep()
         installed = sorted((each for each in self.root.iterdir() if each != self._wishes), key=_used_at)
         sizes = {each: folder_mb(each) for each in installed}
         for folder in installed:
-            if sum(sizes.values()) <= self._most_mb / 2:
+            if sum(sizes.values()) <= most:
                 break
             if self._remove_unheld(folder):
                 del sizes[folder]
