@@ -49,5 +49,5 @@ class Instances(Protocol):
     async def instances_of(self, task_ids: Sequence[int]) -> list[int]:
         """Which instances these tasks are, or are steps of."""
 
-    async def remove_instance(self, task_id: int) -> None:
-        """Forget an instance; its tasks stay."""
+    async def remove_instance(self, task_id: int, revision: int) -> bool:
+        """Forget an instance and its steps; its tasks stay. False where it has another revision by now, or is gone."""

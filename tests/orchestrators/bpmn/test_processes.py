@@ -15,6 +15,7 @@ from taskyard.contracts.records import Filter
 from taskyard.domain.definition import Definition
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.task import Task
+from taskyard.engine.answers import answer_waiting
 from taskyard.engine.assign import complete_open, fail_open
 from taskyard.engine.cancel import cancel
 from taskyard.engine.define import define, parse_definition, retire
@@ -253,6 +254,35 @@ async def test_a_failed_instance_begins_anew_when_it_is_requeued(shop: Shop) -> 
     await requeue(shop.engine, [int(run.id)], "ada", "mended", {"amount": 5})
     await shop.world.settle()
     assert [task.input for task in await shop.steps(run)] == [{"amount": 1}, {"amount": 5}]
+
+
+async def test_requeued_before_anybody_looked_it_leaves_no_step_of_the_attempt_before(shop: Shop) -> None:
+    run = await shop.start(line(user("a")))
+    assert await answer_waiting(shop.engine, int(run.id), None, TaskError("TIMEOUT", "too late", retryable=False))
+    await requeue(shop.engine, [int(run.id)], "ada", "again", None)
+    await shop.world.settle()
+    assert [str(task.status) for task in await shop.steps(run)] == ["CANCELED", "ASSIGNED"]
+
+
+async def test_who_was_too_late_to_end_an_attempt_leaves_the_next_alone(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await shop.start(line(user("a")))
+    await complete_open(shop.engine, LOCAL, int((await shop.open(run))["a"].task_id), None)
+    answered = service_module.answer_waiting
+
+    async def begin_again(*given: Any) -> Any:
+        told = await answered(*given)
+        row = await shop.engine.store.instance(int(run.id))
+        assert row is not None
+        assert await shop.engine.store.write_instance(InstanceWrite(row._replace(state=b"")))
+        monkeypatch.undo()
+        return told
+
+    monkeypatch.setattr(service_module, "answer_waiting", begin_again)
+    (row,) = await shop.engine.store.due_instances(None, 2, (-1, 0))
+    await shop.world.yard.app.processes._look(row)
+    assert await shop.left() == 1
 
 
 async def test_a_process_may_be_a_step_of_another(shop: Shop) -> None:

@@ -12,6 +12,7 @@ from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.outcome import Failed, Handed, Postponed, Report, TaskError
 from taskyard.engine.engine import Engine
 from taskyard.errors import ValidationFailed
+from taskyard.orchestrators.bpmn.withdrawal import task_ids, withdraw
 
 _AGAIN = 0.1
 
@@ -61,6 +62,7 @@ class BpmnExecutor:
         """What is kept of an earlier attempt, or of an instance that FAILED, is over."""
         store = self._engine.store
         left = await store.instance(task_id)
+        await withdraw(self._engine, task_ids(left.state if left else b""))
         fresh = Instance(task_id, b"", await store.now(), left.revision if left else 0)
         if not await store.write_instance(InstanceWrite(fresh)):
             return Postponed(_AGAIN, "another worker begins it as well")

@@ -8,7 +8,6 @@ feed, but only as a hint to look: what counts is how the tasks are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
@@ -24,7 +23,6 @@ from taskyard.domain.priority import Priority
 from taskyard.domain.schema import let_in
 from taskyard.domain.task import detail_of, state_of, time_of
 from taskyard.engine.answers import answer_waiting
-from taskyard.engine.cancel import cancel
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import latest_position
 from taskyard.engine.query import Known, join
@@ -32,7 +30,6 @@ from taskyard.engine.request import Assignee, PriorityName, TaskRequest
 from taskyard.engine.submit import draft_all
 from taskyard.errors import (
     ConfigurationError,
-    IllegalTransition,
     Maintenance,
     NotFound,
     Overloaded,
@@ -41,6 +38,7 @@ from taskyard.errors import (
     ValidationFailed,
 )
 from taskyard.orchestrators.bpmn.executor import is_installed
+from taskyard.orchestrators.bpmn.withdrawal import task_ids, withdraw
 from taskyard.orchestrators.bridge import OUR_CODES
 from taskyard.security.caller import SYSTEM
 
@@ -131,7 +129,7 @@ class Processes:
         except Exception:
             log.exception("an instance cannot go on now; it is looked at again", task=row.task_id)
             later = row._replace(due_at=await self._engine.store.now() + _LATER_US)
-            await self._engine.store.write_instance(InstanceWrite(later, (), _task_ids(row.state)))
+            await self._engine.store.write_instance(InstanceWrite(later, (), task_ids(row.state)))
 
     async def _look(self, row: Instance) -> None:
         look = await self._read(row)
@@ -146,7 +144,7 @@ class Processes:
         if machine.failure is not None or machine.completed:
             await self._finish(look)
             return
-        await self._withdraw(gone)
+        await withdraw(self._engine, gone)
         state = await asyncio.to_thread(machine.dump)
         if len(state) > _MOST_BYTES:
             machine.fail(TaskError("RESOURCE_LIMIT", f"its variables and tokens take {len(state)} bytes"))
@@ -205,26 +203,19 @@ class Processes:
 
     async def _finish(self, look: _Look) -> None:
         """The instance is over; who asked for it is told, and nothing more is kept of it."""
-        await self._withdraw(sorted(look.steps))
+        await withdraw(self._engine, sorted(look.steps))
         error, output = look.machine.failure, None
         if error is None:
             output = let_in(look.machine.variables, look.own.kind.definition.output_schema)
         else:
             error = msgspec.structs.replace(error, retryable=False)
         await answer_waiting(self._engine, look.row.task_id, output, error)
-        await self._engine.store.remove_instance(look.row.task_id)
+        await self._engine.store.remove_instance(look.row.task_id, look.row.revision)
 
     async def _clear(self, row: Instance) -> None:
         """An instance that was ended by somebody else needs its steps no more."""
-        await self._withdraw(_task_ids(row.state))
-        await self._engine.store.remove_instance(row.task_id)
-
-    async def _withdraw(self, task_ids: Sequence[int]) -> None:
-        for task_id in task_ids:
-            try:
-                await cancel(self._engine, task_id, SYSTEM.subject, "its process does not want it any more")
-            except (IllegalTransition, NotFound):
-                continue
+        await withdraw(self._engine, task_ids(row.state))
+        await self._engine.store.remove_instance(row.task_id, row.revision)
 
 
 def _ended(token: str, facts: Facts | None, now: int) -> Ended | None:
@@ -243,17 +234,6 @@ def _ended(token: str, facts: Facts | None, now: int) -> Ended | None:
     error = msgspec.convert(detail_of(last).error or {"code": "EXECUTION_ERROR", "message": "it failed"}, TaskError)
     is_dead = facts.place is not None and facts.place.kind is PlaceKind.DEAD
     return Ended(token, last.finished_at, error=error, held=is_dead and error.code in OUR_CODES)
-
-
-def _task_ids(state: bytes) -> list[int]:
-    if not state:
-        return []
-    from taskyard.orchestrators.bpmn.machine import tasks_in
-
-    try:
-        return tasks_in(state)
-    except msgspec.MsgspecError:
-        return []  # it cannot be read, and so nothing goes on
 
 
 def _variables(value: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _OF = (
     "SELECT task_id FROM taskyard.instance WHERE task_id = ANY ($1::bigint[]) "
     "UNION SELECT instance FROM taskyard.instance_step WHERE task_id = ANY ($1::bigint[]) ORDER BY 1"
 )
-_REMOVE = "DELETE FROM taskyard.instance WHERE task_id = $1"
+_REMOVE = "DELETE FROM taskyard.instance WHERE task_id = $1 AND revision = $2 RETURNING true"
 
 
 class Instances(Submission):
@@ -63,8 +63,10 @@ class Instances(Submission):
         """See the contract."""
         return [row["task_id"] for row in await self.db.relaxed.fetch(_OF, list(task_ids))]
 
-    async def remove_instance(self, task_id: int) -> None:
+    async def remove_instance(self, task_id: int, revision: int) -> bool:
         """See the contract."""
         async with self.db.durable.transaction() as connection:
-            await connection.execute(_FORGET_STEPS, task_id)
-            await connection.execute(_REMOVE, task_id)
+            gone = bool(await connection.fetchval(_REMOVE, task_id, revision))
+            if gone:
+                await connection.execute(_FORGET_STEPS, task_id)
+        return gone

@@ -13,6 +13,8 @@ from taskyard.store.sqlite.submission import insert
 _ROW = "SELECT task_id, state, due_at, revision FROM instance"
 _MAKE = "INSERT INTO instance (due_at, state, task_id, revision) VALUES (?, ?, ?, 1) ON CONFLICT DO NOTHING"
 _CHANGE = "UPDATE instance SET due_at = ?, state = ?, revision = revision + 1 WHERE task_id = ? AND revision = ?"
+_REMOVE = "DELETE FROM instance WHERE task_id = ? AND revision = ?"
+_FORGET_STEPS = "DELETE FROM instance_step WHERE instance = ?"
 _OF = (
     "SELECT task_id FROM instance WHERE task_id IN (SELECT value FROM json_each(?1)) "
     "UNION SELECT instance FROM instance_step WHERE task_id IN (SELECT value FROM json_each(?1)) ORDER BY 1"
@@ -47,14 +49,16 @@ class Instances(Base):
 
         return await self.db.read(run)
 
-    async def remove_instance(self, task_id: int) -> None:
+    async def remove_instance(self, task_id: int, revision: int) -> bool:
         """See the contract."""
 
-        def run(connection: Connection) -> None:
-            connection.execute("DELETE FROM instance_step WHERE instance = ?", (task_id,))
-            connection.execute("DELETE FROM instance WHERE task_id = ?", (task_id,))
+        def run(connection: Connection) -> bool:
+            gone = connection.execute(_REMOVE, (task_id, revision)).rowcount > 0
+            if gone:
+                connection.execute(_FORGET_STEPS, (task_id,))
+            return gone
 
-        await self.db.write(run)
+        return await self.db.write(run)
 
 
 def _rows(connection: Connection, where: str, parameters: Sequence[Any]) -> list[Instance]:
@@ -67,7 +71,7 @@ def _write(connection: Connection, write: InstanceWrite, now: int) -> bool:
     changed = connection.execute(*((_CHANGE, (*content, revision)) if revision else (_MAKE, content)))
     if changed.rowcount == 0:
         return False
-    connection.execute("DELETE FROM instance_step WHERE instance = ?", (task_id,))
+    connection.execute(_FORGET_STEPS, (task_id,))
     connection.executemany(
         "INSERT INTO instance_step (task_id, instance) VALUES (?, ?)", [(step, task_id) for step in write.steps]
     )

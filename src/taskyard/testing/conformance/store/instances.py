@@ -68,8 +68,15 @@ class TestInstances(Suite):
         assert await store.instances_of([]) == []
 
     async def test_what_is_removed_is_gone(self, store: Store) -> None:
-        await stored(store, 7, steps=(11,))
-        await store.remove_instance(7)
-        await store.remove_instance(7)
+        seen = await stored(store, 7, steps=(11,))
+        assert await store.remove_instance(7, seen.revision)
+        assert not await store.remove_instance(7, seen.revision)
         assert await store.instance(7) is None
         assert await store.instances_of([7, 11]) == []
+
+    async def test_what_has_moved_on_meanwhile_is_not_removed(self, store: Store) -> None:
+        seen = await stored(store, 7, steps=(11,))
+        assert await store.write_instance(InstanceWrite(seen, steps=[12]))
+        assert not await store.remove_instance(7, seen.revision)
+        assert await store.instances_of([7, 12]) == [7]
+        assert await store.remove_instance(7, seen.revision + 1)
