@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from standardwebhooks import Webhook
 
+from taskyard.calls.together import together
 from taskyard.contracts.connector import Away, Message, Received, Refusal
 from taskyard.errors import CallFailed, EgressRefused
 from taskyard.security.egress.client import Egress, Limits
 
 _CALLS = 20
 _LIMITS = Limits(connect=5.0, read=15.0, total=20.0, max_bytes=64 * 1024)
-_SICK = frozenset({408, 425, 429})
+_SICK = frozenset({401, 403, 404, 405, 407, 408, 425, 429})
+"""What the address or our credential is to blame for, or the moment, rather than the event."""
 
 
 class HttpOptions(NamedTuple):
@@ -40,13 +42,7 @@ class HttpConnector:
 
     async def publish(self, messages: Sequence[Message]) -> list[Refusal | None]:
         """See the contract."""
-        calls = asyncio.Semaphore(_CALLS)
-
-        async def post(message: Message) -> Refusal | None:
-            async with calls:
-                return await self._post(message)
-
-        return await asyncio.gather(*(post(message) for message in messages))
+        return await together([partial(self._post, message) for message in messages], _CALLS)
 
     async def receive(self) -> list[Received]:
         """Nothing: events come in at our own address."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from taskyard.calls.together import together
 from taskyard.connectors.sqs.options import AT_ONCE, reaching, told
 from taskyard.contracts.connector import Message, Refusal
 
@@ -27,18 +28,16 @@ _REFUSED = frozenset(
 
 async def send(client: Any, queue: str, messages: Sequence[Message]) -> list[Refusal | None]:
     """As `Connector.publish`. A batch that is refused as one is sent again one by one."""
-    calls = asyncio.Semaphore(_CALLS)
 
     async def send_batch(batch: Sequence[Message]) -> list[Refusal | None]:
         if len(batch[0].body) + _ATTRIBUTE_BYTES > _LARGEST:  # alone, as it is over a batch's size
             return [Refusal(f"the message has {len(batch[0].body)} bytes, more than SQS takes")]
-        async with calls:
-            answers = await _send_batch(client, queue, batch)
+        answers = await _send_batch(client, queue, batch)
         if answers is None:
             return [answer for one in batch for answer in await send_batch([one])]
         return answers
 
-    answers = await asyncio.gather(*(send_batch(batch) for batch in batches(messages)))
+    answers = await together([partial(send_batch, batch) for batch in batches(messages)], _CALLS)
     return [answer for batch in answers for answer in batch]
 
 
