@@ -37,8 +37,8 @@ class EgressRefused(ValidationFailed):
 class CallFailed(TaskyardError):
     """Another system could not be reached, or did not give a usable answer.
 
-    `reason` is `connect`, `timeout`, `too-large`, `body`, `redirect` or a caller's own; `retryable` tells whether the
-    same call may succeed later.
+    `reason` is `connect` (nothing was sent), `broken` (the connection was, on the way), `timeout`, `too-large`, `body`,
+    `redirect` or a caller's own; `retryable` tells whether the same call may succeed later.
     """
 
     code = "INTEGRATION_ERROR"

@@ -52,6 +52,24 @@ async def test_a_proxy_that_is_set_connects_and_is_given_no_address_of_ours(make
         assert proxy.accepted == 1
 
 
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"])
+async def test_a_connection_that_breaks_on_the_way_is_told_from_one_that_never_was(
+    said: bytes, make_egress: MakeEgress
+) -> None:
+    async def serve(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await writer.drain()
+        writer.close()
+
+    async with receiving(serve) as receiver:
+        with pytest.raises(CallFailed) as failed:
+            await make_egress(HERE).send("GET", f"http://127.0.0.1:{receiver.port}/")
+        assert (failed.value.reason, failed.value.retryable) == ("broken", True)
+    with pytest.raises(CallFailed) as failed:
+        await make_egress(HERE).send("GET", f"http://127.0.0.1:{receiver.port}/")
+    assert failed.value.reason == "connect"
+
+
 @pytest.mark.parametrize("packed", [b"x" * 2001, gzip.compress(b"0" * 50_000_000), zlib.compress(b"0" * 50_000_000)])
 async def test_a_body_is_read_no_further_than_asked(packed: bytes, make_egress: MakeEgress) -> None:
     coding = {} if packed[:1] == b"x" else {"content_encoding": "gzip"}

@@ -133,7 +133,8 @@ class Egress:
         except httpx.TimeoutException as error:
             raise CallFailed(f"no answer in time: {error or type(error).__name__}", reason="timeout") from None
         except (httpx.TransportError, httpx.StreamError) as error:
-            raise CallFailed(f"the call failed: {error or type(error).__name__}", reason="connect") from None
+            reason = "connect" if isinstance(error, httpx.ConnectError | httpx.ProxyError) else "broken"
+            raise CallFailed(f"the call failed: {error or type(error).__name__}", reason=reason) from None
 
     def _request(
         self, method: str, url: str, headers: Headers | None, content: Content, limits: Limits
