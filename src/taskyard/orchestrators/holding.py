@@ -1,7 +1,7 @@
 """Work of another orchestrator that is ours while we hold it: done as a task, held while that lives, and told of.
 
-Its id is the idempotency key, so whoever is given it again, after a crash or when we held it no longer, finds the same
-task.
+There is one task for its id, as long as that is kept, so whoever is given it again, after a crash or when we held it no
+longer, finds the same.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
+from taskyard.domain.json import digest
 from taskyard.domain.lifecycle import FINAL, State
 from taskyard.domain.schema import let_in
 from taskyard.domain.task import Task
@@ -21,7 +22,7 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_tasks
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
-from taskyard.errors import CallFailed, Conflict, TaskyardError
+from taskyard.errors import CallFailed, TaskyardError
 from taskyard.orchestrators.bridge import OUR_CODES, Bridge, pause_after
 from taskyard.security.caller import SYSTEM
 
@@ -123,16 +124,11 @@ class Holding(Bridge):
             input=let_in(self.read(work), schema),
             workflow_id=work.workflow_id,
             correlation_id=work.correlation_id,
-            # A new allowance of retries, given by an operator over there, is a new request.
-            idempotency_key=f"{self.name}/{work.id}/{work.retries}",
             metadata=work.metadata,
         )
-        try:
-            return int((await submit(self._engine, request, SYSTEM)).task.task_id)
-        except Conflict as error:  # its variables have changed since it was first given
-            if isinstance(error.details, dict) and "taskId" in error.details:
-                return int(error.details["taskId"])
-            raise
+        # A new allowance of retries, given by an operator over there, is a new request; new variables are not.
+        once = digest(self.name.encode(), work.id.encode(), str(work.retries).encode())
+        return int((await submit(self._engine, request, SYSTEM, once=once)).task.task_id)
 
     # ---- tending
     async def tend(self) -> None:
