@@ -171,6 +171,21 @@ def test_no_text_breaks_the_reader(text: str) -> None:
             continue
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "wait"),
+    [
+        ("timeDuration", "P999999999D", None),
+        ("timeDuration", "-P999999D", None),
+        ("timeDuration", "${wait}", 1_700_000_000_000_000_000),
+        ("timeDuration", "${wait}", 1e308),
+        ("timeDate", "9999-12-31T23:59:59-10:00", None),
+    ],
+)
+def test_a_time_that_no_calendar_has_is_refused(kind: str, text: str, wait: float | None) -> None:
+    with pytest.raises(ValueError, match="within the years 1 to 9999"):
+        due_at(kind, text, {"wait": wait}, 1_700_000_000 * SECOND)
+
+
 def test_times_are_told() -> None:
     assert due_at("timeDuration", "PT1M", {}, 5) == 60 * SECOND + 5
     assert due_at("timeDuration", "P1DT0.5S", {}, 0) == 86_400 * SECOND + SECOND // 2

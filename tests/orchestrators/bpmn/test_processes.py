@@ -162,6 +162,14 @@ async def test_time_takes_an_instance_on(shop: Shop) -> None:
     assert await shop.world.result(again) == {}
 
 
+async def test_a_timer_beyond_all_calendars_fails_the_instance(shop: Shop) -> None:
+    source = file(START, user("a"), boundary("b", "a", timer("timeDuration", "${wait}")), END,
+                  flow("start", "a"), flow("a", "end"), flow("b", "end"))  # fmt: skip
+    run = await shop.start(source, {"wait": 1_700_000_000_000_000_000})
+    with pytest.raises(TaskFailed, match="within the years 1 to 9999"):
+        await run.result()
+
+
 async def test_what_is_late_is_withdrawn(shop: Shop) -> None:
     source = file(START, user("a"), boundary("b", "a", timer("timeDuration", "PT1H")), service("charge"), END,
                   flow("start", "a", "end"), flow("b", "charge", "end"))  # fmt: skip

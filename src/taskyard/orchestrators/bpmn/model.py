@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import defusedxml.ElementTree
@@ -50,6 +50,7 @@ _BESIDE = frozenset(
 _MEANINGLESS = ("dataObject", "dataObjectReference", "dataStoreReference", "ioSpecification", "property",
                 "dataInputAssociation", "dataOutputAssociation")  # fmt: skip
 _LOOPS = ("multiInstanceLoopCharacteristics", "standardLoopCharacteristics")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*\?>")
 _VALIDATOR = BpmnValidator()
 
@@ -112,8 +113,20 @@ def read(source: str) -> Model:
 
 
 def due_at(kind: str, text: str, variables: dict[str, Any], now: int) -> int:
-    """When a timer goes off that begins `now`, in microseconds. Raises ValueError for what is no time or duration."""
+    """When a timer goes off that begins `now`, in microseconds.
+
+    Raises ValueError for what is no time or duration, or does not lie within the years 1 to 9999.
+    """
     value = Text(text.strip()).value(variables)
+    try:
+        at = _due_at(kind, value, now)
+        _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        raise ValueError(f"the timer's {kind} is {value!r}; it must lie within the years 1 to 9999") from None
+    return at
+
+
+def _due_at(kind: str, value: Any, now: int) -> int:
     if kind == "timeDate":
         at = parse_time(value) if isinstance(value, str) else None
         if at is None:
