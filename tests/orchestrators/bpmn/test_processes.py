@@ -14,6 +14,7 @@ from taskyard.contracts.instances import InstanceWrite
 from taskyard.contracts.records import Filter
 from taskyard.domain.definition import Definition
 from taskyard.domain.outcome import TaskError
+from taskyard.domain.queue import Queue
 from taskyard.domain.task import Task
 from taskyard.engine.answers import answer_waiting
 from taskyard.engine.assign import complete_open, fail_open
@@ -385,6 +386,45 @@ async def test_a_state_that_cannot_be_read_holds_nobody_up(shop: Shop) -> None:
     assert await shop.engine.store.write_instance(InstanceWrite(row._replace(state=b"odd", due_at=0)))
     other = await shop.start(line(service("charge")), {"amount": 1})
     assert await other.result() == {"amount": 1, "charged": 2}
+
+
+async def test_one_that_is_put_off_is_looked_at_once_a_turn(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await shop.start(line(user("a")))
+    row = await shop.engine.store.instance(int(run.id))
+    assert row is not None
+    assert await shop.engine.store.write_instance(InstanceWrite(row._replace(state=b"odd", due_at=0)))
+    now = shop.engine.store.now
+
+    async def pass_time() -> int:
+        shop.world.clock.move(0.001)
+        return await now()
+
+    monkeypatch.setattr(shop.engine.store, "now", pass_time)
+    async with asyncio.timeout(20):
+        await Processes(shop.engine).turn()
+    monkeypatch.undo()
+    put_off = await shop.engine.store.instance(int(run.id))
+    assert put_off is not None
+    assert put_off.revision == row.revision + 2
+
+
+async def test_one_full_queue_puts_off_those_that_need_it_only(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = await shop.start(line(user("a"), user("b")))
+    other = await shop.start(line(user("a"), service("charge")), {"amount": 1})
+    admit = shop.engine.depth.admit
+
+    async def refuse_people(queue: Queue, count: int) -> None:
+        if queue is Queue.MANUAL:
+            raise Overloaded("it is full", details={"queue": queue.title}, retry_after=1)
+        await admit(queue, count)
+
+    monkeypatch.setattr(shop.engine.depth, "admit", refuse_people)
+    await shop.complete(blocked, "a")
+    await shop.complete(other, "a")
+    assert await other.result() == {"amount": 1, "charged": 2}
+    monkeypatch.undo()
+    await shop.world.advance(30)
+    assert sorted(await shop.open(blocked)) == ["b"]
 
 
 async def test_after_a_store_that_refuses_nothing_is_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

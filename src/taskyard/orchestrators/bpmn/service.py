@@ -114,22 +114,30 @@ class Processes:
         return sorted(found)
 
     async def _take_on(self, until: int | None) -> None:
-        after = _BEGINNING
+        after, looked_at = _BEGINNING, set[int]()
         while rows := await self._engine.store.due_instances(until, _AT_ONCE, after):
             for row in rows:
-                await self._guarded(row)
+                if row.task_id not in looked_at:  # one that is put off comes again further behind
+                    looked_at.add(row.task_id)
+                    await self._guarded(row)
             after = (rows[-1].due_at, rows[-1].task_id)
 
     async def _guarded(self, row: Instance) -> None:
         """One instance must not hold up the others."""
         try:
             await self._look(row)
-        except (Overloaded, Maintenance, ConfigurationError):
+        except (Maintenance, ConfigurationError):
             raise
+        except Overloaded as error:
+            if not isinstance(error.details, dict) or "queue" not in error.details:
+                raise
+            log.warning("an instance waits for room in a queue", task=row.task_id, queue=error.details["queue"])
         except Exception:
             log.exception("an instance cannot go on now; it is looked at again", task=row.task_id)
-            later = row._replace(due_at=await self._engine.store.now() + _LATER_US)
-            await self._engine.store.write_instance(InstanceWrite(later, (), task_ids(row.state)))
+        else:
+            return
+        later = row._replace(due_at=await self._engine.store.now() + _LATER_US)
+        await self._engine.store.write_instance(InstanceWrite(later, (), task_ids(row.state)))
 
     async def _look(self, row: Instance) -> None:
         look = await self._read(row)
