@@ -44,6 +44,7 @@ class Asking:
     ended: str | None = None
     suspended: bool = False
     listed: bool = True
+    readable: bool = True
     said: Said = field(default_factory=list)
 
 
@@ -144,6 +145,8 @@ class StubEngine:
             asking.said.append((what, json.loads(asked.body)))
             asking.ended = what
             return answer("204 No Content")
+        if what == "variables" and not asking.readable:
+            return _refusal("500 Internal Server Error", "a variable cannot be read")
         links = [{"type": "candidate", "groupId": group, "userId": None} for group in asking.groups]
         return {"": _user_task(asking), "identity-links": links, "variables": asking.variables}[what]
 

@@ -18,6 +18,7 @@ from taskyard.engine.define import define, parse_definition
 from taskyard.engine.query import list_tasks
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
+from taskyard.errors import CallFailed
 from taskyard.orchestrators import bridge
 from taskyard.orchestrators.camunda7 import user
 from taskyard.orchestrators.camunda7.client import Camunda
@@ -179,6 +180,35 @@ async def test_what_cannot_be_mirrored_holds_nobody_up(scene: Scene) -> None:
     scene.engine.ask("odd key")
     scene.engine.ask("approve")
     assert (await scene.asked()).step_id == "approve"
+
+
+async def test_one_whose_variables_cannot_be_had_holds_nobody_up(scene: Scene) -> None:
+    large = scene.engine.ask("large", {"text": "x" * 2_000_000})
+    broken = scene.engine.ask("broken")
+    broken.readable = False
+    asking = scene.engine.ask("approve")
+    scene.bridge()
+    assert (await scene.asked()).step_id == "approve"
+    await scene.complete({})
+    assert (await ended(asking))[0] == "complete"
+    assert large.id in scene.bridges[0]._over
+    broken.readable = True
+    assert (await scene.asked()).step_id == "broken"
+
+
+async def test_what_is_done_is_told_though_nothing_can_be_mirrored(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = scene.engine.ask("approve")
+    scene.bridge()
+    await scene.asked()
+
+    async def fail(*_: Any) -> Any:
+        raise CallFailed("it is too much", reason="too-large")
+
+    monkeypatch.setattr(scene.camunda, "user_tasks", fail)
+    await scene.complete({})
+    assert (await ended(asking))[0] == "complete"
 
 
 async def test_nobody_ends_a_user_task_by_a_task_that_looks_like_its_own(scene: Scene) -> None:

@@ -27,7 +27,15 @@ from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_tasks, know
 from taskyard.engine.request import Assignee, PriorityName, TaskRequest
 from taskyard.engine.submit import submit
-from taskyard.errors import CallFailed, IllegalTransition, NotFound, ValidationFailed
+from taskyard.errors import (
+    CallFailed,
+    Conflict,
+    IllegalTransition,
+    NotFound,
+    PayloadTooLarge,
+    TaskyardError,
+    ValidationFailed,
+)
 from taskyard.orchestrators.bridge import Bridge, Step, pause_after
 from taskyard.orchestrators.camunda7.client import Camunda, IdentityLink, UserTask
 from taskyard.orchestrators.holding import Gone
@@ -37,6 +45,7 @@ TAG = "camunda-user-task"
 
 _LOOK_EVERY = 1.0
 _AT_ONCE = 200
+_AWAY = frozenset({"connect", "timeout"})
 _OPEN = frozenset(State) - FINAL
 
 log = structlog.get_logger("taskyard.camunda")
@@ -59,11 +68,12 @@ class UserTasks(Bridge):
 
     async def _turn(self) -> None:
         if not await self._engine.mode.is_on():
-            there = await self._mirror()
-            await self._recall()
-            tasks = {int(task.task_id): task for task in await self._tasks()}
-            for id_, task_id in list(self.open.items()):
-                await self._tend(id_, tasks.get(task_id), is_listed=id_ in there)
+            try:
+                there = await self._mirror()
+            except (TaskyardError, msgspec.MsgspecError):
+                await self._tend_all(None)
+                raise
+            await self._tend_all(there)
         await asyncio.sleep(_LOOK_EVERY)
 
     async def _mirror(self) -> set[str]:
@@ -72,17 +82,25 @@ class UserTasks(Bridge):
         while page := await self._camunda.user_tasks(len(there), _AT_ONCE):
             there.update(each.id for each in page)
             for each in page:
-                if each.id not in self.open and each.id not in self._over:
+                if each.id not in self.open and each.id not in self._over and self._may_try(each.id):
                     await self._take(each)
             if len(page) < _AT_ONCE:
                 break
         self._over &= there
+        self._not_before = {id_: told for id_, told in self._not_before.items() if id_ in there or id_ in self.open}
         return there
 
     async def _take(self, user_task: UserTask) -> None:
+        """Mirror one; where that cannot be done the others do not wait, unless nothing can be reached at all."""
         try:
             self.open[user_task.id] = await self._submit(user_task)
-        except (ValidationFailed, NotFound, ValueError) as error:
+            self._not_before.pop(user_task.id, None)
+        except (CallFailed, Conflict, msgspec.MsgspecError) as error:
+            log.warning("a user task is not mirrored yet", user_task=user_task.id, reason=str(error))
+            self._put_off(user_task.id)
+            if isinstance(error, CallFailed) and error.reason in _AWAY:
+                raise
+        except (ValidationFailed, NotFound, PayloadTooLarge, ValueError) as error:
             log.warning("a user task cannot be mirrored", user_task=user_task.id, reason=str(error))
             self._over.add(user_task.id)
 
@@ -140,11 +158,16 @@ class UserTasks(Bridge):
     async def _tasks(self) -> list[Task]:
         return await get_tasks(self._engine, sorted(set(self.open.values())))
 
+    async def _tend_all(self, there: set[str] | None) -> None:
+        """Look at all that are mirrored; None: nobody knows which are open there."""
+        await self._recall()
+        tasks = {int(task.task_id): task for task in await self._tasks()}
+        for id_, task_id in list(self.open.items()):
+            await self._tend(id_, tasks.get(task_id), is_listed=there is None or id_ in there)
+
     async def _tend(self, id_: str, task: Task | None, *, is_listed: bool) -> None:
         """Tell what is to be told of one; where the engine does not take it, the others do not wait."""
-        not_before, failures = self._not_before.get(id_, (0.0, 0))
-        now = asyncio.get_running_loop().time()
-        if now < not_before:
+        if not self._may_try(id_):
             return
         try:
             if task is None or task.status in FINAL:
@@ -157,7 +180,15 @@ class UserTasks(Bridge):
             await self._let_go(task, gone)
         except CallFailed as error:
             log.warning("the engine did not take it; it is told again", user_task=id_, reason=error.message)
-            self._not_before[id_] = (now + pause_after(failures), failures + 1)
+            self._put_off(id_)
+
+    def _may_try(self, id_: str) -> bool:
+        not_before, _ = self._not_before.get(id_, (0.0, 0))
+        return asyncio.get_running_loop().time() >= not_before
+
+    def _put_off(self, id_: str) -> None:
+        _, failures = self._not_before.get(id_, (0.0, 0))
+        self._not_before[id_] = (asyncio.get_running_loop().time() + pause_after(failures), failures + 1)
 
     def _forget(self, id_: str) -> None:
         del self.open[id_]
