@@ -275,7 +275,7 @@ class Upkeep(Protocol):
         """Prepare for what is to come, so that what is kept for so long can then be forgotten cheaply."""
 
     async def prune(self, before: int) -> int:
-        """Forget what ended before that moment, with all that belongs to it; how many tasks.
+        """Forget what ended before that moment, with all that belongs to it, and letters dead since; how many tasks.
 
         Not what was started on behalf of a task that is kept. What has had room made for it may stay until all
         that was made within a sixth of the retention is over.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from taskyard.contracts.bus import LetterStatus
 from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType
 from taskyard.store.sqlite.base import Connection, as_array
@@ -68,9 +69,12 @@ def forget_events(connection: Connection, before: int) -> bool:
 
 
 def forget_rest(connection: Connection, before: int) -> None:
-    """Forget expired tokens, what people had done and were told; and old uploads of no task that may still run."""
+    """Forget expired tokens, what people had done and were told, and events that nobody decided about for so long;
+    and old uploads of no task that may still run.
+    """
     connection.execute("DELETE FROM token WHERE expires_at < ?", (before,))
     connection.execute("DELETE FROM seen WHERE at < ?", (before,))
+    connection.execute("DELETE FROM letter WHERE status = ? AND at < ?", (LetterStatus.DEAD, before))
     connection.execute("DELETE FROM worked WHERE ended_at < ?", (before,))
     connection.execute("DELETE FROM notice WHERE id < ?", (floor_id(before),))
     connection.execute(

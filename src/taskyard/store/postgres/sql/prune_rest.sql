@@ -9,6 +9,7 @@ worked AS (DELETE FROM taskyard.worked WHERE ended_at < $1),
 notice AS (DELETE FROM taskyard.notice WHERE id < $2::bigint AND at < $1),
 token AS (DELETE FROM taskyard.token WHERE expires_at < $1),
 seen AS (DELETE FROM taskyard.seen WHERE at < $1),
+letter AS (DELETE FROM taskyard.letter WHERE status = 'dead' AND at < $1),
 slot_limit AS (
   DELETE FROM taskyard.slot_limit l WHERE NOT EXISTS (SELECT FROM taskyard.task_slot s WHERE s.key = l.key)),
 worker AS (

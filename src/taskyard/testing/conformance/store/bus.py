@@ -80,6 +80,15 @@ class TestLetters(Suite):
         assert await store.drop_letters([one.id]) == []
         assert await store.letters(ALL, 9, None) == []
 
+    async def test_only_the_dead_are_forgotten_with_what_was_then(self, bench: Bench) -> None:
+        then, now = bench.clock.now(), bench.clock.now() + HOUR
+        kept = [letter(bench.store, status, status=status, at=then) for status in LetterStatus]
+        await bench.store.keep_letters([*kept, letter(bench.store, "new", at=now)])
+        bench.clock.move(3600)
+        await bench.store.prune(now - SECOND)
+        left = await bench.store.letters(ALL, 9, None, oldest_first=True)
+        assert [each.event_id for each in left] == ["replay", "held", "early", "new"]
+
 
 class TestSeen(Suite):
     """`see` and `has_seen`."""
