@@ -161,7 +161,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASK_LOG_LEVEL", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "the least level that is logged"),
     Setting("TASK_LOG_DESTINATION", _one_of("stderr", "file", "syslog", "otlp"), "stderr", "where logs go"),
     Setting("TASKYARD_SYSLOG", str, "/dev/log", "where syslog listens: a socket of this machine, or host:port (UDP)"),
-    Setting("TASK_RETENTION_DAYS", _seconds, 30.0, "days that ended tasks are kept"),
+    Setting("TASK_RETENTION_DAYS", _seconds, 30.0, "days that ended tasks, and events put aside, are kept"),
     Setting("TASKYARD_DATABASE_URL", str, "sqlite:///taskyard.db", "the store", secret=True),
     Setting(
         "TASKYARD_NOTIFY",
