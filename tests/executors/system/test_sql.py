@@ -112,6 +112,14 @@ async def test_what_the_database_refuses_is_told_and_not_repeated(databases: Any
             await change(databases, statement, **parameters)
 
 
+async def test_one_value_of_an_sqlite_file_cannot_take_a_gigabyte(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "shop.db").close()
+    databases = {"shop": f"sqlite:///{tmp_path / 'shop.db'}"}
+    with pytest.raises(ValidationFailed, match="too big"):
+        await ask(databases, "SELECT length(zeroblob(100000000)) AS n")
+    assert (await ask(databases, "SELECT length(zeroblob(1000000)) AS n")).rows == [{"n": 1_000_000}]
+
+
 async def test_permissions_and_names(databases: Any) -> None:
     reader = parse_grants(["sql:read:shop"])
     with pytest.raises(Forbidden, match="sql:write:shop"):

@@ -18,6 +18,8 @@ Execute = Callable[[str, Mapping[str, Any], int], Awaitable[tuple[list[Row], int
 """`await execute(statement, parameters, most_rows)` gives rows and how many were changed."""
 
 _WAIT_FOR_LOCK = 5.0
+_LONGEST_VALUE = 16 << 20
+"""Bytes of one value or row, which SQLite would let grow to a gigabyte."""
 
 
 @contextlib.asynccontextmanager
@@ -31,6 +33,7 @@ async def sqlite_transaction(url: str, *, read_only: bool) -> AsyncIterator[Exec
         )  # fmt: skip
     except sqlite3.Error as error:
         raise CallFailed(f"the database cannot be opened: {error}", reason="connect") from None
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
     connection.row_factory = sqlite3.Row
     connection.set_authorizer(_authorize)
 
