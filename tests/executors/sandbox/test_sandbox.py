@@ -13,6 +13,7 @@ import pytest
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, run, sandbox, value_of
 
 from taskyard.domain.isolation import LANDLOCK
+from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.executors.script.sandbox import engines, examine, tiers
 from taskyard.executors.script.sandbox.jail import Means
 from taskyard.executors.script.sandbox.target import Sandbox
@@ -264,3 +265,25 @@ async def test_a_worker_that_gives_way_itself_can_start_jails() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert int(out) >= 12
+
+
+async def test_a_tier_that_had_no_time_to_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = Sandbox._tried
+    answers: list[Report] = [Failed(TaskError("TIMEOUT", "the program took longer than its 10 s"))] * len(TIERS_HERE)
+
+    async def late(*asked: Any) -> Report:
+        return answers.pop() if answers else await tried(*asked)
+
+    monkeypatch.setattr(Sandbox, "_tried", late)
+    async with sandbox(TIERS_HERE) as box:
+        for _ in range(2):
+            error = error_of(await run(box, "shell", "echo 1"))
+            assert (error.code, error.retryable) == ("SANDBOX_UNAVAILABLE", True)
+        box._look_again["shell"] = 0.0  # the pause is over
+        assert value_of(await run(box, "shell", "echo 1")) == {"stdout": "1\n", "exitCode": 0}
+
+
+async def test_a_jail_that_takes_too_long_to_be_made_is_late() -> None:
+    async with sandbox(TIERS_HERE[-1:]) as box:
+        await box.standings()
+        assert error_of(await run(box, "python", "def main(i, c): return 1", wall_seconds=0.000_001)).code == "TIMEOUT"

@@ -58,7 +58,7 @@ async def attempt(
         await let_go(jail)
         if group is not None:
             await _closed(group, jail)
-    if not jail.ready.is_set():
+    if not jail.ready.is_set() and jail.killed_for != "wall":
         told = str(jail.tail) or f"it ended with exit code {jail.code}"
         return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
     report = judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from taskyard.contracts.target import Call, Standing
 from taskyard.domain.isolation import BUBBLEWRAP, EMULATED, TIERS
-from taskyard.domain.outcome import Done, Report
+from taskyard.domain.outcome import Done, Failed, Report
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.canaries import Bait, canary
 from taskyard.executors.script.sandbox.engines import EMULATING, Missing, find_engine
@@ -29,15 +29,17 @@ RunIn = Callable[[Shape, Call, float], Awaitable[Report]]
 
 
 class Place(NamedTuple):
-    """Where one kind runs: `shape` None where it cannot."""
+    """Where one kind runs: `engine` None where it cannot. `undecided`: a tier was tried, and had no time to answer."""
 
     standing: Standing
     engine: Engine | None = None
+    undecided: bool = False
 
 
 async def examine(kind: str, means: Means, allowed: tuple[str, ...], folders: Folders, run: RunIn) -> Place:
     """The strongest of the `allowed` tiers in which no canary of this kind gets out."""
     missing: list[Missing] = []
+    undecided = False
     for tier in (*TIERS, EMULATED) if kind in EMULATING else TIERS:
         if tier not in (*allowed, EMULATED):
             missing.append(Missing(f"{tier} is switched off", "name it in TASKYARD_SANDBOX_TIERS"))
@@ -47,12 +49,14 @@ async def examine(kind: str, means: Means, allowed: tuple[str, ...], folders: Fo
         if isinstance(found, Missing):
             missing.append(found)
             continue
-        reason = await _escapes(kind, Shape(tier, found, Resources()), run)
+        reason, late = await _escapes(kind, Shape(tier, found, Resources()), run)
         if not reason:
-            return Place(Standing(kind, tier), found)
+            return Place(Standing(kind, tier), found, undecided)
+        undecided = undecided or late
         missing.append(Missing(f"{tier} does not hold: {reason}", f"see why with `taskyard doctor`; {lack_mend(tier)}"))
     return Place(
-        Standing(kind, "", "; ".join(each.what for each in missing), "; or ".join(each.mend for each in missing))
+        Standing(kind, "", "; ".join(each.what for each in missing), "; or ".join(each.mend for each in missing)),
+        undecided=undecided,
     )
 
 
@@ -70,19 +74,21 @@ def landlock_version() -> int:
     return max(0, int(asked))
 
 
-async def _escapes(kind: str, shape: Shape, run: RunIn) -> str:
-    """What a canary could do in jails of this shape; empty when nothing."""
+async def _escapes(kind: str, shape: Shape, run: RunIn) -> tuple[str, bool]:
+    """What a canary could do in jails of this shape, empty when nothing; and whether it only took too long."""
     with _bait() as (bait, accepted):
         call = Call(
             "0", 1, "canary", "canary", "canary", {"kind": kind, "source": canary(kind, bait)}, b"{}", _SECONDS,
             shape.resources,
         )  # fmt: skip
         report = await run(shape, call, _SECONDS)
+        if isinstance(report, Failed):
+            return report.error.message, report.error.code == "TIMEOUT"
         if not isinstance(report, Done):
-            return getattr(getattr(report, "error", None), "message", "it did not run")
+            return "it did not run", False
         if report.value or accepted():
-            return f"a program in it could {', '.join(map(str, report.value or ['connect']))}"
-    return ""
+            return f"a program in it could {', '.join(map(str, report.value or ['connect']))}", False
+    return "", False
 
 
 @contextlib.contextmanager

@@ -44,6 +44,8 @@ class Sandbox:
 
     name = "sandbox"
     kinds = frozenset(KINDS)
+    look_again_seconds = 30.0
+    """How long a tier that had no time to answer counts as one that does not hold."""
 
     def __init__(
         self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None, origin: Origin | None = None,
@@ -58,6 +60,7 @@ class Sandbox:
         self._planner = Planner(find_means(), self._folders)
         self._packages = Packages(origin, self._folders.publish if self._planner.means.is_root else None)
         self._places: dict[str, asyncio.Task[Place]] = {}
+        self._look_again: dict[str, float] = {}
         self._launcher: Launcher | None = None
         self._pool: Pool[Shape, Waiting] | None = None
 
@@ -167,14 +170,25 @@ class Sandbox:
 
     async def _place(self, kind: str) -> Place:
         tried = _ALIKE.get(kind, kind)
-        if tried not in self._places:
+        if not self._is_known(tried):
             await self._open()
-        if tried not in self._places:  # another call may have been quicker
-            means = self._planner.means
-            examining = examine(tried, means, self._tiers, self._folders, self._tried)
-            self._places[tried] = asyncio.create_task(examining)
+        if not self._is_known(tried):  # another call may have been quicker
+            self._places[tried] = asyncio.create_task(self._examined(tried))
         place = await asyncio.shield(self._places[tried])
         return place._replace(standing=place.standing._replace(kind=kind))
+
+    async def _examined(self, kind: str) -> Place:
+        place = await examine(kind, self._planner.means, self._tiers, self._folders, self._tried)
+        self._look_again[kind] = asyncio.get_running_loop().time() + self.look_again_seconds
+        return place
+
+    def _is_known(self, kind: str) -> bool:
+        """Whether it is, or is being, found out; what a busy machine left undecided is known for a while only."""
+        task = self._places.get(kind)
+        if task is None:
+            return False
+        late = task.done() and asyncio.get_running_loop().time() >= self._look_again.get(kind, math.inf)
+        return not (late and not task.cancelled() and task.exception() is None and task.result().undecided)
 
     async def _open(self) -> None:
         if self._launcher is None:
@@ -216,21 +230,22 @@ def _refused(call: Call, place: Place) -> Failed | None:
     standing = place.standing
     if not standing.tier:
         message = f"no sandbox holds for {call.kind} here: {standing.missing}. To mend it: {standing.mend}"
-        return _unavailable(message, {"missing": standing.missing, "mend": standing.mend})
+        details = {"missing": standing.missing, "mend": standing.mend}
+        return _unavailable(message, details, retryable=place.undecided or None)
     wanted = strictest((call.implementation.get("isolation") or "LOW", call.security_level))
     if not is_enough(standing.tier, wanted):
         message = (
             f"isolation {wanted} is asked for, and {standing.tier} gives only"
             f" {LEVEL_OF[standing.tier]}; get bubblewrap to work here (`taskyard doctor`), or ask for less"
         )
-        return _unavailable(message, {"tier": standing.tier})
+        return _unavailable(message, {"tier": standing.tier}, retryable=place.undecided or None)
     if any(not isinstance(value, str) for value in (call.implementation.get("env") or {}).values()):
         return _unavailable("a secret of `env` was not put in; only an executor does that", {})
     return None
 
 
-def _unavailable(message: str, details: dict[str, Any]) -> Failed:
-    return Failed(TaskError("SANDBOX_UNAVAILABLE", message, details))
+def _unavailable(message: str, details: dict[str, Any], *, retryable: bool | None = None) -> Failed:
+    return Failed(TaskError("SANDBOX_UNAVAILABLE", message, details, retryable=retryable))
 
 
 def _launched_with(resources: Resources) -> Resources:
