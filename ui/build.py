@@ -72,8 +72,9 @@ def _install() -> None:
 
 
 def _npm(*words: str) -> None:
-    path = os.pathsep.join([*_wheel_folders(), os.environ.get("PATH", "")])
-    npm = shutil.which("npm", path=path)
+    folders = _wheel_folders()
+    path = os.pathsep.join([*folders, os.environ.get("PATH", "")])
+    npm = shutil.which("npm", path=path) if folders or fitting_node() else None
     if npm is None:
         raise NoNode(f"no Node.js 20.19, 22.12 or newer is here, and neither is the package {NODE_WHEEL}")
     subprocess.run([npm, *words], cwd=SOURCES, env=os.environ | {"PATH": path}, check=True)
