@@ -117,3 +117,5 @@ async def test_latest_runs_are_told_in_brief(client: Client) -> None:
     }  # fmt: skip
     assert (second["definition"], second["runs"]) == ("approve", [])
     assert (await client.get("/api/v1/recent")).status_code == 422
+    theirs = await client.get("/api/v1/recent", params={"definition": "sums"}, headers=bearer("definitions:write"))
+    assert theirs.status_code == 403

@@ -98,7 +98,7 @@ async def sweep(c: asyncpg.Connection) -> Any:
 def settle_open(outcome: Outcome, changes: int = 0) -> Mover:
     async def move(c: asyncpg.Connection) -> Any:
         types, steps = zip(*events_of(outcome), strict=True)
-        end = (outcome, None, b"{}", b"{}", 0, 0, 0, None, types, steps, None, "ann")
+        end = (outcome, None, b"{}", b"{}", 0, 0, 0, None, types, steps, None, "ann", *[None] * 8)
         return await c.fetch(statement("settle_open"), None, ONE, 2 * SPAN + 2 + changes, *end)
 
     return move

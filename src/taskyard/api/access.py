@@ -80,7 +80,7 @@ ACCESS: dict[str, Access] = {
     "DELETE /api/v1/definitions/{key}": _needs(DEFINE),
     "GET /api/v1/definitions/{key}/versions": _needs(READ, DEFINE),
     "GET /api/v1/definitions/{key}/form": _needs(READ, DEFINE),
-    "GET /api/v1/recent": _needs(READ, DEFINE),
+    "GET /api/v1/recent": _needs(READ),
     "GET /api/v1/tasks": _needs(READ, MANUAL),
     "POST /api/v1/tasks": _needs(WRITE),
     "GET /api/v1/tasks/{taskId}": _needs(READ, MANUAL),

@@ -98,8 +98,9 @@ class Catalog:
         return known
 
     def publish(self, kind: Kind) -> Known:
-        """Keep a version that has just become current."""
+        """Keep a version that has just become current, until it is read again what is."""
         self._current[kind.definition.key] = kind
+        self._current_ids = []
         return self.learn(kind)
 
     async def versions(self, ids: Iterable[int]) -> dict[int, Known]:

@@ -30,6 +30,7 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
   const [failure, setFailure] = useState<Error | null>(null)
   const [wasTried, setTried] = useState(false)
   const [isBusy, setBusy] = useState(false)
+  const isSending = useRef(false) // a key can ask again before the button is drawn disabled
   const element = useRef<HTMLFormElement>(null)
   const summary = useRef<HTMLDivElement>(null)
   const shown = shownFields(fields, readForm(fields, raws).value)
@@ -44,10 +45,12 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
   }
   const submit = async (event: FormEvent) => {
     event.preventDefault()
+    if (isSending.current) return
     setTried(true)
     setServed([])
     setFailure(null)
     if (made.faults.length) return void requestAnimationFrame(() => summary.current?.focus())
+    isSending.current = true
     setBusy(true)
     try {
       await onSubmit(made.value)
@@ -57,6 +60,7 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
       if (!told.length) setFailure(error as Error)
       requestAnimationFrame(() => summary.current?.focus())
     } finally {
+      isSending.current = false
       setBusy(false)
     }
   }

@@ -78,3 +78,17 @@ test("a form for a whole value has one field without a key", () => {
   const whole = [field("", "integer", { type: "integer", required: true })]
   expect(readForm(whole, rawsOf(whole, 3))).toEqual({ value: 3, faults: [] })
 })
+
+test("a question that may stay open is answered with yes or no, or not at all", () => {
+  const open = [field("ok", "checkbox", { type: "boolean", nullable: true })]
+  expect(readForm(open, { "/ok": "true" }).value).toEqual({ ok: true })
+  expect(readForm(open, { "/ok": "false" }).value).toEqual({ ok: false })
+  expect(readForm(open, rawsOf(open, {})).value).toEqual({})
+})
+
+test("one value given to a list is a list of one", () => {
+  expect(readForm(FIELDS, rawsOf(FIELDS, { name: "ab", tags: "x", only: 2 })).value).toMatchObject({
+    tags: ["x"],
+    only: [2],
+  })
+})

@@ -74,6 +74,7 @@ function readText(field: Field, text: string, fault: (message: string) => void):
       return fault(t.number)
     case "range":
       return Number(text)
+    case "checkbox":
     case "select":
     case "radio":
       return field.options ? field.options[Number(text)]?.value : text === "true"
@@ -122,11 +123,11 @@ function toRaw(field: Field, value: unknown): Raw {
   if (field.widget === "checkbox" && !field.nullable) return value === true
   if (value === undefined || value === null)
     return field.widget === "multiselect" || field.widget === "file" ? [] : ""
-  if (field.widget === "multiselect") return (value as unknown[]).map(each => placeOf(field, each))
+  if (field.widget === "multiselect") return [value].flat().map(each => placeOf(field, each))
   if (field.widget === "file") return [value].flat().map(id => ({ id: String(id), name: String(id) }))
   if (field.widget === "json") return stringifyJson(value, 2)
   if (field.options) return placeOf(field, value)
-  if (field.multiple) return (value as unknown[]).map(String).join("\n")
+  if (field.multiple) return [value].flat().map(String).join("\n")
   return field.widget === "datetime" ? localMoment(String(value)) : String(value)
 }
 

@@ -2,7 +2,7 @@ import { useQueries, useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import { useMemo } from "react"
 import { type Definition, definitionsOptions } from "@/api/definitions"
-import { type Figures, metricsOptions } from "@/api/operations"
+import { type Figures, may, meOptions, metricsOptions } from "@/api/operations"
 import { type Brief, recentOptions } from "@/api/tasks"
 import { span } from "@/lib/time"
 import { useSearchText } from "@/lib/useSearchText"
@@ -182,8 +182,13 @@ function useRecent(all: Definition[]): Map<string, Brief[]> {
       keys.slice(k * AT_ONCE, (k + 1) * AT_ONCE),
     )
   }, [all])
+  const { data: me } = useQuery(meOptions)
   const answers = useQueries({
-    queries: batches.map(keys => ({ ...recentOptions(keys), refetchInterval: REFRESH })),
+    queries: batches.map(keys => ({
+      ...recentOptions(keys),
+      enabled: may(me, "tasks:read"),
+      refetchInterval: REFRESH,
+    })),
   })
   return new Map(
     answers.flatMap(({ data }) => data?.items.map(each => [each.definition, each.runs] as const) ?? []),
