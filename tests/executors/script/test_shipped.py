@@ -42,6 +42,21 @@ TALKS = {
     'printf \'{"got": %s, "env": "%s", "task": "%s"}\' "$(cat)" "$A" "$TASK_DEFINITION" >$TASK_OUTPUT',
 }
 FAILS = [
+    ("javascript", "export default async () => { await import('np' + 'm:left@1'); }", "EXECUTION_ERROR", "npm"),
+    (
+        "javascript",
+        "export default async () => { await import('https:' + '//deno.land/a.js'); }",
+        "EXECUTION_ERROR",
+        "--no-remote",
+    ),
+    (
+        "python",
+        "def main(i, c): \n open('a.txt', 'w').write('a')\n return c.save('a.txt')",
+        "EXECUTION_ERROR",
+        "not kept",
+    ),
+    ("javascript", "export default (i, ctx) => ctx.save('a.txt', 'a')", "EXECUTION_ERROR", "not kept"),
+    ("shell", "echo a >$HOME/files/a.txt; echo 1 >$TASK_OUTPUT", "EXECUTION_ERROR", "not kept"),
     ("python", "def main(i, c): raise ValueError('no')", "EXECUTION_ERROR", "ValueError: no"),
     ("python", "def main(:", "EXECUTION_ERROR", "SyntaxError"),
     ("python", "x = 1", "EXECUTION_ERROR", "no main"),
@@ -128,6 +143,10 @@ def test_the_token_of_all_attempts_is_sent_along() -> None:
     [
         ({"implementation": {"isolation": "HIGH"}}, "kubernetes"),
         ({"implementation": {"isolation": "MEDIUM"}}, "lambda"),
+        ({"implementation": {"dependencies": ["requests"]}}, "lambda"),
+        ({"implementation": {"source": "# /// script\n# dependencies = ['requests']\n# ///\n"}}, "kubernetes"),
+        ({"implementation": {"kind": "javascript", "imports": {"left": "npm:left@1"}}}, "kubernetes"),
+        ({"implementation": {"kind": "typescript", "source": "import 'npm:left@1'"}}, "lambda"),
         ({"implementation": {"network": {"allow": ["example.com:443"]}}}, "lambda"),
         ({"files": {"1": UploadedFile("1")}}, "lambda"),
     ],

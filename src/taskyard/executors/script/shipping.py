@@ -11,9 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from taskyard.contracts.target import Call
+from taskyard.domain.dependencies import dependencies_of
 from taskyard.domain.isolation import LEVEL_OF, is_enough, strictest
 from taskyard.domain.outcome import Done, Failed, Report, TaskError
 from taskyard.domain.text import printable
+from taskyard.errors import ValidationFailed
 from taskyard.executors.script.sandbox.requests import request
 
 _LONGEST_STACK = 32_768
@@ -31,6 +33,9 @@ def shipped(call: Call, implementation: Mapping[str, Any], place: str) -> Call |
     if call.files or script.get("network"):
         message = f"at {place} a script has no files of the task's, and no bounds to its network; use the sandbox"
         return Failed(TaskError("SANDBOX_UNAVAILABLE", message))
+    refused = _packages(script, place)
+    if refused is not None:
+        return refused
     told = {
         "kind": call.kind,
         "request": request(call, dict(script.get("env") or {}), {}, []).decode(),
@@ -41,6 +46,18 @@ def shipped(call: Call, implementation: Mapping[str, Any], place: str) -> Call |
         },
     }  # fmt: skip
     return call._replace(implementation=implementation, input=msgspec.json.encode(told))
+
+
+def _packages(script: Mapping[str, Any], place: str) -> Failed | None:
+    """The error for a script that wants packages: nobody installs any there, nor may it fetch them itself."""
+    try:
+        wanted = dependencies_of(script)
+    except ValidationFailed as error:
+        return Failed(TaskError("VALIDATION_ERROR", error.message, error.details))
+    if wanted is None or not wanted.packages:
+        return None
+    message = f"at {place} no packages are installed, and {', '.join(wanted.packages)} is asked for; use the sandbox"
+    return Failed(TaskError("SANDBOX_UNAVAILABLE", message))
 
 
 def unframed(report: Report) -> Report:

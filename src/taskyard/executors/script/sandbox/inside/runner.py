@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHELL = 'mkdir "$HOME/.task" "$HOME/files" && printf "ready\\n" >&$1 && eval "$(cat)"'
-DENO = ("--no-prompt", "--no-config", "--allow-env", "--allow-net", "--allow-read", "--allow-write", "--quiet")
+DENO = (
+    "--no-prompt", "--no-config", "--no-remote", "--no-npm", "--quiet",
+    "--allow-env", "--allow-net", "--allow-read", "--allow-write",
+)  # fmt: skip
 CODES = {"NOT_JSON": "OUTPUT_VALIDATION_ERROR"}
 KEPT = 65536
 
@@ -94,16 +97,19 @@ def follow(process: Any, request: bytes, reads: int, say: Any) -> tuple[dict[str
     for thread in threads:
         thread.start()
     last: dict[str, Any] | None = None
+    lost: dict[str, Any] | None = None
     with os.fdopen(reads, encoding="utf-8", errors="replace") as frames:
         for line in frames:
             frame = read(line)
-            if frame is not None and frame["type"] in ("result", "error"):
+            if frame is not None and frame["type"] == "file":
+                lost = failed("EXECUTION_ERROR", "files that a script makes are not kept here; use the sandbox")
+            elif frame is not None and frame["type"] in ("result", "error"):
                 last = translated(frame)
             elif line != "ready\n":
                 say(step(line) if frame is None else line.rstrip("\n"))
     for thread in threads:
         thread.join()
-    return last, bytes(kept)
+    return lost or last, bytes(kept)
 
 
 def step(line: str) -> str:
