@@ -57,6 +57,8 @@ async def test_a_compressed_body_is_malformed(client: Client) -> None:
     ("changes", "where"),
     [
         ({"unknown": 1}, ["/unknown"]),
+        ({"dueDate": "9999-12-31T23:59:59-14:00"}, ["/dueDate"]),
+        ({"availableAt": "1969-12-31T23:59:59+14:00"}, ["/availableAt"]),
         ({"input": {"a": "x", "b": 2}}, ["/input/a"]),
         ({"input": {"a": "x", "b": 2}, "unknown": 1}, ["/input/a", "/unknown"]),
         ({"correlationId": "x" * 256}, ["/correlationId"]),

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from taskyard.domain.json import dumps, loads
+from taskyard.domain.task import LATEST
 from taskyard.errors import TaskyardError
 
 MESSAGE_LENGTH = 666
@@ -77,11 +78,12 @@ def value_of(variables: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def moment_of(text: str) -> int | None:
-    """A time as Camunda writes it, in microseconds; None for what is none."""
+    """A time as Camunda writes it, in microseconds; None for what is none, or not from 1970 to `LATEST`."""
     try:
-        return round(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp() * 1_000_000)
+        at = round(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp() * 1_000_000)
     except ValueError:
         return None
+    return at if 0 <= at <= LATEST else None
 
 
 def moment(at: int | None) -> str | None:

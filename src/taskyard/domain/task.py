@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, overload
+from typing import Annotated, Any, Final, overload
 
 import msgspec
 
@@ -25,8 +25,11 @@ from taskyard.domain.lifecycle import Outcome, State
 from taskyard.domain.policy import Policy
 from taskyard.domain.priority import Priority
 
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time with its zone; in JSON as ISO-8601."""
+Time = Annotated[datetime, msgspec.Meta(tz=True, extra_json_schema={"pattern": "^($|[^019]|19[7-9])"})]
+"""A time with its zone, of the years 1970 to 8999; in JSON as ISO-8601."""
+
+LATEST: Final = 221_845_391_999_000_000
+"""The last second of the year 8999 in UTC: what is later is no time here, and some zones cannot tell it."""
 
 
 class Task(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -90,8 +93,8 @@ class UserTask(Task, frozen=True, rename="camel", kw_only=True):
 
 
 def time_of(us: int) -> datetime:
-    """The time `us` (microseconds since the epoch), cut to the millisecond, in UTC."""
-    return datetime.fromtimestamp(us // 1000 / 1000, UTC)
+    """The time `us` (microseconds since the epoch), cut to the millisecond, in UTC; from 1970 to `LATEST`."""
+    return datetime.fromtimestamp(min(max(us, 0), LATEST) // 1000 / 1000, UTC)
 
 
 def moment(us: int | None) -> datetime | None:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskyard.domain.people.spec import Before, Due, Escalation, Manual, OnTimeout
+from taskyard.domain.people.spec import Before, Due, Escalation, Manual, OnTimeout, parse_time
 from taskyard.domain.people.timeline import SECOND_US, due_at, look, next_look, steps, still_done
+from taskyard.domain.task import LATEST, iso
 
 BEGIN = 1_800_000_000 * SECOND_US
 MANUALS = st.builds(
@@ -92,3 +93,15 @@ def test_due_dates(due: Due | None, expected: int | None) -> None:
 def test_a_due_date_that_is_none_is_told() -> None:
     with pytest.raises(ValueError, match="which is no time"):
         due_at(Due(at="input.by"), BEGIN, {"input": {"by": "soon"}})
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "9000-01-01T00:00:00Z", "1970-01-01T00:00:00+01:00"])
+def test_a_time_that_some_zone_cannot_tell_is_none(text: str) -> None:
+    assert parse_time(text) is None
+    with pytest.raises(ValueError, match="no time with its offset"):
+        due_at(Due(at="input.until"), BEGIN, {"input": {"until": text}})
+
+
+def test_a_time_that_was_kept_before_there_were_bounds_can_be_told() -> None:
+    assert iso(2 * LATEST) == iso(LATEST) == "8999-12-31T23:59:59.000Z"
+    assert iso(-(10**18)) == "1970-01-01T00:00:00.000Z"

@@ -14,6 +14,7 @@ from taskyard.domain.expression import check_expression
 from taskyard.domain.json import Detail, detail
 from taskyard.domain.people.calendar import Calendar, faults
 from taskyard.domain.people.notice import NoticeKind
+from taskyard.domain.task import LATEST
 
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
 _Part = Annotated[float, Meta(gt=0, lt=1)]
@@ -197,9 +198,10 @@ def _escalation_faults(manual: Manual) -> Iterator[tuple[str, str]]:
 
 
 def parse_time(text: str) -> int | None:
-    """An ISO-8601 time with its offset in microseconds; None where it is none."""
+    """An ISO-8601 time with its offset in microseconds; None where it is none, or not from 1970 to `LATEST`."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return None if when.tzinfo is None else round(when.timestamp() * 1_000_000)
+    at = None if when.tzinfo is None else round(when.timestamp() * 1_000_000)
+    return at if at is not None and 0 <= at <= LATEST else None
