@@ -12,6 +12,8 @@ Verb = Literal[
     "comments", "attachments", "due-date", "repair",
 ]  # fmt: skip
 VERBS: tuple[Verb, ...] = Verb.__args__  # type: ignore[attr-defined]
+_DECIDING: frozenset[Verb] = frozenset({"claim", "complete", "reject", "delegate", "reassign", "assign", "due-date"})
+"""What decides the task, who decides it, or when the system does."""
 
 
 class Who(NamedTuple):
@@ -39,7 +41,7 @@ def refusal(verb: Verb, who: Who, held: Held, sheet: Sheet, manual: Manual) -> R
     """Why this person may not use the verb now; None when they may."""
     if not (is_theirs(who, held) or who.over):
         return Refusal("this task is assigned to somebody else; ask them, or an administrator to reassign it")
-    if verb in ("claim", "complete", "reject") and who.subject in sheet.excluded:
+    if verb in _DECIDING and who.subject in sheet.excluded:
         return Refusal("this task is not for you: somebody else has to look at it (four eyes)")
     match verb:
         case "claim":

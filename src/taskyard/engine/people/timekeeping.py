@@ -99,7 +99,7 @@ def _escalated(holding: Holding, changed: Change, escalation: Escalation) -> Cha
     if escalation.action == "reassign" and escalation.to is not None:
         if escalation.to.type == "USER" and target_refusal(escalation.to.id, holding.sheet) is not None:
             return changed._replace(body={**body, "refused": f"{escalation.to.id} may not do this task"})
-        sheet = replace(changed.sheet, owner=None, owned=None)
+        sheet = replace(changed.sheet, owner=None, owned=None, candidates=())
         return changed._replace(held=Held(escalation.to.type, escalation.to.id), sheet=sheet, body=body)
     return changed._replace(body=body)
 

@@ -13,6 +13,7 @@ from taskyard.domain.lifecycle import EventType
 from taskyard.domain.people.rights import target_refusal
 from taskyard.domain.people.sheet import Held
 from taskyard.domain.people.timeline import steps, still_done
+from taskyard.domain.policy import invalid
 from taskyard.domain.task import Task, iso
 from taskyard.engine.engine import Engine
 from taskyard.engine.people.forms import result_files
@@ -81,7 +82,7 @@ async def _give(
         if to.assignee_type == "USER":
             _check_target(holding, to.assignee_id)
         held = Held(to.assignee_type, to.assignee_id)
-        sheet = replace(holding.sheet, owner=None, owned=None)
+        sheet = replace(holding.sheet, owner=None, owned=None, candidates=())
         body = {"reason": to.reason}
         return unchanged(holding, EventType.ASSIGNED)._replace(held=held, sheet=sheet, body=body)
 
@@ -145,9 +146,14 @@ async def reschedule(
     engine: Engine, caller: Caller, task_id: int, due_at: int | None, reason: str | None = None,
     version: int | None = None, *, dry_run: bool = False,
 ) -> Task:  # fmt: skip
-    """Have it due then (microseconds); reminders and escalations move with it. Raises what `change` raises."""
+    """Have it due then (microseconds); reminders and escalations move with it.
+
+    Raises ValidationFailed for a time that has passed, and what `change` raises.
+    """
 
     def decide(holding: Holding, now: int) -> Change:
+        if due_at is not None and due_at <= now:
+            raise invalid("/dueDate", "has passed already; give a time to come", "minimum")
         sheet = holding.sheet
         moments = steps(holding.manual, sheet.since, due_at, sheet.follow_up_at)
         sheet = replace(sheet, done=still_done(moments, sheet.done, now))
