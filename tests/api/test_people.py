@@ -136,6 +136,37 @@ async def test_who_asked_neither_claims_nor_completes_under_four_eyes(working: C
     assert (await act(working, cyd, task_id, "complete", output={"ok": True}))[0] == 200
 
 
+async def test_who_asked_neither_hands_it_on_nor_has_time_end_it(working: Client) -> None:
+    rule = {
+        "assignment": {"rule": "fixed", **OPS, "excludeAsker": True},
+        "due": {"after": 3600},
+        "onTimeout": {"outcome": "COMPLETED", "output": {"ok": True}},
+    }
+    task_id = await made(working, rule, client={"user": "bob"})
+    for verb, body in (
+        ("due-date", {"dueDate": "2031-01-01T00:00:00Z"}),
+        ("reassign", {"assigneeType": "USER", "assigneeId": "eve"}),
+        ("delegate", {"assigneeId": "eve"}),
+    ):
+        assert (await act(working, BOB, task_id, verb, **body))[0] == 403, verb
+    status, told = await act(working, ANN, task_id, "due-date", dueDate="1999-01-01T00:00:00Z")
+    assert (status, [each["path"] for each in told["error"]["details"]]) == (422, ["/dueDate"])
+    assert (await act(working, ANN, task_id, "due-date", dueDate="2031-01-01T00:00:00Z"))[0] == 200
+
+
+async def test_what_people_have_rejected_only_who_runs_the_queues_gives_anew(working: Client) -> None:
+    rule = {"assignment": {"rule": "fixed", **OPS, "excludeAsker": True}}
+    task_id = await made(working, rule, client={"user": "bob"})
+    await act(working, ANN, task_id, "claim")
+    assert (await act(working, ANN, task_id, "reject", reason="no"))[0] == 200
+    writer = bearer("tasks:write", "tasks:read", subject="eve")
+    assert (await act(working, writer, task_id, "assign", assigneeId="eve"))[0] == 403
+    keeper = bearer("tasks:write", "tasks:read", "queues:manage", subject="ada")
+    assert (await act(working, keeper, task_id, "assign", assigneeId="bob"))[0] == 409
+    status, task = await act(working, keeper, task_id, "assign", assigneeId="eve")
+    assert (status, task["assigneeId"]) == (200, "eve")
+
+
 async def test_two_of_three_have_to_agree_and_nobody_twice(working: Client) -> None:
     task_id = await made(working, {"approvals": {"required": 2}})
     status, told = await act(working, ANN, task_id, "complete", output={"ok": True}, comment="yes")
@@ -266,6 +297,15 @@ async def test_people_and_groups_that_are_kept_here(working: Client) -> None:
     assert (await working.put("/api/v1/users/x", json={}, headers=dan)).status_code == 403
     assert (await working.delete("/api/v1/users/dan")).status_code == 204
     assert (await working.delete("/api/v1/users/dan")).status_code == 404
+
+
+async def test_another_group_may_claim_what_asked_for_skills_of_the_first(working: Client) -> None:
+    await working.put("/api/v1/users/dan", json={"groups": ["ops"], "skills": ["sql"], "away": True})
+    task_id = await made(working, {"assignment": {"rule": "skill", "group": "ops", "skills": ["sql"]}})
+    assert (await act(working, ANN, task_id, "claim"))[0] == 403
+    to = {"assigneeType": "GROUP", "assigneeId": "hr"}
+    assert (await act(working, {}, task_id, "reassign", **to))[0] == 200
+    assert (await act(working, person("zoe", "hr"), task_id, "claim"))[0] == 200
 
 
 async def test_who_did_the_earlier_step_does_the_next(working: Client) -> None:

@@ -244,8 +244,11 @@ class Moves(Protocol):
         Raises Conflict when `version` is given and is not the task's present one.
         """
 
-    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any]) -> bool:
-        """Out of the dead letters to a person, with a note, and with fresh budgets; False when it is not there."""
+    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any], version: int | None) -> bool:
+        """Out of the dead letters to a person, with a note, and with fresh budgets; False when it is not there.
+
+        Raises Conflict when `version` is given and is not the task's present one.
+        """
 
     async def change_open(
         self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None

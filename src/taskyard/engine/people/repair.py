@@ -55,9 +55,12 @@ async def take_up(
 ) -> Task:
     """Give a dead letter to a person, to be repaired; so is done whatever its version says of a repair.
 
-    Raises NotFound, IllegalTransition, Conflict; then nothing has changed.
+    What people have rejected, or let pass, only who runs the queues gives anew, or a service.
+    Raises NotFound, Forbidden, IllegalTransition, Conflict; then nothing has changed.
     """
     known = await know_one(engine, task_id)
+    if known.kind.definition.task_type == "MANUAL" and not caller.allows("service"):
+        caller.require("queues:manage")
     check_move("repair", state_of(known.facts.place, known.facts.last))
     present = version_of(known.facts.place, known.facts.last)
     if version not in (None, present):
@@ -67,12 +70,14 @@ async def take_up(
     handed = await hand_over(engine, engine.directory, known.kind, work_of(known.kind.definition), asked)
     if isinstance(handed, Failed):
         raise Conflict(f"task {task_id} cannot be handed over: {handed.error.message}")
+    if handed.assignee_id != user:
+        raise Conflict(f"{user} may not do this task: somebody else has to look at it (four eyes)")
     whose = {"assigneeType": handed.assignee_type, "assigneeId": handed.assignee_id, "assigneeName": handed.assignee_id}
     opened = Opened(
         handed.assignee_type, handed.assignee_id, None, None, handed.due_at, handed.wake_at, handed.sheet,
         handed.urgency,
     )  # fmt: skip
-    if not await engine.store.take_up(task_id, opened, {"by": caller.subject, "reason": reason, **whose}):
+    if not await engine.store.take_up(task_id, opened, {"by": caller.subject, "reason": reason, **whose}, present):
         raise Conflict(f"task {task_id} is no dead letter any more; read it again")
     return await get_task(engine, task_id)
 

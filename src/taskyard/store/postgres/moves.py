@@ -118,9 +118,15 @@ class Moves(Base):
                 return True
         return False
 
-    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any]) -> bool:
+    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any], version: int | None) -> bool:
         """See the contract."""
-        return await self.db.durable.row(_TAKE_UP, self.clock.moment, task_id, encode(body), *opened) is not None
+        while (facts := await self._look(task_id, version)) is not None:
+            if facts.place is None or facts.place.kind is not PlaceKind.DEAD:
+                return False
+            told = (task_id, encode(body), *opened, facts.place.attempt)
+            if await self.db.durable.row(_TAKE_UP, self.clock.moment, *told) is not None:
+                return True
+        return False
 
     async def change_open(
         self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None

@@ -67,9 +67,9 @@ class Moves(Base):
         self.wake(Topic.READY, Topic.FEED)
         return moved
 
-    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any]) -> bool:
+    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any], version: int | None) -> bool:
         """See the contract."""
-        moved = await self.db.write(_take_up, task_id, opened, body, self.clock.now())
+        moved = await self.db.write(_take_up, task_id, opened, body, version, self.clock.now())
         self.wake(Topic.FEED)
         return moved
 
@@ -309,7 +309,10 @@ def _settle_open(
     return True
 
 
-def _take_up(connection: Connection, task_id: int, opened: Opened, body: dict[str, Any], now: int) -> bool:
+def _take_up(
+    connection: Connection, task_id: int, opened: Opened, body: dict[str, Any], version: int | None, now: int
+) -> bool:
+    check_version(connection, task_id, version)
     row = connection.execute("DELETE FROM dead WHERE task_id = ? RETURNING attempt, lane_id", (task_id,)).fetchone()
     if row is None:
         return False

@@ -1,7 +1,9 @@
--- The task $2 goes out of the dead letters to a person; $3 is the note's body, $4 to $11 whose it is.
+-- The task $2 goes out of the dead letters to a person, if it is there since the attempt $12; $3 is the note's body,
+-- $4 to $11 whose it is.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 gone AS (
-  DELETE FROM taskyard.dead WHERE task_id = $2::bigint AND NOT discarded RETURNING task_id, attempt, lane_id
+  DELETE FROM taskyard.dead WHERE task_id = $2::bigint AND attempt = $12::int AND NOT discarded
+  RETURNING task_id, attempt, lane_id
 ),
 opened AS (
   INSERT INTO taskyard.open (task_id, at, place, lane_id, attempt, failures, losses, assignee_type, assignee_id,

@@ -226,7 +226,7 @@ class StoreMachine(Hands):
     def take_up(self, pick: int) -> None:
         self.pass_time()
         id_ = self.some_task(pick, PlaceKind.DEAD).id
-        taken = self.run(self.store.take_up(id_, Opened("USER", "ann"), {"by": "ada"}))
+        taken = self.run(self.store.take_up(id_, Opened("USER", "ann"), {"by": "ada"}, None))
         assert taken is self.model.take_up(id_, self.now)
 
     @some_task(PlaceKind.DEAD)

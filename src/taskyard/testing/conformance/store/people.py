@@ -229,7 +229,10 @@ class TestTakeUp(Suite):
         held = await bench.running()
         assert await bench.settle(held, Outcome.FAILED, failures=3, losses=1)
         id_, body = held.task_id, {"by": "ada", "reason": "look"}
-        assert await bench.store.take_up(id_, Opened("USER", "ann", None, None, 5, 6, b"{}", 3), body)
+        version, opened = await bench.version(id_), Opened("USER", "ann", None, None, 5, 6, b"{}", 3)
+        with pytest.raises(Conflict):
+            await bench.store.take_up(id_, opened, body, version - 1)
+        assert await bench.store.take_up(id_, opened, body, version)
         place = await bench.place(id_)
         assert (place.kind, place.attempt, place.failures, place.losses) == (PlaceKind.ASSIGNED, 1, 0, 0)
         assert (place.assignee_id, place.due_at, place.sheet, place.urgency) == ("ann", 5, b"{}", 3)
@@ -245,7 +248,7 @@ class TestTakeUp(Suite):
         gone = await bench.ended(Outcome.FAILED)
         await bench.store.discard([gone], "ada", "no use")
         for id_ in (gone, await bench.opened(), await bench.ended(), 5):
-            assert not await bench.store.take_up(id_, Opened("USER", "ann"), {})
+            assert not await bench.store.take_up(id_, Opened("USER", "ann"), {}, None)
         assert await bench.state(gone) is State.FAILED
 
 
