@@ -16,7 +16,7 @@ GOOD: dict[str, Any] = {
     "due": {"businessHours": 16, "calendar": {"timezone": "Europe/Berlin", "hours": {"mon": ["09:00-17:00"]}}},
     "reminders": [0.5, 0.75, {"before": 3600}],
     "escalation": [{"action": "notify"}, {"after": 60, "action": "reassign", "to": {"type": "GROUP", "id": "leads"}}],
-    "approvals": {"required": 2, "veto": True},
+    "approvals": {"required": 1, "veto": True},
     "onTimeout": {"outcome": "COMPLETED", "output": {"ok": False}, "after": 3600},
 }  # fmt: skip
 
@@ -52,6 +52,10 @@ def test_everything_there_is_can_be_said() -> None:
         ({"due": {"at": "when?"}}, {"/due/at"}),
         ({"escalation": [{"action": "raisePriority"}]}, {"/escalation/0/priority"}),
         ({"approvals": {"required": 0}}, {"/approvals/required"}),
+        ({"approvals": {"required": 2}}, {"/approvals/required"}),
+        ({"approvals": {"required": 2}, "assignment": {"type": "USER", "id": "ann"}}, {"/approvals/required"}),
+        ({"approvals": {"required": 2}, "assignment": {"rule": "sameAs", "step": "a"}}, {"/approvals/required"}),
+        ({"approvals": {"required": 2}, "assignment": {"type": "GROUP", "id": "ops"}}, set()),
         ({"onTimeout": {"outcome": "COMPLETED", "output": {}}}, {"/onTimeout/output/ok"}),
         ({"onTimeout": {"outcome": "APPROVED"}}, {"/onTimeout/outcome"}),
     ],

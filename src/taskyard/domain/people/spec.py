@@ -148,9 +148,8 @@ def manual_faults(manual: Manual) -> list[Detail]:
         *_assignment_faults(manual.assignment or Assignment(type="USER", id="-")),
         *_due_faults(manual.due or Due(after=0)),
         *_escalation_faults(manual),
+        *_approval_faults(manual),
     ]
-    if manual.kind == "repair" and manual.approvals is not None:
-        found.append(("/approvals", "is for manual tasks: a repair is one person's"))
     return [detail(path, message, "manual") for path, message in found]
 
 
@@ -195,6 +194,17 @@ def _escalation_faults(manual: Manual) -> Iterator[tuple[str, str]]:
             yield f"/escalation/{index}/to", "is required to reassign"
         if step.action == "raisePriority" and step.priority is None:
             yield f"/escalation/{index}/priority", "is required to raise the priority"
+
+
+def _approval_faults(manual: Manual) -> Iterator[tuple[str, str]]:
+    if manual.approvals is None:
+        return
+    if manual.kind == "repair":
+        yield "/approvals", "is for manual tasks: a repair is one person's"
+    rule = manual.assignment
+    is_one_persons = rule is not None and (rule.type == "USER" or rule.rule in PICKING or rule.rule == "sameAs")
+    if manual.approvals.required > 1 and is_one_persons:
+        yield "/approvals/required", "needs as many people, and the assignment is to one; assign it to a GROUP"
 
 
 def parse_time(text: str) -> int | None:
