@@ -31,7 +31,14 @@ def fill(text: str, document: Any) -> str:
 
     What is not there is nothing. Raises ValueError where an expression cannot be evaluated.
     """
-    return _EXPRESSION.sub(lambda match: _shown(evaluate(match[1].strip(), document)), text)[:MAX_TEXT]
+    pieces, room = [], MAX_TEXT
+    for index, part in enumerate(_EXPRESSION.split(text)):
+        if room <= 0:
+            break
+        piece = _shown(evaluate(part.strip(), document)) if index % 2 else part
+        pieces.append(piece[:room])
+        room -= len(piece)
+    return "".join(pieces)
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,16 @@
+"""Display templates."""
+
+import pytest
+
+from taskyard.domain.forms.template import MAX_TEXT, fill
+
+
+def test_what_is_found_stands_where_it_was_asked_for() -> None:
+    assert fill("{{ a }} and {{ b }}{{ none }}.", {"a": "one", "b": [2]}) == "one and [2]."
+
+
+def test_nothing_is_looked_for_beyond_the_limit() -> None:
+    found = {"much": "x" * (MAX_TEXT - 1), "one": 1}
+    with pytest.raises(ValueError, match="length"):
+        fill("{{ much }}{{ length(one) }}", found)
+    assert fill("{{ much }}..{{ length(one) }}", found) == found["much"] + "."
