@@ -144,8 +144,9 @@ def test_fields_that_wait_for_each_other_are_refused() -> None:
     assert [keyword for _, keyword in refused(Source(OPEN, hints))] == ["visibleIf"]
 
 
-def test_what_only_the_form_can_have_is_refused_within_a_group() -> None:
-    inner = {"type": "string", "x-ui": {"visibleIf": {"ok": True}}}
+@pytest.mark.parametrize("hint", [{"visibleIf": {"ok": True}}, {"accept": [".pdf"]}, {"maxSize": 9}])
+def test_what_only_the_form_can_have_is_refused_within_a_group(hint: dict[str, Any]) -> None:
+    inner = {"type": "string", "format": "upload", "x-ui": hint}
     schema = {"type": "object", "properties": {"who": {"type": "object", "properties": {"name": inner}}}}
     assert refused(Source(schema)) == [("/outputSchema/properties/who", "x-ui")]
 

@@ -27,7 +27,7 @@ _ACCEPT = compile_schema(
     {"type": "array", "items": {"type": "string", "pattern": r"^(\.[A-Za-z0-9]+|[a-z]+/[\w.+*-]+)$"}}
 )
 _SIZE = compile_schema({"type": "integer", "minimum": 1})
-_OF_FORM = {"visibleIf", "rules", "defaultFrom"}
+_OF_FORM = {"visibleIf", "rules", "defaultFrom", "accept", "maxSize"}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -132,7 +132,7 @@ class _Maker:
         """That groups leave to the form what only a field of the form itself can have."""
         for field in fields:
             if any(_OF_FORM & nested.keys() for nested in _nested(field)):
-                message = "has visibleIf, rules or defaultFrom within a group; only the group itself can have them"
+                message = f"has one of {', '.join(sorted(_OF_FORM))} within a group; only fields of the form have them"
                 self.say(self.at(field["key"], ""), message, "x-ui")
 
     def layout(self, fields: Sequence[Object], known: set[str]) -> Object:
