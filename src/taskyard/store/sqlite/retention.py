@@ -76,7 +76,7 @@ def forget_rest(connection: Connection, before: int) -> None:
     connection.execute("DELETE FROM seen WHERE at < ?", (before,))
     connection.execute("DELETE FROM letter WHERE status = ? AND at < ?", (LetterStatus.DEAD, before))
     connection.execute("DELETE FROM worked WHERE ended_at < ?", (before,))
-    connection.execute("DELETE FROM notice WHERE id < ?", (floor_id(before),))
+    connection.execute("DELETE FROM notice WHERE id < ? AND digest_at IS NULL", (floor_id(before),))
     connection.execute(
         f"DELETE FROM upload WHERE max(created_at, used_at) < :before AND NOT EXISTS ({_NEEDED})",
         {"before": before, "end": floor_id(before), "commented": int(EventType.COMMENTED)},

@@ -102,6 +102,17 @@ class TestDigests(Suite):
         assert (await bench.take_one()).task_id == entry.id
         assert await bench.take() == []
 
+    async def test_what_waits_for_a_digest_is_kept_until_it_has_gone_out(self, bench: Bench) -> None:
+        await begin(bench)
+        row = notice(bench, digest_at=bench.clock.now() + 2 * HOUR)
+        assert await bench.store.plan_notices([row], [], READER, 0, 1)
+        bench.clock.move(7200)
+        await bench.store.prune(bench.clock.now() - HOUR)
+        assert await bench.store.due_digests(bench.clock.now(), 9) == [row]
+        assert await bench.store.send_digest([row.id], await bench.entries())
+        await bench.store.prune(bench.clock.now() - HOUR)
+        assert await bench.store.notices("ann", 9, None, unread=False) == []
+
     async def test_preferences_are_the_last_ones_said(self, bench: Bench) -> None:
         store = bench.store
         assert await store.preferences(["ann"]) == {}
