@@ -48,7 +48,12 @@ def make_planner(means: Notifying) -> Planner:
 
 def make_notice_executor(means: Notifying) -> Executor:
     """What runs the tasks that tell people."""
-    telling = Telling(_carriers(means), lambda person, task_id: _link(means, person, task_id), _render)
+    telling = Telling(
+        _carriers(means),
+        lambda task_id: _link(means, task_id),
+        lambda person, task_id: _signing_in(means, person, task_id),
+        _render,
+    )
     return NoticeExecutor(means.engine, means.directory, telling)
 
 
@@ -69,16 +74,24 @@ def _carriers(means: Notifying) -> dict[str, Carrier]:
     return found
 
 
-def _link(means: Notifying, person: str, task_id: str | None) -> str:
-    """Where a message leads: to the task, by way of signing in."""
-    settings = means.settings
-    base = settings["TASKYARD_URL"].rstrip("/") or f"http://{settings['TASKYARD_HOST']}:{settings['TASKYARD_PORT']}"
-    hours = settings["TASKYARD_NOTIFY_LINK_HOURS"]
+def _link(means: Notifying, task_id: str | None) -> str:
+    """Where a message leads: to the task, for who is signed in."""
+    return f"{_base(means)}/admin/inbox" + (f"/{task_id}" if task_id else "")
+
+
+def _signing_in(means: Notifying, person: str, task_id: str | None) -> str:
+    """The same by way of signing in, if the operator wants that."""
+    hours = means.settings["TASKYARD_NOTIFY_LINK_HOURS"]
     if not hours:
-        return f"{base}/admin/inbox" + (f"/{task_id}" if task_id else "")
+        return _link(means, task_id)
     expires = means.clock.now() / 1_000_000 + hours * 3600
     token = LinkSigner(derive(means.master_key(), "links")).issue(person, task_id, expires)
-    return f"{base}/signin?link={token}"
+    return f"{_base(means)}/signin?link={token}"
+
+
+def _base(means: Notifying) -> str:
+    settings = means.settings
+    return settings["TASKYARD_URL"].rstrip("/") or f"http://{settings['TASKYARD_HOST']}:{settings['TASKYARD_PORT']}"
 
 
 async def _render(template: str, values: Mapping[str, Any], html: bool) -> str:

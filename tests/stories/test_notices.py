@@ -187,6 +187,7 @@ async def test_the_next_channel_is_taken_where_one_fails(office: Office) -> None
         secret = callback_secret(office.yard.app.outside.callbacks, "ann")
         told = verify_webhook(posted.body, posted.headers, secret, now=office.clock.now() / 1e6)
         assert (told["recipient"]["id"], told["subject"]) == ("ann", "For you: Pay the bill")
+        assert told["link"].startswith("https://tasks.example.com/admin/inbox/")
         (task,) = await office.carriers()
         assert task.output == {"channel": "webhook", "notices": 1}
         assert [each["item"]["channel"] for each in task.warnings] == ["slack", "email"]
@@ -196,6 +197,7 @@ async def test_the_next_channel_is_taken_where_one_fails(office: Office) -> None
         await office.tell()
         text = slack.taken[0].json["text"]
         assert "1 &lt; 2 &amp; &lt;https://evil.example|3&gt;" in text
+        assert all("signin" not in posted.body.decode() for posted in (*slack.taken, *hook.taken))
 
 
 @ON_ONE_STORE

@@ -42,10 +42,14 @@ class Ask(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Telling(NamedTuple):
-    """What it takes: the channels by name, how links are made (person, task id) and how templates are rendered."""
+    """What it takes: the channels by name, how links are made (task id) and how templates are rendered.
+
+    A link of `signing_in` (person, task id) signs its reader in: it goes to nobody but by mail.
+    """
 
     carriers: Mapping[str, Carrier]
-    link: Callable[[str, str | None], str]
+    link: Callable[[str | None], str]
+    signing_in: Callable[[str, str | None], str]
     render: Render
 
 
@@ -88,13 +92,15 @@ class NoticeExecutor:
             return Done({"channel": None})
         person = await self._directory.person(asked.person) or Person(asked.person)
         wish = (await self._engine.store.preferences([person.id])).get(person.id, _PLAIN)
-        message, wrong = await self._message(person, rows)
-        return await self._tell(job, message, ways(wish, person, self._telling.carriers), wrong)
+        return await self._tell(job, person, rows, ways(wish, person, self._telling.carriers))
 
-    async def _tell(self, job: Job, message: Message, by: list[Way], wrong: list[dict[str, Any]]) -> Report:
+    async def _tell(self, job: Job, person: Person, rows: list[NoticeRow], by: list[Way]) -> Report:
         """By the first way that works; what did not is told with the task."""
-        warnings, may_come = list(wrong), False
+        warnings: list[dict[str, Any]] = []
+        may_come = False
         for way in by:
+            message, wrong = await self._message(person, rows, self._link(way, person, rows))
+            warnings += [each for each in wrong if each not in warnings]
             try:
                 await self._telling.carriers[way.channel].send(message, way.address)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one channel, there is the next
@@ -102,15 +108,19 @@ class NoticeExecutor:
                 warnings.append({"item": {"channel": way.channel}, "error": _told(error)})
                 job.log("warning", f"{way.channel} did not take it: {_told(error)}")
             else:
-                return Done({"channel": way.channel, "notices": len(message.notices)}, tuple(warnings))
+                return Done({"channel": way.channel, "notices": len(rows)}, tuple(warnings))
         if not by:
-            return Done({"channel": None, "notices": len(message.notices)}, tuple(warnings))
+            return Done({"channel": None, "notices": len(rows)})
         return Failed(TaskError("NOTIFICATION_FAILED", "no channel has taken it", warnings, retryable=may_come))
 
-    async def _message(self, person: Person, rows: list[NoticeRow]) -> tuple[Message, list[dict[str, Any]]]:
+    def _link(self, way: Way, person: Person, rows: list[NoticeRow]) -> str:
+        """Where the message leads; others may read along on every channel but mail."""
+        task_id = str(rows[0].task_id) if len(rows) == 1 else None
+        return self._telling.signing_in(person.id, task_id) if way.channel == "email" else self._telling.link(task_id)
+
+    async def _message(self, person: Person, rows: list[NoticeRow], link: str) -> tuple[Message, list[dict[str, Any]]]:
         """The message, and what was wrong with its template."""
         told = [notice_json(row) for row in rows]
-        link = self._telling.link(person.id, told[0]["taskId"] if len(rows) == 1 else None)
         kind: Any = rows[0].kind
         message = Message(f"notice-{rows[0].id}", person, kind, words(kind, told[0], link), link, told)
         if len(rows) > 1:
