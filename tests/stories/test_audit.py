@@ -230,6 +230,27 @@ async def test_tasks_that_are_over_may_be_forgotten(yard_by_hand: Taskyard, cloc
         assert {finding.problem for finding in (await look(yard, days=30)).findings} == {"missing"}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_was_sealed_late_is_forgotten_by_when_it_happened(
+    yard_by_hand: Taskyard, clock: ManualClock
+) -> None:
+    yard = yard_by_hand
+
+    @yard.task
+    async def done() -> None: ...
+
+    async with yard.worker():
+        await (await done.start()).result()
+        clock.move(20 * 86_400)
+        await seal(yard)
+        assert (await look(yard)).entries > 0
+        clock.move(15 * 86_400)
+        await yard.engine.store.prune(clock.now() - 30 * DAY_US)
+        verdict = await look(yard)
+        assert verdict.findings == []
+        assert verdict.forgotten == verdict.entries > 0
+
+
 async def test_many_machines_seal_each_event_once(
     settings: Settings, another_yard: Callable[[], Taskyard], yard: Taskyard
 ) -> None:

@@ -57,12 +57,12 @@ class Chain:
             position = 0
         while references := references_of(await store.feed(position, _AT_ONCE), position, _AT_ONCE):
             last = await store.audit_head()
-            rows = await self._seal(references, last, await store.now())
+            rows = await self._seal(references, last)
             if not await store.extend_audit(rows, READER, position, references[-1].pos):
                 return
             position = references[-1].pos
 
-    async def _seal(self, references: Sequence[Reference], last: AuditRow | None, now: int) -> list[AuditRow]:
+    async def _seal(self, references: Sequence[Reference], last: AuditRow | None) -> list[AuditRow]:
         number, before = (0, BEGINNING) if last is None else (last.number, last.chain)
         rows = []
         digests = await _digests(self._engine, [(r.task_id, r.sequence, r.type) for r in references])
@@ -71,7 +71,7 @@ class Chain:
             if fact is None:  # a task that was forgotten before it could be sealed
                 continue
             number += 1
-            entry = (reference.task_id, reference.sequence, int(reference.type), now)
+            entry = (reference.task_id, reference.sequence, int(reference.type), reference.at)
             before = link(self._key, before, number, reference.pos, entry, fact)
             rows.append(AuditRow(number, reference.pos, *entry, fact, before))
         return rows
