@@ -279,7 +279,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TASKYARD_LAMBDA_RUNNER", str, "", "the function that runs scripts whose target is lambda"),
     Setting("TASKYARD_SMTP_URL", str, "", "the mail server, smtp://user:password@host:587 or smtps://…", secret=True),
     Setting("TASKYARD_MAIL_FROM", str, "", "the sender of mail"),
-    Setting("TASKYARD_NOTIFY_LINK_HOURS", _seconds, 72.0, "hours a message's link signs in, once; 0: never"),
+    Setting("TASKYARD_NOTIFY_LINK_HOURS", _seconds, 72.0, "hours the link of a mail signs in, once; 0: never"),
     Setting("TASKYARD_AUDIT_CHAIN", _boolean, False, "whether a chain of hashes guards the history of tasks"),
     Setting(
         "TASKYARD_CONNECTOR",
