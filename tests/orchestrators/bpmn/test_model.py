@@ -182,7 +182,7 @@ def test_no_text_breaks_the_reader(text: str) -> None:
     ],
 )
 def test_a_time_that_no_calendar_has_is_refused(kind: str, text: str, wait: float | None) -> None:
-    with pytest.raises(ValueError, match="within the years 1 to 9999"):
+    with pytest.raises(ValueError, match="within the years"):
         due_at(kind, text, {"wait": wait}, 1_700_000_000 * SECOND)
 
 

@@ -130,7 +130,9 @@ def _due_at(kind: str, value: Any, now: int) -> int:
     if kind == "timeDate":
         at = parse_time(value) if isinstance(value, str) else None
         if at is None:
-            raise ValueError(f"the timer's date is {value!r}; it must be a time with its offset")
+            raise ValueError(
+                f"the timer's date is {value!r}; it must be a time with its offset, within the years 1970 to 8999"
+            )
         return at
     if isinstance(value, int | float) and not isinstance(value, bool):
         return now + int(value * 1_000_000)
