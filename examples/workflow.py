@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from taskyard import TaskFailed, Taskyard
+from taskyard import TaskEvent, TaskFailed, Taskyard
 
 folder = Path(tempfile.mkdtemp(prefix="taskyard-example-"))
 yard = Taskyard(f"sqlite:///{folder}/example.db")
@@ -20,8 +20,8 @@ async def charge_card(customer: str, amount: int) -> dict[str, str]:
 
 
 @yard.on("task.assigned")
-async def tell(event: object) -> None:
-    asked.put_nowait(getattr(event, "data")["taskName"])  # noqa: B009
+async def tell(event: TaskEvent) -> None:
+    asked.put_nowait(event.data["taskName"])
 
 
 async def main() -> None:
