@@ -47,11 +47,22 @@ Run = Callable[[Job], Awaitable[Report]]
 Fallback = Callable[[Job, TaskError], Awaitable[Any]]
 
 
+def constant_fallback(kind: Kind) -> Fallback | None:
+    """What gives a definition's constant; None where it has none."""
+    constant = kind.definition.fallback
+
+    async def give(job: Job, error: TaskError) -> Any:
+        del job, error
+        return constant
+
+    return None if constant is None else give
+
+
 class Executor(Protocol):
     """One kind of implementation."""
 
-    def can_run(self, definition: Definition) -> bool:
-        """Whether this process can run the definition."""
+    def can_run(self, definition: Definition, target: str = "") -> bool:
+        """Whether this process can run the definition, at the target that a task asks for if it asks for one."""
 
     def bind(self, kind: Kind) -> Run:
         """How to run one attempt of this version. Handlers' errors come back as reports, never raised;

@@ -49,5 +49,8 @@ class Instances(Protocol):
     async def instances_of(self, task_ids: Sequence[int]) -> list[int]:
         """Which instances these tasks are, or are steps of."""
 
+    async def wake_instances(self, task_ids: Sequence[int]) -> None:
+        """Let those that these tasks are, or are steps of, be due now."""
+
     async def remove_instance(self, task_id: int, revision: int) -> bool:
         """Forget an instance and its steps; its tasks stay. False where it has another revision by now, or is gone."""

@@ -13,7 +13,9 @@ from taskyard.domain.people.preferences import Preferences
 
 
 class NoticeRow(NamedTuple):
-    """What one person is told of a task; `body` is JSON. `digest_at`: when it goes out with others, if it has not."""
+    """What one person is told of a task (0: of none); `body` is JSON. `digest_at`: when it goes out with others, if it
+    has not.
+    """
 
     id: int
     person: str

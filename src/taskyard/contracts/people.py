@@ -5,16 +5,18 @@ Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from taskyard.contracts.records import InboxFilter, InboxRow
+from taskyard.contracts.inbox import InboxFilter, InboxRow
+from taskyard.contracts.logins import Logins
 from taskyard.domain.people.assignment import Person
 
 
 class WorkTime(NamedTuple):
     """When a person's task of this definition, of this `group` if it was a group's, came and went."""
 
+    task_id: int
     definition: str
     group: str | None
     opened_at: int
@@ -44,8 +46,12 @@ class Load(NamedTuple):
     overdue: int
 
 
-class People(Protocol):
-    """Who does manual tasks, and what they have to do."""
+Choose = Callable[[Mapping[str, int]], str | None]
+"""From how many open tasks each person has to who is given one more."""
+
+
+class People(Logins, Protocol):
+    """Who does manual tasks, what they have to do, and how they log in."""
 
     async def inbox(self, wanted: InboxFilter, limit: int, after: InboxRow | None) -> list[InboxRow]:
         """The tasks that fit, in their order, after this one."""
@@ -56,14 +62,22 @@ class People(Protocol):
     async def worked(self, person: str, limit: int, after: InboxRow | None) -> list[InboxRow]:
         """The tasks that a person has ended, the latest first; `key` is when."""
 
+    async def has_worked(self, person: str, task_id: int) -> bool:
+        """Whether a person has ended the task, or an attempt at it, as far as that is kept."""
+
     async def loads(self, persons: Sequence[str]) -> dict[str, int]:
-        """How many open tasks each of these persons has; those who have none are left out."""
+        """How many open tasks each of these persons has or is being given; those who have none are left out."""
+
+    async def give(self, task_id: int, attempt: int, persons: Sequence[str], choose: Choose) -> None:
+        """Have `choose` choose one of these persons, or nobody, from their loads. Until that attempt has ended, the
+        task counts among theirs. Of all who give at once, on all machines, each sees what the others have given.
+        """
 
     async def due_open(self, until: int, limit: int, after: InboxRow) -> list[InboxRow]:
         """The open tasks about which something is to be done by then, in that order; `key` is when."""
 
-    async def work_times(self, since: int) -> list[WorkTime]:
-        """The tasks that people, or time, have ended since then, the latest 10,000."""
+    async def work_times(self, since: int, limit: int, after: WorkTime | None) -> list[WorkTime]:
+        """The tasks that people, or time, have ended since then, in that order, after this one."""
 
     async def workloads(self, now: int) -> list[Workload]:
         """What is open by definition and group."""

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from taskyard.contracts.insight import AttemptFilter
 from taskyard.domain.due import Progress
 from taskyard.domain.facts import AttemptFact, Facts, Line, Note
 from taskyard.domain.gate import RateGate
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.media import UNKNOWN
-from taskyard.domain.queue import TaskType
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.schedule import Schedule
 
 WORKER_TTL_US = 11_000_000
@@ -27,15 +29,12 @@ workers that beat before a shorter pause and after it have not been silent for t
 
 
 class Topic(StrEnum):
-    """What a process may want to be woken for. Wake-ups are hints: they may be late, doubled or missing.
-
-    BACK: the store that could not be used can be used again.
-    """
+    """What a process may want to be woken for. Wake-ups are hints: they may be late, doubled or missing."""
 
     READY = "ready"
     REVOKED = "revoked"
     FEED = "feed"
-    BACK = "back"
+    BACK = "back"  # the store that could not be used can be used again
 
 
 class SlotKey(NamedTuple):
@@ -261,7 +260,11 @@ class Story(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which tasks to list; None means any. `kind_ids` are a definition's versions; a tag may be the version's too."""
+    """Which tasks to list; None means any. `kind_ids` are a definition's versions; a tag may be the version's too.
+
+    `queues`: where they wait now. `attempts`: at least so many have begun. `asker`: who asked, by themselves or through
+    a client. `family`: the task with this id, and those that it and its subtasks started, the first 10,000.
+    """
 
     status: frozenset[State] | None = None
     task_types: frozenset[TaskType] | None = None
@@ -281,36 +284,12 @@ class Filter(NamedTuple):
     created_before: int | None = None
     started_after: int | None = None
     started_before: int | None = None
-
-
-class InboxFilter(NamedTuple):
-    """Which tasks of a person: those that are theirs (`mine`), claimed by them (`claimed`), of their groups (`groups`),
-    of these the ones that nobody has claimed (`unclaimed`), or what they can do now: `mine` and `unclaimed` (`open`).
-
-    Sorted by due date (those without one last), by priority (highest first) or by age (oldest first). `text` is part
-    of the input, or the kind is among `text_kind_ids`. `fields`: paths in the input and what is found there, as text.
-    """
-
-    person: str
-    groups: tuple[str, ...] = ()
-    view: str = "open"
-    sort: str = "due"
-    due_before: int | None = None
-    kind_ids: tuple[int, ...] | None = None
-    workflow_id: str | None = None
-    text: str | None = None
-    text_kind_ids: tuple[int, ...] = ()
-    due_after: int | None = None
-    urgencies: tuple[int, ...] | None = None
-    group: str | None = None
-    fields: tuple[tuple[tuple[str, ...], str], ...] = ()
-
-
-class InboxRow(NamedTuple):
-    """A task's place in an inbox: by `key`, then by id."""
-
-    key: int
-    task_id: int
+    attempt: AttemptFilter | None = None
+    queues: frozenset[Queue] | None = None
+    priorities: frozenset[Priority] | None = None
+    attempts: int | None = None
+    asker: str | None = None
+    family: int | None = None
 
 
 class Page(NamedTuple):

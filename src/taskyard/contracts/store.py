@@ -16,25 +16,24 @@ from typing import Any, Protocol
 
 from taskyard.contracts.audit import Audit
 from taskyard.contracts.bus import Bus
+from taskyard.contracts.connections import Connections
+from taskyard.contracts.insight import Insight
 from taskyard.contracts.instances import Instances
+from taskyard.contracts.moves import Moves
 from taskyard.contracts.notices import Notices
 from taskyard.contracts.people import People
+from taskyard.contracts.reading import Reading
 from taskyard.contracts.records import (
     Contention,
     Emitted,
     Entry,
-    FeedRow,
-    Filter,
     Found,
     GatedLease,
     Lease,
     LostTask,
-    Opened,
-    Page,
     ProgressReport,
     QueueRow,
     Settlement,
-    Story,
     Topic,
     Turn,
     Unique,
@@ -45,9 +44,8 @@ from taskyard.contracts.schedules import Schedules
 from taskyard.contracts.vault import Vault
 from taskyard.contracts.webhooks import Webhooks
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place
+from taskyard.domain.facts import Line
 from taskyard.domain.gate import GatedLane, RateGate
-from taskyard.domain.lifecycle import EventType, State
 from taskyard.domain.policy import Policy
 from taskyard.domain.priority import AGED, HeadStarts
 from taskyard.domain.queue import LaneKey
@@ -162,7 +160,8 @@ class Execution(Protocol):
     ) -> GatedLease:
         """The same, and no more than the lanes' gates let through. Where nobody waits before a gate, nothing is leased.
 
-        A ceiling counts what is under lease, without the parents that wait for a subtask.
+        A ceiling counts what is under lease, without the parents that wait for a subtask; a call gate what is under
+        lease of its definitions, and the calls without a task that have begun.
         """  # fmt: skip
 
     async def extend(self, claim_id: int, task_id: int, attempt: int, visibility_us: int | None) -> bool:
@@ -198,64 +197,6 @@ class Execution(Protocol):
         """Keep what running tasks say of themselves, each once; what they emit also becomes an event.
 
         An attempt that has ended emits no more.
-        """
-
-
-class Moves(Protocol):
-    """Moves that are not a worker's."""
-
-    async def cancel(self, task_id: int, by: str | None, reason: str | None, version: int | None) -> bool:
-        """CANCELED at once, from any place but the dead letters; False when it is final or unknown.
-
-        Raises Conflict when `version` is given and is not the task's present one.
-        """
-
-    async def requeue(
-        self, task_ids: Sequence[int], by: str, reason: str, new_input: bytes | None, delays_us: Sequence[int] = ()
-    ) -> list[int]:
-        """Out of the dead letters into their queue with fresh budgets; the ids that were there.
-
-        `new_input` replaces the task's input, which is kept in the note of who and why. `delays_us`, one a task,
-        are waited for first.
-        """
-
-    async def discard(self, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
-        """Out of the dead letters for good, FAILED as before; the ids that were there. Noted."""
-
-    async def hurry(self, task_id: int) -> bool:
-        """A delayed or retrying task becomes ready now; False when it is neither."""
-
-    async def settle_open(
-        self, task_id: int, settlement: Settlement, version: int | None, seen: bytes | None = None
-    ) -> bool:
-        """A task that waits for a person or a system ends (or retries) as told; False when it does not wait.
-
-        Without a `run_ms` that is how long it has waited; failures and losses never become fewer.
-        `seen`: the key of the event that brought the answer, noted with it.
-        Raises Conflict when `version` is given and is not the task's present one.
-        """
-
-    async def rerun(
-        self, task_id: int, by: str, reason: str | None, new_input: bytes | None, version: int | None
-    ) -> bool:
-        """What a person has mended goes back to its queue with fresh budgets; False when it is not open.
-
-        `new_input` replaces the task's input, which is kept with who and why in the attempt that this was.
-        Raises Conflict when `version` is given and is not the task's present one.
-        """
-
-    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any], version: int | None) -> bool:
-        """Out of the dead letters to a person, with a note, and with fresh budgets; False when it is not there.
-
-        Raises Conflict when `version` is given and is not the task's present one.
-        """
-
-    async def change_open(
-        self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
-    ) -> bool:
-        """Change whom or what an open task waits for, with a note; False when it is not open.
-
-        Raises Conflict when `version` is given and is not the task's present one.
         """
 
 
@@ -310,58 +251,6 @@ class Queues(Protocol):
         """What a task waits for, and up to so many `holders` of each slot; None when it is not parked."""
 
 
-class Reading(Protocol):
-    """What is known."""
-
-    async def facts(self, task_ids: Sequence[int]) -> list[Facts]:
-        """Everything about these tasks, in this order; unknown ones are left out."""
-
-    async def story(self, task_id: int, after: int, limit: int) -> Story | None:
-        """A task's story in one snapshot, with up to `limit` lines after a sequence; None when it is unknown."""
-
-    async def find(self, wanted: Filter, limit: int, after: int | None) -> Page:
-        """Ids that fit the filter, newest first, beginning after (below) the id `after`."""
-
-    async def find_started(self, wanted: Filter, limit: int, after: int | None) -> Page:
-        """The same in the order of starting, latest first; `after` is a position of an earlier page."""
-
-    async def dead(self, limit: int, after: int | None, kind_ids: Sequence[int] | None) -> Page:
-        """Ids in the dead letters, newest first."""
-
-    async def attempts(self, task_id: int) -> list[AttemptFact]:
-        """The ended attempts, oldest first."""
-
-    async def attempt_facts(self, pairs: Sequence[tuple[int, int]]) -> list[AttemptFact]:
-        """These (task, attempt) pairs, as far as they have ended."""
-
-    async def running(self, task_ids: Sequence[int]) -> list[tuple[int, Place]]:
-        """The present claims on these tasks."""
-
-    async def reporting(self) -> list[tuple[int, int]]:
-        """The tasks under lease that have said how far they are, by id, each with the sequence of what it said."""
-
-    async def notes(self, task_ids: Sequence[int]) -> list[Note]:
-        """The notes on these tasks, oldest first."""
-
-    async def lines(self, task_id: int, after: int, limit: int) -> list[Line]:
-        """The lines a task logged after a sequence, oldest first."""
-
-    async def latest(self, task_ids: Sequence[int]) -> list[tuple[int, int]]:
-        """(id, a number that grows whenever anything about the task changes), cheaply: for followers."""
-
-    async def feed(self, after: int, limit: int) -> list[FeedRow]:
-        """Batches of events after a position, in order."""
-
-    async def feed_end(self) -> int:
-        """The latest position of the feed."""
-
-    async def run_times(self, since: int) -> list[tuple[int, int]]:
-        """(kind id, milliseconds) of the completed attempts of tasks made since that moment, the latest 10,000."""
-
-    async def counts(self, since: int) -> list[tuple[int, State, int]]:
-        """(kind id, state, how many) over the tasks made since that moment."""
-
-
 class Store(
     Lifetime,
     Names,
@@ -376,9 +265,11 @@ class Store(
     Notices,
     Audit,
     Reading,
+    Insight,
     Vault,
     Bus,
     Webhooks,
+    Connections,
     Protocol,
 ):
     """The contract. See the module's text for what holds for all verbs."""

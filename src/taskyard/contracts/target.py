@@ -19,7 +19,8 @@ class Call(NamedTuple):
     """One attempt at running something at a target.
 
     `implementation` is the definition's, its `kind` one of the target's; `input` is JSON, checked already.
-    `token` is the same for all attempts of a task, so that a place which has seen it may give what came of it.
+    `token` is the same for all attempts of a task until somebody requeues it, so that a place which has seen it may
+    give what came of it.
     `timeout` is in seconds and the whole attempt's; `resources.wall_seconds` never exceeds it.
     `files`: what the input names by upload id; they may be read, and never changed.
     """
@@ -35,6 +36,11 @@ class Call(NamedTuple):
     resources: Resources
     security_level: str = "LOW"
     files: Mapping[str, UploadedFile] = {}
+
+    @property
+    def wall(self) -> float:
+        """How long it may take once it has begun, in seconds."""
+        return min(self.timeout, self.resources.wall_seconds or self.timeout)
 
     @property
     def kind(self) -> str:

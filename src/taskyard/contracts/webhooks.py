@@ -91,11 +91,18 @@ class DeliveryFilter(NamedTuple):
     before: int | None = None
 
 
+def owner_reader(subscription_id: str) -> str:
+    """The reader whose position is the moment of the last giving up of an endpoint that its owner was told of."""
+    return f"endpoint {subscription_id}"
+
+
 class Subscriptions(Protocol):
     """Who wants to be told, and the client apps that may say so."""
 
     async def save_subscription(self, row: SubscriptionRow) -> bool:
-        """Store an endpoint if it still has the revision it was read with, its health as given; False where not."""
+        """Store an endpoint if it still has the revision it was read with, its health as given; False where not, and
+        for a new one of a client app that there is no more.
+        """
 
     async def subscription(self, subscription_id: str) -> SubscriptionRow | None:
         """One endpoint; None where there is none."""
@@ -106,14 +113,19 @@ class Subscriptions(Protocol):
     async def enabled_subscriptions(self) -> list[SubscriptionRow]:
         """All that are to be told of what happens."""
 
+    async def given_up_subscriptions(self) -> list[SubscriptionRow]:
+        """All that were disabled for how they fare, by id."""
+
     async def save_health(self, subscription_id: str, health: Health) -> None:
         """Keep how an endpoint fares; one that has been `disabled_at` some time is no longer told anything."""
 
     async def remove_subscription(self, subscription_id: str) -> bool:
-        """Forget an endpoint; what is on its way to it is dead. False where there is none."""
+        """Forget an endpoint and its `owner_reader`; what is on its way to it is dead. False where there is none."""
 
-    async def save_client_app(self, app: ClientApp) -> None:
-        """Keep a client app."""
+    async def save_client_app(self, app: ClientApp, before: bytes | None = None) -> bool:
+        """Keep a new client app, or (`before`) give the one with its key this secret in place of that; False where its
+        secret is another, or it is gone.
+        """
 
     async def client_app(self, key: str) -> ClientApp | None:
         """One client app; None where there is none."""

@@ -94,18 +94,57 @@ class Breaker(NamedTuple):
             return self
         if permit.probe:
             return self._probed(rules, now, failed=failed)
-        slices = self._counted(rules, now, failed=failed)
-        counted = self._replace(slices=slices)
-        calls, failures = counted._counts(rules, now)
-        if calls >= rules.least and failures / calls >= rules.rate:
-            return Breaker(slices, now, era=self.era + 1)
-        return counted
+        return self.noted(rules, now, failed=failed)._judged(rules, now)
+
+    def figures(self, rules: BreakerRules, now: int) -> dict[str, str | float]:
+        """`state`, `failureRate` from 0 to 1, and `opensIn`: seconds until the next try, 0 when it may be made now."""
+        return {
+            "state": str(self.state(rules, now)),
+            "failureRate": round(self.failure_rate(rules, now), 4),
+            "opensIn": round(self.opens_in(rules, now) / 1e6, 3),
+        }
+
+    def noted(self, rules: BreakerRules, now: int, *, failed: bool) -> Breaker:
+        """A call more, without a judgement: that is the one's who knows the calls of all."""
+        return self._replace(slices=self._counted(rules, now, failed=failed))
+
+    def joined(self, rules: BreakerRules, now: int, other: Breaker) -> Breaker:
+        """With the calls that were `noted` elsewhere in the same era; it opens where they are too many together."""
+        if self.opened_at is not None or other.era != self.era or not other.slices:
+            return self
+        counts = {slice_.number: slice_ for slice_ in self._recent(_number(rules, now))}
+        for number, calls, failures in other.slices:
+            before = counts.get(number, Slice(number, 0, 0))
+            counts[number] = Slice(number, before.calls + calls, before.failures + failures)
+        return self._replace(slices=tuple(counts[number] for number in sorted(counts)))._judged(rules, now)
+
+    def reserved(self, rules: BreakerRules, now: int) -> Breaker | None:
+        """For one probe among many machines: to the others it is open again until the probe has told; None where it
+        is not half-open. Of a probe that never tells nothing remains.
+        """
+        return self._replace(opened_at=now) if self.state(rules, now) is BreakerState.HALF_OPEN else None
+
+    def probed(self, era: int, now: int, *, failed: bool) -> Breaker:
+        """What became of the probe that was reserved in this era."""
+        if era != self.era or self.opened_at is None:
+            return self
+        return Breaker(self.slices, now, era=era + 1) if failed else Breaker(era=era + 1)
+
+    def given_back(self, rules: BreakerRules, era: int, now: int) -> Breaker:
+        """The probe that was reserved in this era was not made: another may be."""
+        return self if era != self.era or self.opened_at is None else self._replace(opened_at=now - rules.open_us)
 
     def forget(self, permit: Permit) -> Breaker:
         """A call that came to no end, such as one that was cancelled."""
         if permit.era != self.era or not permit.probe:
             return self
         return self._replace(probing=self.probing - 1)
+
+    def _judged(self, rules: BreakerRules, now: int) -> Breaker:
+        calls, failures = self._counts(rules, now)
+        if calls >= rules.least and failures / calls >= rules.rate:
+            return Breaker(self.slices, now, era=self.era + 1)
+        return self
 
     def _probed(self, rules: BreakerRules, now: int, *, failed: bool) -> Breaker:
         if failed:

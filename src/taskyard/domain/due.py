@@ -22,6 +22,7 @@ class Progress(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     `decided`: every tick up to this moment has been decided on, and none after it. `buffered`: the tick that waits
     for its predecessor's task to end. `running`: the tasks that were started and are not known to have ended, kept
     where they matter to `overlap`. `error`: `{at, code, message}` of the latest tick, where it started nothing.
+    `askers`: who has put the schedule, the latest first.
     """
 
     decided: int
@@ -30,6 +31,7 @@ class Progress(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, 
     last_at: int | None = None
     last_task: int | None = None
     error: dict[str, Any] | None = None
+    askers: tuple[str, ...] = ()
 
 
 class Due(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from taskyard.domain.facts import FORMER_INPUT, AttemptFact, Body, Note, Progres
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import EventType
 from taskyard.domain.priority import Priority
-from taskyard.domain.task import detail_of, iso, progress_json, time_of
+from taskyard.domain.task import detail_of, iso, progress_json, time_of, written
 
 SOURCE = "task-execution-layer"
 _SUMMARY_LENGTH = 1024
@@ -64,6 +65,7 @@ NAMES: dict[EventType, EventName] = {
     EventType.RESCHEDULED: EventName("task.rescheduled", "task.manual.rescheduled"),
     EventType.DECIDED: EventName("task.decided", "task.manual.decided"),
 }
+_TRIGGERS = {name.key: name.trigger for name in NAMES.values() if name.trigger is not None}
 
 
 class Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -90,7 +92,7 @@ class TaskEvent(msgspec.Struct, frozen=True, rename="camel"):
             "type": self.type,
             "id": self.id,
             "sequence": self.sequence,
-            "timestamp": self.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": written(self.timestamp),
             "data": self.data,
             "metadata": {"correlationId": self.metadata.correlation_id, "source": self.metadata.source},
         }
@@ -127,11 +129,11 @@ def tell_progress(body: Body, progress: Progress) -> TaskEvent:
 
 def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback: bool) -> list[str]:
     """The names under which code in the process listens: three forms, for the states that have triggers."""
-    state = next((name.trigger for name in NAMES.values() if name.key == event.key), None)
+    state = _TRIGGERS.get(event.key)
     if state is None:
         return []
     states = [state, "Fallback"] if fallback and state == "Done" else [state]
-    camel = "".join(part[:1].upper() + part[1:] for part in definition_key.replace("_", "-").split("-"))
+    camel = _camel(definition_key)
     names = []
     for each in states:
         names += [f"task{each}", f"task{camel}{each}"]
@@ -140,9 +142,14 @@ def trigger_names(event: TaskEvent, body: Body, definition_key: str, *, fallback
     return names
 
 
+@lru_cache(1024)
+def _camel(definition_key: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in definition_key.replace("_", "-").split("-"))
+
+
 def _told(name: EventName, body: Body, number: int, at: int, data: dict[str, Any]) -> TaskEvent:
-    identity = str(sequence.event_id(body.id, number))
-    metadata = Metadata(body.correlation_id or str(sequence.correlation_id(body.id)))
+    identity = sequence.event_id(body.id, number)
+    metadata = Metadata(body.correlation_id or sequence.correlation_id(body.id))
     return TaskEvent(name.key, name.type, identity, number, time_of(at), data, metadata)
 
 
@@ -171,13 +178,25 @@ def _started(ground: Ground, at: int) -> StartedData:
     return StartedData(*_task(ground), executor_id=worker, start_time=iso(at))
 
 
+def _ended(ground: Ground, at: int) -> dict[str, Any]:
+    """Who ended it and when; of what a person or time has ended also why, and whose it was."""
+    attempt, detail = ground.attempt, detail_of(ground.attempt)
+    told: dict[str, Any] = {
+        "executor_id": attempt.worker if attempt else None,
+        "start_time": iso(attempt.started_at) if attempt else None,
+        "end_time": iso(at),
+    }
+    if detail.by is not None:
+        told |= {"by": detail.by, "reason": detail.reason, "outcome": detail.decision}
+        told |= {"assignee_type": detail.assignee_type, "assignee_id": detail.assignee_id}
+    return told
+
+
 def _completed(ground: Ground, at: int) -> CompletedData:
     attempt = ground.attempt
     return CompletedData(
         *_task(ground),
-        executor_id=attempt.worker if attempt else None,
-        start_time=iso(attempt.started_at) if attempt else None,
-        end_time=iso(at),
+        **_ended(ground, at),
         execution_time=attempt.run_ms if attempt else None,
         output_summary=summarize(attempt.result if attempt else None),
     )
@@ -188,9 +207,7 @@ def _failed(ground: Ground, at: int) -> FailedData:
     error = detail_of(attempt).error or {}
     return FailedData(
         *_task(ground),
-        executor_id=attempt.worker if attempt else None,
-        start_time=iso(attempt.started_at) if attempt else None,
-        end_time=iso(at),
+        **_ended(ground, at),
         error_code=error.get("code"),
         error_message=error.get("message"),
         stack_trace=error.get("stackTrace"),
@@ -251,9 +268,23 @@ _DATA: dict[EventType, Callable[[Ground, int], EventData]] = {
     EventType.CANCELED: _canceled,
     EventType.RETRY: _retry,
 }
+
+
+def _decided(ground: Ground, at: int) -> dict[str, Any]:
+    """One of several has decided; what they would have it come to is told as short as any result."""
+    told = _noted(ground, at)
+    output = msgspec.json.encode(told.pop("output", None))
+    return {**told, "outputSummary": summarize(output)}
+
+
 _MORE: dict[EventType, Callable[[Ground, int], dict[str, Any]]] = {
     EventType.ASSIGNED: _assigned,
+    EventType.DECIDED: _decided,
 }
+
+
+NOTED = frozenset(EventType) - _DATA.keys()
+"""The types that are told from notes."""
 
 
 def summarize(result: bytes | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from taskyard.domain.lifecycle import EventType
 
@@ -36,11 +37,20 @@ class StartedData(EventData, frozen=True, rename="camel", kw_only=True):
 
 
 class EndedData(EventData, frozen=True, rename="camel", kw_only=True):
-    """Who ended the task, and when; one that never started has no executor."""
+    """Who ended the task, and when; one that never started has no executor.
+
+    Only of what no worker has ended, but a person, time (`system`), or who answers for another system or has asked for
+    what cannot run: `by` whom and why, by which name of the decision, and whose it was.
+    """
 
     executor_id: str | None
     start_time: Moment | None
     end_time: Moment
+    by: str | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
+    outcome: str | UnsetType | None = UNSET
+    assignee_type: str | UnsetType | None = UNSET
+    assignee_id: str | UnsetType | None = UNSET
 
 
 class CompletedData(EndedData, frozen=True, rename="camel", kw_only=True):

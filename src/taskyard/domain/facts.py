@@ -11,18 +11,22 @@ from typing import Any, NamedTuple
 import msgspec
 
 from taskyard.domain.lifecycle import EventType, Outcome
+from taskyard.domain.people.sheet import Decision
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     """The less common facts of a request, stored as one JSON document; times in microseconds.
 
-    `caller` None: a program in the same process, or the command line.
+    `caller` None: a program in the same process, or the command line. `askers`: who asked for the task, or the process,
+    that asked for this one, and for the one before. `correctors`: who has replaced its input since.
     """
 
     step_id: str | None = None
     workflow_context: dict[str, Any] | None = None
     client: dict[str, Any] | None = None
     caller: str | None = None
+    askers: list[str] = []
+    correctors: list[str] = []
     severity: str | None = None
     tags: list[str] = []
     metadata: dict[str, Any] | None = None
@@ -86,6 +90,7 @@ class AttemptDetail(msgspec.Struct, frozen=True, omit_defaults=True, rename="cam
     assignee_id: str | None = None
     due_at: int | None = None
     decision: str | None = None
+    decisions: list[Decision] = []
     former_input: Any = None
 
 

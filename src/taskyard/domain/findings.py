@@ -128,6 +128,8 @@ def _message(kind: Kind) -> str:
             return f"must be {_shown(value)}"
         case Kind.Format(format=name):
             return f"must be {_FORMATS.get(name, f'a valid {name}')}"
+        case Kind.Pattern(pattern="^https?://"):
+            return "must begin with http:// or https://"
     if kind.name in _COUNTS:
         return _count_message(kind)
     facts = {key: _clipped(str(value)) for key, value in kind.as_dict().items()}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from taskyard.domain.json import loads
 from taskyard.domain.text import printable
-from taskyard.errors import TaskyardError
+from taskyard.errors import Malformed, TaskyardError
 
 LEVELS = ("debug", "info", "warning", "error")
 LONGEST_TEXT = 8_192
@@ -111,8 +111,10 @@ def parse_frame(line: bytes) -> Frame:
         return Plain(_shown(line), "is not a JSON object")
     try:
         value = loads(line)
-    except (TaskyardError, ValueError, RecursionError) as error:
-        return Plain(_shown(line), getattr(error, "message", "is not JSON"))
+    except (Malformed, ValueError, RecursionError):
+        return Plain(_shown(line), "is not JSON")
+    except TaskyardError as error:
+        return Plain(_shown(line), error.message)
     read = _READ.get(value["type"]) if isinstance(value, dict) and isinstance(value.get("type"), str) else None
     if read is None:
         return Plain(_shown(line), "has no known type")

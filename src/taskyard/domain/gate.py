@@ -10,15 +10,15 @@ from taskyard.domain.rate import Rate
 
 
 class RateGate(NamedTuple):
-    """No more of a definition's tasks start than its rate allows."""
+    """No more tasks start than the rate of their `subject` allows: a definition's key, or what has a slash in it."""
 
-    definition: str
+    subject: str
     rate: Rate
 
     @property
     def name(self) -> str:
         """Its name in the store."""
-        return f"rate:{self.definition}"
+        return f"rate:{self.subject}"
 
 
 class Ceiling(NamedTuple):
@@ -33,7 +33,22 @@ class Ceiling(NamedTuple):
         return f"ceiling:{Queue(self.home).name}"
 
 
-Gate = RateGate | Ceiling
+class CallGate(NamedTuple):
+    """No more than `limit` calls over a connection are made at once: by tasks of the `definitions`, all of them that go
+    over it, and without a task.
+    """
+
+    connection_id: str
+    limit: int
+    definitions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in the store."""
+        return f"calls:{self.connection_id}"
+
+
+Gate = RateGate | Ceiling | CallGate
 
 
 class GatedLane(NamedTuple):

@@ -78,7 +78,11 @@ def _commented(data: Mapping[str, Any]) -> str:
 def _decided(data: Mapping[str, Any]) -> str:
     verdict = "approved" if data.get("approved") else "rejected"
     said = f" “{data['comment']}”" if data.get("comment") else ""
-    return f"{verdict}{said}, decision {data.get('decisions')} of {data.get('required')}"
+    return f"{verdict}{_named(data)}{said}, decision {data.get('decisions')} of {data.get('required')}"
+
+
+def _named(data: Mapping[str, Any]) -> str:
+    return f" as {data['outcome']}" if data.get("outcome") else ""
 
 
 def _escalated(data: Mapping[str, Any]) -> str:
@@ -90,12 +94,12 @@ def _escalated(data: Mapping[str, Any]) -> str:
 _SENTENCES: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "created": lambda data: f"asked for: {data.get('taskDefinitionId')}, priority {data.get('priority')}",
     "started": lambda data: f"started on {data.get('executorId')}",
-    "completed": lambda data: f"completed, output {data.get('outputSummary')}",
-    "failed": lambda data: f"failed with {data.get('errorCode')}: {data.get('errorMessage')}",
+    "completed": lambda data: f"completed{_named(data)}, output {data.get('outputSummary')}",
+    "failed": lambda data: f"failed{_named(data)} with {data.get('errorCode')} “{data.get('errorMessage')}”",
     "retry": lambda data: f"to be tried again at {data.get('nextRetryTime')} after {data.get('lastErrorCode')}",
     "canceled": lambda data: "canceled",
     "waiting": lambda data: "waits for an answer from outside",
-    "deadlettered": lambda data: "went to the dead letters",
+    "deadlettered": lambda data: "given up for good" if data.get("discarded") else "went to the dead letters",
     "requeued": lambda data: "back to its queue" + (", with another input" if data.get("inputChanged") else ""),
     "assigned": _assigned,
     "claimed": lambda data: "claimed",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from taskyard.domain.connection import ID_PATTERN as CONNECTION_ID
 from taskyard.domain.people.spec import Manual
 from taskyard.domain.resources import ResourcePatch
 
 _Endpoint = Annotated[str, Meta(pattern=r"^[^\s:/@]+:[0-9]{1,5}$", description="host:port")]
 _False = Annotated[bool, Meta(extra_json_schema={"const": False})]
 SECRET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_Expression = Annotated[str, Meta(min_length=1, max_length=4000)]
 _Name = Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 
 SCRIPT_KINDS = frozenset({"javascript", "typescript", "python", "shell", "python-lite", "bash-lite"})
@@ -102,6 +104,23 @@ class Kubernetes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     target: str = ""
 
 
+class Integration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """An operation on an external system. What `operation` says depends on the connection's type.
+
+    `request`, `response` and `errorExpression` are JMESPath over `{input, task}`, `{output, status, details, input}`
+    and `{output, status, details, error, input}`; without them the input is the body and the answer the output.
+    An error expression gives null for what it leaves as it is, `{code, message, retryable?, details?}` for a failure,
+    and `{output}` for a success.
+    """
+
+    kind: Literal["integration"]
+    connection_id: Annotated[str, Meta(pattern=CONNECTION_ID)]
+    operation: dict[str, Any] = {}
+    request: _Expression | None = None
+    response: _Expression | None = None
+    error_expression: _Expression | None = None
+
+
 class Bpmn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A process: the text of a BPMN file."""
 
@@ -111,6 +130,6 @@ class Bpmn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 SHAPES: dict[str, type[msgspec.Struct]] = {
     **dict.fromkeys(SCRIPT_KINDS, Script), "system": System, "http": Http, "lambda": Lambda,
-    "kubernetes": Kubernetes, "manual": Manual, "bpmn": Bpmn,
+    "kubernetes": Kubernetes, "manual": Manual, "integration": Integration, "bpmn": Bpmn,
 }  # fmt: skip
 """The shape of each kind's implementation; a kind that is not here takes what it is given."""

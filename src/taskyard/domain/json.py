@@ -243,7 +243,8 @@ def _place(path: _Path) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, msgspec.Raw):
         return msgspec.json.decode(value)
-    return msgspec.to_builtins(value, str_keys=True)
+    plain = msgspec.to_builtins(value, str_keys=True)
+    return list(plain) if isinstance(plain, tuple) else plain  # which it leaves as they are
 
 
 def _nothing_else(value: Any) -> Any:

@@ -122,6 +122,8 @@ MOVES: dict[str, Move] = {
         _move("escalate", {_S.ASSIGNED}, _S.ASSIGNED, _E.ESCALATED),
         _move("cancel", {_S.PENDING, _S.RUNNING, _S.RETRYING, *_OPEN}, _S.CANCELED, _E.CANCELED),
         _move("requeue", {_S.FAILED}, _S.PENDING, _E.REQUEUED),
+        # Out of the dead letters for good; its event is the one it came there by, and says so.
+        _move("discard", {_S.FAILED}, _S.FAILED, _E.DEADLETTERED),
         _move("repair", {_S.FAILED}, _S.ASSIGNED, _E.ASSIGNED),
         # Mended by a person: the same task, with another input or the same, begins anew.
         _move("rerun", {_S.ASSIGNED}, _S.PENDING, _E.REQUEUED),

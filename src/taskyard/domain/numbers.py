@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
-def percentile(values: list[int], q: int) -> int | None:
+def percentile(values: Sequence[int], q: int) -> int | None:
     """The q-th percentile by nearest rank; None of nothing."""
     if not values:
         return None

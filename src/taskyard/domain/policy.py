@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from taskyard.domain.json import canonical, digest
 from taskyard.domain.retry import RetryPatch, RetryPolicy
@@ -49,7 +50,7 @@ class ExecutionConfig(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     timeout: float | None = None
     retry_policy: RetryPatch | None = None
     security_context: SecurityContext | None = None
-    target: str = ""
+    target: Annotated[str, Meta(max_length=63, pattern="^([A-Za-z0-9][A-Za-z0-9._-]*)?$")] = ""
 
 
 def parse_retry(patch: dict[str, Any], path: str, base: dict[str, Any] | None = None) -> RetryPolicy:

@@ -1,7 +1,7 @@
 """The five queues, and the lanes they are made of.
 
-A lane holds the tasks of one definition at one priority in one queue, in order. A worker asks only for
-lanes it can run, so a task that may not run now is never in anybody's way.
+A lane holds the tasks of one definition at one priority in one queue, in order; those that ask for a target of their
+own stand apart. A worker asks only for lanes it can run, so a task that may not run now is never in anybody's way.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _BY_TYPE = {task_type: Queue[task_type.name] for task_type in TaskType}
 
 
 class LaneKey(NamedTuple):
-    """What makes a lane: the queue it waits in, the home queue of its type, and `solo`, how suspect its tasks are
-    (see `taskyard.domain.suspicion`).
+    """What makes a lane: the queue it waits in, the home queue of its type, `solo`, how suspect its tasks are (see
+    `taskyard.domain.suspicion`), and the `target` that they ask for, empty for their definition's.
     """
 
     queue: int
@@ -57,3 +57,4 @@ class LaneKey(NamedTuple):
     definition: str
     priority: int
     solo: int
+    target: str = ""

@@ -12,9 +12,9 @@ def request_hash(definition: str, input_: Any, subject: Any) -> bytes:
     return digest(definition.encode(), canonical(input_), canonical(subject))
 
 
-def reuse_key(cause_type: str | None, cause: str | None, hash_: bytes) -> bytes:
-    """Under this key one task may stand while it is young enough to be reused."""
-    return digest(b"reuse", (cause_type or "").encode(), (cause or "").encode(), hash_)
+def reuse_key(cause_type: str | None, cause: str | None, hash_: bytes, finder: str = "") -> bytes:
+    """Under this key one task may stand while it is young enough to be reused; by the `finder` alone, if named."""
+    return digest(b"reuse", (cause_type or "").encode(), (cause or "").encode(), hash_, finder.encode())
 
 
 def idempotency_key(caller: str, definition: str, key: str) -> bytes:

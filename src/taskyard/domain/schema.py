@@ -24,17 +24,19 @@ _LARGE_VALUE = 64 * 1024
 _PATTERN_OPTIONS = jsonschema_rs.RegexOptions(size_limit=4 * 1024 * 1024)
 _REFERENCES = ("/$ref", "/$dynamicRef", "/$schema")
 _WANTS_UPLOAD = b'"format":"upload"'
+_IS_NEVER_TOLD = b'"writeOnly":true'
 
 
 class Validator:
     """A compiled schema; made by `compile_schema`. `errors` and `is_valid` take JSON values only."""
 
-    __slots__ = ("_compiled", "_text", "is_valid", "takes_uploads")
+    __slots__ = ("_compiled", "_text", "is_valid", "takes_secrets", "takes_uploads")
 
     def __init__(self, compiled: jsonschema_rs.Validator, text: bytes) -> None:
         self._compiled = compiled
         self._text = text
         self.is_valid = compiled.is_valid
+        self.takes_secrets = _IS_NEVER_TOLD in text
         self.takes_uploads = _WANTS_UPLOAD in text
 
     def errors(self, value: Any, prefix: str = "") -> list[Detail]:

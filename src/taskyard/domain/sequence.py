@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from taskyard.domain.json import digest
+
 _BITS = 20
 _LAST = (1 << _BITS) - 1
 
@@ -58,16 +60,17 @@ def is_settled(sequence: int) -> bool:
     return step_of(sequence) == _LAST - 1
 
 
-def correlation_id(task_id: int) -> UUID:
+def correlation_id(task_id: int) -> str:
     """The UUID that stands for a task whose request named no correlation id: that of no event, number 0."""
     return event_id(task_id, 0)
 
 
-def event_id(task_id: int, sequence: int) -> UUID:
+def event_id(task_id: int, sequence: int) -> str:
     """The UUID of the event with this number: 48 bits of sequence and 63 of task id around version and variant."""
     high = (sequence & ((1 << 48) - 1)) << 80 | 0x8 << 76 | (task_id >> 51) << 64
     low = 0b10 << 62 | (task_id & ((1 << 51) - 1)) << 11
-    return UUID(int=high | low)
+    digits = f"{high | low:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def task_of(text: str) -> int | None:
@@ -77,4 +80,9 @@ def task_of(text: str) -> int | None:
     except ValueError:
         return None
     task_id = (bits >> 64 & 0xFFF) << 51 | bits >> 11 & ((1 << 51) - 1)
-    return task_id if correlation_id(task_id).int == bits else None
+    return task_id if UUID(correlation_id(task_id)).int == bits else None
+
+
+def span_id(task_id: int, number: int) -> bytes:
+    """8 bytes for what stands at this number of a task's story."""
+    return digest(b"span", task_id.to_bytes(8, "big"), number.to_bytes(8, "big"))[:8]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, overload
 
 import msgspec
@@ -20,6 +21,8 @@ from taskyard.domain.facts import (
     PlaceKind,
     Progress,
 )
+from taskyard.domain.forms.secrets import without_secrets
+from taskyard.domain.forms.start import input_schema
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import Outcome, State
 from taskyard.domain.policy import Policy
@@ -92,6 +95,7 @@ class UserTask(Task, frozen=True, rename="camel", kw_only=True):
     """A manual task as its person sees it."""
 
 
+@lru_cache(4096)
 def time_of(us: int) -> datetime:
     """The time `us` (microseconds since the epoch), cut to the millisecond, in UTC; from 1970 to `LATEST`."""
     return datetime.fromtimestamp(min(max(us, 0), LATEST) // 1000 / 1000, UTC)
@@ -107,9 +111,26 @@ def iso(us: int) -> str: ...
 @overload
 def iso(us: int | None) -> str | None: ...
 def iso(us: int | None) -> str | None:
-    """The time `us` as ISO-8601 in UTC with milliseconds."""
-    when = moment(us)
-    return None if when is None else when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """The time `us` as ISO-8601 in UTC with milliseconds; from 1970 to `LATEST`."""
+    return None if us is None else _millisecond(us // 1000)
+
+
+@lru_cache(4096)
+def _millisecond(ms: int) -> str:
+    """What the many lines that a run says within it have in common."""
+    seconds, rest = divmod(min(max(ms, 0), LATEST // 1000), 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(1024)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+@lru_cache(4096)
+def written(when: datetime) -> str:
+    """The time as ISO-8601 in UTC with milliseconds."""
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def to_json(task: Task) -> dict[str, Any]:
@@ -117,12 +138,12 @@ def to_json(task: Task) -> dict[str, Any]:
     plain = msgspec.to_builtins(task, builtin_types=(datetime,))
     for name, value in plain.items():
         if isinstance(value, datetime):
-            plain[name] = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            plain[name] = written(value)
     return dict(plain)
 
 
 def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
-    """The task that the facts make, with its definition's version and its frozen policy."""
+    """The task that the facts make, with its definition's version and its frozen policy; of its input no secrets."""
     body, place, last, progress = facts
     definition = kind.definition
     extra = msgspec.json.decode(body.extra, type=Extra) if body.extra else EMPTY_EXTRA
@@ -144,13 +165,13 @@ def tell(facts: Facts, kind: Kind, policy: Policy) -> Task:
         workflow_id=body.workflow_id,
         step_id=extra.step_id,
         workflow_context=extra.workflow_context,
-        correlation_id=body.correlation_id or str(sequence.correlation_id(body.id)),
+        correlation_id=body.correlation_id or sequence.correlation_id(body.id),
         cause_type=body.cause_type,
         cause=body.cause,
         parent_task_id=None if body.parent_id is None else str(body.parent_id),
         client=extra.client,
         hash=body.hash.hex() if body.hash else None,
-        input=msgspec.json.decode(body.input),
+        input=without_secrets(input_schema(definition), msgspec.json.decode(body.input)),
         output=_output(status, last),
         error=_error(status, detail),
         warnings=detail.warnings if final else [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,9 @@ def _look_up(value: Any, info: ValidationInfo) -> UploadedFile:
         return value
     if not isinstance(value, str):
         raise ValueError("an upload id is a string")  # noqa: TRY004  # Pydantic reports only ValueError
-    uploads = (info.context or {}).get(UPLOADS, NamedUploads())
+    uploads: Mapping[str, UploadedFile] = (info.context or {}).get(UPLOADS, NamedUploads())
     try:
-        return uploads[value]  # type: ignore[no-any-return]
+        return uploads[value]
     except KeyError:
         raise ValueError("there is no such upload") from None
 

@@ -81,6 +81,10 @@ class Window(Generic[T]):
         """Up to there the feed has nothing else."""
         self.end = max(self.end, pos)
 
+    def is_ready(self, now: float) -> bool:
+        """Whether there is an event to send now."""
+        return bool(self._ready) or any(item.due <= now for item in self._late)
+
     def take(self, now: float, limit: int) -> list[Item[T]]:
         """Up to so many events to send now, each the first of its key. Then `settle` or `put_back` each."""
         for item in [item for item in self._late if item.due <= now]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import unquote
 
+from taskyard.domain.forms.reference import referred
 from taskyard.domain.json import dumps
 
 Object: TypeAlias = dict[str, Any]
@@ -42,6 +42,13 @@ def form_for(schema: Object, ui: Object | None = None) -> Object:
     return {"fields": [reader.field("", whole, required=True, hints=ui or {}, depth=MAX_GROUP_DEPTH)]}
 
 
+def with_defaults(schema: Object, value: Object) -> Object:
+    """An object that fits `schema`, with the defaults that its form shows written out."""
+    reader = _Reader(schema)
+    completed: Object = reader.completed(reader.flat(schema), value)
+    return completed
+
+
 def label_of(name: str) -> str:
     """A name as a person reads it: `dry_run` and `dryRun` become "Dry run"."""
     words = [word if word.isupper() else word.lower() for word in _WORD_BREAK.split(name) if word]
@@ -64,10 +71,10 @@ class _Reader:
                 continue
             flat = self.flat(inner)
             hints = _mapping(flat.get("x-ui")) | _mapping(ui.get(key))
-            order = hints.get("order")
-            is_ordered = isinstance(order, int | float)
+            given = hints.get("order")
+            order = given if isinstance(given, int | float) else None
             field = self.field(key, flat, required=key in required, hints=hints, depth=depth)
-            ranked.append((order if is_ordered else position, not is_ordered, field))  # type: ignore[arg-type]
+            ranked.append((position if order is None else order, order is None, field))
         return [field for *_, field in sorted(ranked, key=lambda each: each[:2])]
 
     def field(self, key: str, schema: Object, *, required: bool, hints: Object, depth: int) -> Object:
@@ -102,6 +109,14 @@ class _Reader:
             return {"widget": "json"}
         return {"widget": widget, "multiple": True} | _bounds(items)
 
+    def completed(self, schema: Object, value: Any) -> Any:
+        """The value, and in its objects the defaults of what they leave out."""
+        if not isinstance(value, dict):
+            return value
+        known = {name: self.flat(inner) for name, inner in schema.get("properties", {}).items()}
+        whole = {name: inner["default"] for name, inner in known.items() if "default" in inner} | value
+        return {name: self.completed(known.get(name, {}), inner) for name, inner in whole.items()}
+
     def flat(self, schema: Any) -> Object:
         """The schema with references, `allOf` and unions resolved as far as a form can show them.
 
@@ -116,27 +131,15 @@ class _Reader:
         flat = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
         target = schema.get("$ref")
         if isinstance(target, str) and target not in opened:
-            referred = self._flat(self._target(target), opened | {target})
+            whole = self._flat(referred(self.root, target), opened | {target})
             # A shared schema is titled after what it is, a field after what it is for.
-            flat = _merged({key: value for key, value in referred.items() if key != "title"}, flat)
+            flat = _merged({key: value for key, value in whole.items() if key != "title"}, flat)
         for part in schema.get("allOf", ()):
             flat = _merged(self._flat(part, opened), flat)
         for keyword in ("anyOf", "oneOf"):
             if branches := schema.get(keyword):
                 flat = _merged(_union([self._flat(each, opened) for each in branches]), flat)
         return _without_null(flat)
-
-    def _target(self, reference: str) -> Any:
-        """What a local reference points at, or None."""
-        start, *steps = unquote(reference).split("/")
-        node: Any = self.root if start == "#" else None
-        for step in steps:
-            name = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-                node = node[int(name)]
-            else:
-                node = node.get(name) if isinstance(node, dict) else None
-        return node
 
 
 def _merged(base: Object, over: Object) -> Object:

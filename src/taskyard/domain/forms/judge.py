@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from taskyard.domain.forms.conditions import Condition, decide, holds, is_filled
 from taskyard.domain.forms.form import FileLimit, Form, Object
-from taskyard.domain.forms.rules import fault
+from taskyard.domain.forms.rules import fault, is_about_task
 from taskyard.domain.json import MAX_DETAILS, Detail, detail, pointer
 from taskyard.domain.schema import Validator, compile_schema
 
@@ -31,6 +31,21 @@ def judge(form: Form, output: Any, document: Mapping[str, Any], prefix: str) -> 
         told = {each["path"] for each in found}
         found += [each for each in _beside_schema(form, output, document, prefix) if each["path"] not in told]
     return found[:MAX_DETAILS]
+
+
+def judge_ahead(form: Form, output: Any, prefix: str) -> list[Detail]:
+    """What of `judge` can be told before there is a task: nothing that depends on its input, its workflow or on it."""
+    unsure = {key for key, condition in form.conditions.items() if any(clause.is_about_task for clause in condition)}
+    known = form._replace(
+        schema=None if form.schema is None else _without(form.schema, unsure),
+        fields=[field | {"required": field["required"] and field["key"] not in unsure} for field in form.fields],
+        conditions={
+            key: tuple(clause for clause in condition if not clause.is_about_task)
+            for key, condition in form.conditions.items()
+        },
+        checks={key: [check for check in checks if not is_about_task(check)] for key, checks in form.checks.items()},
+    )
+    return judge(known, output, {}, prefix)
 
 
 def validator_for(form: Form, output: Any, document: Mapping[str, Any]) -> Validator | None:

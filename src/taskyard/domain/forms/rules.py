@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": same,
     "!=": lambda one, other: not same(one, other),
 }  # fmt: skip
+_ABOUT_TASK = re.compile(r"\b(input|workflow|task)\b|[@*]")
 _WORDS = {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least", "=": "the same as", "!=": "not"}
 
 
@@ -68,6 +70,11 @@ def _check_range(value: Any) -> None:
         pair = _comparable(low, high)
         if pair is None or pair[0] > pair[1]:
             raise ValueError("has a min that is not below its max")
+
+
+def is_about_task(check: Check) -> bool:
+    """Whether the rule may ask about the task, so that it cannot be told before there is one."""
+    return check.rule.type == "expression" and bool(_ABOUT_TASK.search(check.rule.value))
 
 
 def fault(check: Check, value: Any, output: Mapping[str, Any], document: Mapping[str, Any]) -> str | None:

@@ -98,21 +98,18 @@ class _Showing:
 
 def input_fields(schema: Object | None, hints: Object | None, value: Any) -> list[Object]:
     """The fields that show a task's input, which nobody can change; without a schema told from the value itself."""
-    if schema is not None:
-        return _read_only(msgspec.json.encode((schema, hints)))
-    if value is None:
+    if schema is None and value is None:
         return []
-    if isinstance(value, dict):
-        schema = {"properties": {name: _shape(each) for name, each in value.items()}}
-    return _fixed(form_for(schema or _shape(value))["fields"])
+    if schema is None:
+        is_object = isinstance(value, dict)
+        schema = {"properties": {name: _shape(each) for name, each in value.items()}} if is_object else _shape(value)
+        hints = None
+    return _read_only(msgspec.json.encode((schema, hints)))
 
 
 @lru_cache(maxsize=512)
 def _read_only(text: bytes) -> list[Object]:
-    return _fixed(form_for(*msgspec.json.decode(text))["fields"])
-
-
-def _fixed(fields: list[Object]) -> list[Object]:
+    fields = form_for(*msgspec.json.decode(text))["fields"]
     return [field | {"readOnly": True, "required": False} for field in fields]
 
 

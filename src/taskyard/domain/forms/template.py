@@ -13,7 +13,7 @@ from taskyard.domain.json import dumps
 
 MAX_TEXT = 100_000
 
-_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_EXPRESSION = re.compile(r"\{\{((?:(?!\{\{).)*?)\}\}", re.DOTALL)  # never past another beginning, or it is quadratic
 _STRAY = re.compile(r"\{\{|\}\}|\{%|%\}")
 
 

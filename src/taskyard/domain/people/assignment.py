@@ -37,12 +37,14 @@ class Ground(NamedTuple):
 
 
 class Assigned(NamedTuple):
-    """Whose it is. `why`: what kept the rule from finding somebody, when it fell back."""
+    """Whose it is. `able`: of the rule's group, who has the skills; None where it asks for none. `why`: what kept the
+    rule from finding somebody, when it fell back.
+    """
 
     type: str | None
     id: str | None
     excluded: tuple[str, ...] = ()
-    candidates: tuple[str, ...] = ()
+    able: tuple[str, ...] | None = None
     why: str | None = None
 
 
@@ -54,10 +56,13 @@ def assign(rule: Assignment, ground: Ground) -> Assigned:
     if found is not None and type_ == "USER" and id_ in excluded:
         why = f"{id_} may not do it"
         type_, id_ = _fallback(rule)
-    fit = [person for person in ground.members if _is_fit(rule, person, excluded)]
-    restricted = type_ == "GROUP" and id_ == rule.group and bool(rule.skills)
-    candidates = tuple(sorted(person.id for person in fit)) if restricted else ()
-    return Assigned(type_, id_, tuple(sorted(excluded)), candidates, why)
+    return Assigned(type_, id_, tuple(sorted(excluded)), _able(rule, ground, excluded), why)
+
+
+def _able(rule: Assignment, ground: Ground, excluded: frozenset[str]) -> tuple[str, ...] | None:
+    if rule.home is None or not rule.skills:
+        return None
+    return tuple(sorted(person.id for person in ground.members if _is_fit(rule, person, excluded)))
 
 
 def _found(rule: Assignment, ground: Ground, excluded: frozenset[str]) -> tuple[tuple[str, str] | None, str | None]:
@@ -82,7 +87,8 @@ def _pick(rule: Assignment, ground: Ground, excluded: frozenset[str]) -> tuple[t
     fit = [person for person in in_turn if _is_fit(rule, person, excluded)]
     free = [person for person in fit if not person.away and _has_room(rule, person, ground)]
     if not free:
-        return None, f"nobody of the group {rule.group} " + ("has room for it" if fit else "may do it or can")
+        nobody = "nobody" if rule.candidates is None else "no candidate"
+        return None, f"{nobody} of the group {rule.group} " + ("has room for it" if fit else "may do it or can")
     if rule.rule == "leastLoaded":
         free.sort(key=lambda person: ground.loads.get(person.id, 0))
     elif rule.rule == "skill":
@@ -91,7 +97,8 @@ def _pick(rule: Assignment, ground: Ground, excluded: frozenset[str]) -> tuple[t
 
 
 def _is_fit(rule: Assignment, person: Person, excluded: frozenset[str]) -> bool:
-    return person.id not in excluded and set(rule.skills) <= set(person.skills)
+    is_skilled = set(rule.skills) <= set(person.skills)
+    return person.id not in excluded and is_skilled and rule.is_candidate(person.id, person.groups)
 
 
 def _has_room(rule: Assignment, person: Person, ground: Ground) -> bool:
@@ -120,6 +127,12 @@ def _named(value: Any, type_: str) -> tuple[str, str] | None:
     return (type_, value) if isinstance(value, str) and value else None
 
 
+def needs_loads(rule: Assignment, members: Sequence[Person]) -> bool:
+    """Whether the decision asks how many open tasks each of these has."""
+    limited = rule.max_open is not None or any(person.max_open is not None for person in members)
+    return rule.rule in PICKING and (limited or rule.rule != "roundRobin")
+
+
 def needs_members(rule: Assignment) -> bool:
     """Whether the decision asks for the members of the rule's group."""
-    return rule.group is not None and (rule.rule in PICKING or bool(rule.skills))
+    return rule.home is not None and (rule.rule in PICKING or bool(rule.skills))

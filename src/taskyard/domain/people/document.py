@@ -30,6 +30,22 @@ def read_extra(stored: bytes | None) -> Extra:
     return msgspec.json.decode(stored, type=Extra) if stored else EMPTY_EXTRA
 
 
+def askers_of(extra: Extra) -> list[str]:
+    """Everybody on whose behalf a task was asked for, the nearest first: its caller, the user for whom they say they
+    called, those behind the task that asked for it, and who has corrected its input.
+    """
+    named = (extra.caller, (extra.client or {}).get("user"), *extra.askers, *extra.correctors)
+    return list(dict.fromkeys(name for name in named if isinstance(name, str)))
+
+
+def with_corrector(stored: bytes | None, name: str) -> bytes | None:
+    """The facts as they are stored, with one more person behind the task: who has corrected its input."""
+    extra = read_extra(stored)
+    if name in askers_of(extra):
+        return stored
+    return msgspec.json.encode(msgspec.structs.replace(extra, correctors=[*extra.correctors, name]))
+
+
 def document(asked: Asked) -> dict[str, Any]:
     """As `{input, workflow, task}`."""
     extra = asked.extra

@@ -1,4 +1,4 @@
-"""Notices: what people are told about manual tasks, who is told, and in which words."""
+"""Notices: what people are told about manual tasks and webhook endpoints, who is told, and in which words."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Final, Literal, NamedTuple
 from taskyard.domain.lifecycle import EventType
 from taskyard.domain.text import printable
 
-NoticeKind = Literal["assigned", "offered", "delegated", "returned", "reminder", "overdue", "escalated"]
+NoticeKind = Literal["assigned", "offered", "delegated", "returned", "reminder", "overdue", "escalated", "disabled"]
 TOLD: Final = (
     EventType.ASSIGNED, EventType.DELEGATED, EventType.OVERDUE, EventType.REMINDER, EventType.ESCALATED,
     EventType.RESOLVED,
 )  # fmt: skip
 """The events that people are told of. The indexes of the feed name them."""
 
-URGENT: Final[frozenset[NoticeKind]] = frozenset({"overdue", "escalated"})
+URGENT: Final[frozenset[NoticeKind]] = frozenset({"overdue", "escalated", "disabled"})
 """What waits for no digest."""
 
 _LONGEST_SUBJECT = 200
@@ -31,6 +31,7 @@ _WORDS: Final[dict[NoticeKind, tuple[str, str]]] = {
     "reminder": ("Reminder", "This task waits for you."),
     "overdue": ("Overdue", "This task should have been done by now."),
     "escalated": ("Escalated", "Nobody has ended this task in time."),
+    "disabled": ("Webhook disabled", "Nothing is sent to your endpoint any more. Enable it again when it is mended."),
 }
 
 
@@ -80,8 +81,9 @@ def words(kind: NoticeKind, notice: Mapping[str, Any], link: str) -> Words:
     """The plain words of one notice, as there are without a template, or when a template fails."""
     lead, sentence = _WORDS[kind]
     title = str(notice.get("title") or "a task")
+    about = "Endpoint" if kind == "disabled" else "Task"
     facts = [
-        ("Task", title), ("Due", notice.get("dueDate")), ("Priority", notice.get("priority")),
+        (about, title), ("Due", notice.get("dueDate")), ("Priority", notice.get("priority")),
         ("By", notice.get("by")), ("Why", notice.get("reason")),
     ]  # fmt: skip
     lines = [f"{name}: {one_line(str(value), _LONGEST_REASON)}" for name, value in facts if value]

@@ -42,7 +42,7 @@ class Preferences(_Strict, frozen=True):
     email: Annotated[str, Meta(max_length=254, pattern=r"^$|^[^@\s,;<>]+@[^@\s,;<>]+$")] = ""
     slack: _Url = ""
     webhook: _Url = ""
-    mute: Annotated[list[NoticeKind], Meta(max_length=7)] = []
+    mute: Annotated[list[NoticeKind], Meta(max_length=8)] = []
     digest: Digest | None = None
 
 

@@ -8,12 +8,13 @@ import msgspec
 
 
 class Decision(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What one person has decided; `at` in microseconds."""
+    """What one person has decided, by its name where it has one; `at` in microseconds."""
 
     by: str
     approved: bool
     at: int
     comment: str | None = None
+    outcome: str | None = None
 
 
 class Held(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -33,8 +34,10 @@ class Sheet(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Times in microseconds.
 
     `since`: when it was handed over. `owned`: how it was held by `owner`, who has delegated it and gets it back.
-    `excluded`: who may not do it. `candidates`: who alone may claim it (empty: any member). `done`: the moments of
-    its timeline that have passed. `why`: why the rule found nobody.
+    `files`: what the draft has brought, `sent`: what approvals have; both for whoever has it next. `excluded`: who may
+    not do it. `able`: who of the rule's group had the skills it asks for when it was handed over (None: it asks for
+    none). `candidates`: who alone finds it in the inbox, as `USER ann` and `GROUP ops` (none: everybody whose it is).
+    `done`: the moments of its timeline that have passed. `why`: why the rule found nobody.
     """
 
     since: int = 0
@@ -43,12 +46,20 @@ class Sheet(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     draft: Any = None
     drafted_by: str | None = None
     drafted_at: int | None = None
+    files: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
     follow_up_at: int | None = None
     excluded: tuple[str, ...] = ()
+    able: tuple[str, ...] | None = None
     candidates: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     done: tuple[str, ...] = ()
     why: str | None = None
+
+    @property
+    def brought(self) -> set[str]:
+        """The files that others have brought, by their ids."""
+        return {*self.files, *self.sent}
 
 
 def read_sheet(stored: bytes | None) -> Sheet:

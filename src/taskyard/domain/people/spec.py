@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -35,6 +35,9 @@ class Assignee(_Strict, frozen=True):
     type: Literal["USER", "GROUP"]
     id: _Name
 
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
 
 class Assignment(_Strict, frozen=True):
     """Whose a task is.
@@ -44,6 +47,7 @@ class Assignment(_Strict, frozen=True):
     `skill` takes the one with the fewest skills besides. `sameAs`: who did the `step` before in the same workflow.
     Nobody is chosen who has `maxOpen` open tasks already, nor the asker with `excludeAsker`, nor whom the expression
     `exclude` names; they may not claim it either. Where nobody fits it goes to `fallback`, else to `group`.
+    `candidates`: who alone of the rule's group is chosen and may claim it, people and groups.
     """
 
     rule: Rule = "fixed"
@@ -57,6 +61,18 @@ class Assignment(_Strict, frozen=True):
     exclude_asker: bool = False
     max_open: Annotated[int, Meta(ge=1)] | None = None
     fallback: Assignee | None = None
+    candidates: Annotated[list[Assignee], Meta(min_length=1, max_length=100)] | None = None
+
+    @property
+    def home(self) -> str | None:
+        """The rule's group, where its skills and candidates hold."""
+        return self.id if self.rule == "fixed" and self.type == "GROUP" else self.group
+
+    def is_candidate(self, person: str, groups: Collection[str]) -> bool:
+        """Whether it is for this person, who is in these groups."""
+        return self.candidates is None or any(
+            each.id == person if each.type == "USER" else each.id in groups for each in self.candidates
+        )
 
 
 class Due(_Strict, frozen=True):
@@ -75,12 +91,14 @@ class Before(_Strict, frozen=True):
 
 
 class Escalation(_Strict, frozen=True):
-    """What happens `after` so many seconds beyond the due date."""
+    """What happens `after` so many seconds beyond the due date; `complete` ends it with `outcome` and `output`."""
 
-    action: Literal["notify", "reassign", "raisePriority"]
+    action: Literal["notify", "reassign", "raisePriority", "complete"]
     after: _Seconds = 0
     to: Assignee | None = None
     priority: Literal["MEDIUM", "HIGH", "CRITICAL"] | None = None
+    outcome: Literal["COMPLETED", "FAILED"] | None = None
+    output: Any = None
 
 
 class Approvals(_Strict, frozen=True):
@@ -124,6 +142,11 @@ class Manual(_Strict, frozen=True):
     notifications: dict[NoticeKind, Template] = {}
     ui: dict[str, Any] | None = None
 
+    def ends(self) -> list[tuple[str, Escalation | OnTimeout]]:
+        """How time may end it, each with its JSON Pointer."""
+        steps = [(f"/escalation/{n}", each) for n, each in enumerate(self.escalation) if each.action == "complete"]
+        return [*steps, *([] if self.on_timeout is None else [("/onTimeout", self.on_timeout)])]
+
 
 def read_manual(implementation: dict[str, Any]) -> Manual:
     """The implementation of a stored definition."""
@@ -165,6 +188,10 @@ def _assignment_faults(assignment: Assignment) -> Iterator[tuple[str, str]]:
     for name in sorted(unused):
         if getattr(assignment, name) is not None:
             yield f"/assignment/{name}", f"says nothing to the rule {assignment.rule}"
+    if assignment.home is None:
+        for name in ("skills", "candidates"):
+            if getattr(assignment, name):
+                yield f"/assignment/{name}", "hold in a group, and the assignment names none"
     for name in ("expression", "exclude"):
         if (text := getattr(assignment, name)) is not None:
             try:
@@ -194,6 +221,10 @@ def _escalation_faults(manual: Manual) -> Iterator[tuple[str, str]]:
             yield f"/escalation/{index}/to", "is required to reassign"
         if step.action == "raisePriority" and step.priority is None:
             yield f"/escalation/{index}/priority", "is required to raise the priority"
+        if step.action == "complete" and step.outcome is None:
+            yield f"/escalation/{index}/outcome", "is required to complete"
+        elif step.action != "complete" and (step.outcome is not None or step.output is not None):
+            yield f"/escalation/{index}/outcome", f"says nothing to the action {step.action}"
 
 
 def _approval_faults(manual: Manual) -> Iterator[tuple[str, str]]:
@@ -205,6 +236,9 @@ def _approval_faults(manual: Manual) -> Iterator[tuple[str, str]]:
     is_one_persons = rule is not None and (rule.type == "USER" or rule.rule in PICKING or rule.rule == "sameAs")
     if manual.approvals.required > 1 and is_one_persons:
         yield "/approvals/required", "needs as many people, and the assignment is to one; assign it to a GROUP"
+    named = None if rule is None else rule.candidates
+    if named and all(each.type == "USER" for each in named) and len({*map(str, named)}) < manual.approvals.required:
+        yield "/approvals/required", "needs as many people, and the assignment has fewer candidates"
 
 
 def parse_time(text: str) -> int | None:
