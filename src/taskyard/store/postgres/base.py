@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 from taskyard.contracts.records import Topic
 from taskyard.domain.ids import IdMaker
@@ -27,6 +28,7 @@ class Base:
         self.signals = Signals(self.db, wakeups)
         self.ids = IdMaker(0)
         self.identity = ""
+        self.takers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def new_ids(self, count: int) -> list[int]:

@@ -136,7 +136,7 @@ class Pool:
             try:
                 return await self._fetch(sql, parameters)
             except Overloaded as error:
-                if not isinstance(error.__cause__, _AGAIN):
+                if not isinstance(error.__cause__, (*_AGAIN, asyncpg.CheckViolationError)):
                     raise
         return await self._fetch(sql, parameters)
 
@@ -215,9 +215,19 @@ def answering(on_away: Callable[[], None] = lambda: None) -> Iterator[None]:
         yield
     except _REFUSED as error:
         raise ConfigurationError(f"cannot connect to the database ({error}); check TASKYARD_DATABASE_URL") from error
-    except (*AWAY, *_BUSY) as error:
+    except (*AWAY, *_BUSY, asyncpg.CheckViolationError) as error:
+        if isinstance(error, asyncpg.CheckViolationError) and not _is_overtaken(error):
+            raise
         if isinstance(error, AWAY):
             on_away()
         raise Overloaded(
             f"the database cannot be used now ({error or type(error).__name__}); try again", retry_after=_RETRY_AFTER
         ) from error
+
+
+def _is_overtaken(error: asyncpg.CheckViolationError) -> bool:
+    """Whether a row was on its way to the default partition while one was made for it: again, it goes there.
+
+    That is the only check without a name.
+    """
+    return error.constraint_name is None

@@ -95,7 +95,7 @@ class Execution(Base):
 
     async def register(self, info: WorkerInfo) -> int:
         """See the contract."""
-        fields = info._replace(queues=list(info.queues))  # type: ignore[arg-type]
+        fields = info._replace(queues=list(info.queues))  # type: ignore[arg-type]  # asyncpg takes no tuples
         return int(await self.db.relaxed.value(_REGISTER, self.clock.moment, *fields))
 
     async def beat(self, worker_id: int, running: Sequence[int], stats: dict[str, Any]) -> bool:
@@ -187,7 +187,7 @@ class Execution(Base):
             told = [r._replace(action=None if r.action is None else _storable(r.action)) for r in progress]
             await self.db.relaxed.fetch(_RECORD_PROGRESS, *columns(told, len(ProgressReport._fields)))
         if emitted:
-            kept = [one._replace(body=encode(one.body)) for one in emitted]  # type: ignore[arg-type]
+            kept = [one._replace(body=encode(one.body)) for one in emitted]  # type: ignore[arg-type]  # as it is kept
             await self.db.durable.fetch(_RECORD_EMITTED, self.clock.moment, *columns(kept, len(Emitted._fields)))
 
     async def give_back(self, worker_id: int, claim_id: int, part: int) -> None:

@@ -7,12 +7,14 @@ bucket written back by what was really claimed. Somebody who gets stuck in it do
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 import asyncpg
 
-from taskyard.contracts.records import GatedLease, Lease
-from taskyard.domain.gate import Ceiling, Gate, GatedLane, RateGate, share, telling
+from taskyard.contracts.connections import AtWork, Begun
+from taskyard.contracts.records import GatedLease, Lease, Topic
+from taskyard.domain.gate import CallGate, Ceiling, Gate, GatedLane, RateGate, share, telling
 from taskyard.domain.priority import AGED, HeadStarts
 from taskyard.domain.rate import Bucket
 from taskyard.errors import Overloaded
@@ -27,6 +29,14 @@ _SAVE = "UPDATE taskyard.gate SET taken_at = $2, full_at = $3 WHERE name = $1"
 _BUSY = "SELECT home, count(*) FROM taskyard.busy WHERE home = ANY ($1::smallint[]) GROUP BY home"
 _CLAIM = statement("claim", most="($8::int[])[array_position($3::int[], l.id)]")
 _BUCKET: Final = fill("SELECT @now, taken_at, full_at FROM (SELECT) one LEFT JOIN taskyard.gate ON name = $2")
+
+_TASKS = "FROM taskyard.running r JOIN taskyard.lane l ON l.id = r.lane_id WHERE l.definition = ANY ($1::text[])"
+_CALLS = "SELECT count(*) FROM taskyard.open_call WHERE connection_id = $2 AND ends_at > $3"
+_AT_WORK = f"SELECT (SELECT count(*) {_TASKS}), ({_CALLS})"
+_FIRST = f"SELECT r.task_id {_TASKS} ORDER BY 1 LIMIT $2"
+_END_OLD = "DELETE FROM taskyard.open_call WHERE connection_id = $1 AND ends_at <= $2"
+_BEGIN = "INSERT INTO taskyard.open_call (id, connection_id, ends_at) VALUES ($1, $2, $3)"
+_END = "DELETE FROM taskyard.open_call WHERE id = $1 RETURNING true"
 
 _NOTHING: Final = GatedLease(None, {})
 
@@ -49,8 +59,8 @@ class Gating(Execution):
             async with self.db.gated.transaction() as connection:
                 return await passage.claim(connection)
         except BaseException as error:
-            if isinstance(error, Overloaded) and isinstance(error.__cause__, asyncpg.LockNotAvailableError):
-                return _NOTHING  # others are at these gates
+            if _is_crowd(error):
+                return _NOTHING
             self.spawn(self.give_back(worker_id, claim_id, 0 if visibility_us is None else 1))
             raise
 
@@ -58,6 +68,37 @@ class Gating(Execution):
         """See the contract."""
         now, *bucket = await self.db.reading.only(_BUCKET, self.clock.moment, gate.name)
         return gate.rate.opens_at(Bucket() if None in bucket else Bucket(*bucket), now)
+
+    async def begin_call(self, gates: Sequence[RateGate | CallGate], lasts_us: int) -> Begun:
+        """See the contract. Where the answer is lost on its way, what was begun is ended."""
+        call_id = self.new_ids(1)[0]
+        try:
+            async with self.db.gated.transaction() as connection:
+                return await _begin(connection, self.clock.moment, gates, call_id, lasts_us)
+        except BaseException as error:
+            if _is_crowd(error):
+                return Begun(None, None, await self._now())
+            self.spawn(self._end_lost(call_id))
+            raise
+
+    async def end_call(self, call_id: int) -> None:
+        """See the contract."""
+        if await self.db.durable.value(_END, call_id):
+            self.wake(Topic.READY)
+
+    async def _end_lost(self, call_id: int) -> None:
+        with suppress(Overloaded):  # then its time ends it
+            await self.end_call(call_id)
+
+    async def _now(self) -> int:
+        return int(await self.db.reading.value(_NOW, self.clock.moment))
+
+    async def at_work(self, gate: CallGate, most: int) -> AtWork:
+        """See the contract."""
+        keys = list(gate.definitions)
+        first = await self.db.reading.fetch(_FIRST, keys, most)
+        counts = await self.db.reading.only(_AT_WORK, keys, gate.connection_id, await self._now())
+        return AtWork([row[0] for row in first], *counts)
 
 
 class _Passage:
@@ -92,12 +133,15 @@ class _Passage:
     async def _rooms(self, connection: asyncpg.Connection, buckets: dict[str, Bucket], now: int) -> dict[Gate, int]:
         homes = [gate.home for gate in self._gates if isinstance(gate, Ceiling)]
         busy: dict[int, int] = dict(await connection.fetch(_BUSY, homes)) if homes else {}
-        return {
-            gate: gate.rate.free(buckets[gate.name], now)
-            if isinstance(gate, RateGate)
-            else max(0, gate.limit - busy.get(gate.home, 0))
-            for gate in self._gates
-        }
+        rooms: dict[Gate, int] = {}
+        for gate in self._gates:
+            if isinstance(gate, RateGate):
+                rooms[gate] = gate.rate.free(buckets[gate.name], now)
+            elif isinstance(gate, CallGate):
+                rooms[gate] = await _calls_left(connection, gate, now)
+            else:
+                rooms[gate] = max(0, gate.limit - busy.get(gate.home, 0))
+        return rooms
 
     async def _lease(self, connection: asyncpg.Connection, counts: dict[int, int], now: int) -> Lease | None:
         rows = await connection.fetch(
@@ -113,6 +157,38 @@ class _Passage:
             if taken and isinstance(gate, RateGate):
                 bucket = buckets[gate.name] = gate.rate.take(buckets[gate.name], lease.claimed_at, taken)
                 await connection.execute(_SAVE, gate.name, *bucket)
+
+
+async def _begin(
+    connection: asyncpg.Connection, moment: int | None, gates: Sequence[RateGate | CallGate], call_id: int,
+    lasts_us: int,
+) -> Begun:  # fmt: skip
+    """Within a transaction; see the contract."""
+    buckets = await _lock(connection, sorted(gate.name for gate in gates))
+    now = int(await connection.fetchval(_NOW, moment))
+    for gate in gates:
+        if isinstance(gate, CallGate):
+            if not await _calls_left(connection, gate, now):
+                return Begun(None, gate, now)
+        elif not gate.rate.free(buckets[gate.name], now):
+            return Begun(None, gate, gate.rate.opens_at(buckets[gate.name], now))
+    for gate in gates:
+        if isinstance(gate, CallGate):
+            await connection.execute(_END_OLD, gate.connection_id, now)
+            await connection.execute(_BEGIN, call_id, gate.connection_id, now + lasts_us)
+        else:
+            await connection.execute(_SAVE, gate.name, *gate.rate.take(buckets[gate.name], now, 1))
+    return Begun(call_id)
+
+
+async def _calls_left(connection: asyncpg.Connection, gate: CallGate, now: int) -> int:
+    tasks, calls = await connection.fetchrow(_AT_WORK, list(gate.definitions), gate.connection_id, now)
+    return max(0, gate.limit - int(tasks) - int(calls))
+
+
+def _is_crowd(error: BaseException) -> bool:
+    """Whether others are at these gates, and have been for as long as we may wait."""
+    return isinstance(error, Overloaded) and isinstance(error.__cause__, asyncpg.LockNotAvailableError)
 
 
 async def _lock(connection: asyncpg.Connection, names: Collection[str]) -> dict[str, Bucket]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from taskyard.contracts.instances import Instance, InstanceWrite
+from taskyard.store.postgres.statements import fill
 from taskyard.store.postgres.submission import Submission
 
 _MAKE = (
@@ -26,6 +27,10 @@ _DUE = (
 _OF = (
     "SELECT task_id FROM taskyard.instance WHERE task_id = ANY ($1::bigint[]) "
     "UNION SELECT instance FROM taskyard.instance_step WHERE task_id = ANY ($1::bigint[]) ORDER BY 1"
+)
+_WAKE = fill(
+    "UPDATE taskyard.instance SET due_at = @now, revision = revision + 1 WHERE task_id = ANY ($2::bigint[]) "
+    "OR task_id IN (SELECT instance FROM taskyard.instance_step WHERE task_id = ANY ($2::bigint[]))"
 )
 _REMOVE = "DELETE FROM taskyard.instance WHERE task_id = $1 AND revision = $2 RETURNING true"
 
@@ -62,6 +67,10 @@ class Instances(Submission):
     async def instances_of(self, task_ids: Sequence[int]) -> list[int]:
         """See the contract."""
         return [row["task_id"] for row in await self.db.relaxed.fetch(_OF, list(task_ids))]
+
+    async def wake_instances(self, task_ids: Sequence[int]) -> None:
+        """See the contract."""
+        await self.db.durable.fetch(_WAKE, self.clock.moment, list(task_ids))
 
     async def remove_instance(self, task_id: int, revision: int) -> bool:
         """See the contract."""

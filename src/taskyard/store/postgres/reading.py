@@ -16,6 +16,7 @@ from taskyard.store.postgres.shapes import columns, decode
 from taskyard.store.postgres.statements import statement
 
 _FACTS = statement("facts")
+_BODIES = statement("bodies")
 _DEAD = statement("dead")
 _ATTEMPTS = statement("attempts")
 _ATTEMPT_FACTS = statement("attempt_facts")
@@ -38,6 +39,10 @@ class Reading(Base):
     async def facts(self, task_ids: Sequence[int]) -> list[Facts]:
         """See the contract."""
         return await facts_of(self.db.relaxed, task_ids)
+
+    async def bodies(self, task_ids: Sequence[int]) -> list[Body]:
+        """See the contract."""
+        return [Body(*row) for row in await self.db.relaxed.fetch(_BODIES, list(task_ids))]
 
     async def story(self, task_id: int, after: int, limit: int) -> Story | None:
         """See the contract."""

@@ -10,14 +10,15 @@ from typing import Any, Final, NamedTuple
 
 from taskyard.contracts.records import Filter
 from taskyard.domain.ids import floor_id, prefix_ranges
-from taskyard.domain.lifecycle import State
+from taskyard.domain.lifecycle import Outcome, State
+from taskyard.domain.queue import Queue
 from taskyard.store.postgres.statements import fill
 
 ID_BITS: Final = 63
 _MANY: Final = 20
 _LAST_CHARACTER: Final = "\U0010ffff"
 
-HELD: Final = "held AS MATERIALIZED (SELECT task_id, claimed_at FROM taskyard.running)"
+HELD: Final = "held AS MATERIALIZED (SELECT task_id, claimed_at, attempt FROM taskyard.running)"
 """For a query's WITH: the running tasks, looked up once."""
 
 _STARTED_BEFORE = (
@@ -28,6 +29,8 @@ _STARTED_BEFORE = (
 STARTS: Final = (_STARTED_BEFORE, "SELECT s.task_id, s.claimed_at AS at FROM held s WHERE true")
 """Each started task with the time of its latest start: those that do not run, and those that do."""
 
+_UNFINISHED: Final = f"outcome <> {int(Outcome.COMPLETED)}"
+"""The condition of a partial index, which has what did not complete at once."""
 _ENDED: Final = "SELECT task_id FROM taskyard.attempt WHERE"
 _PLACES: Final[dict[State, tuple[str, ...]]] = {
     State.PENDING: (
@@ -44,6 +47,12 @@ _PLACES: Final[dict[State, tuple[str, ...]]] = {
     State.COMPLETED: (f"{_ENDED} outcome IN (@outcome_completed, @outcome_fallback)",),
 }
 
+_TASKS: Final = "SELECT task_id FROM (SELECT id AS task_id, priority, extra FROM taskyard.task) s WHERE"
+_WAITING: Final = ("ready WHERE true", "sched WHERE NOT retry", "parked WHERE true")
+_FAMILY: Final = (
+    "(WITH RECURSIVE family (task_id) AS (SELECT {root} UNION SELECT c.id FROM taskyard.task c JOIN family f "
+    "ON c.parent_id = f.task_id) SELECT task_id FROM family LIMIT 10000)"
+)
 _COLUMNS: Final = {
     "workflow_id": "text",
     "correlation_id": "text",
@@ -153,6 +162,9 @@ class Search:
         self._add_texts(wanted)
         self._add_kinds(wanted)
         self._add_starts(wanted)
+        self._add_attempts(wanted)
+        self._add_queues(wanted)
+        self._add_facts(wanted)
 
     @property
     def parameters(self) -> list[Any]:
@@ -257,6 +269,51 @@ class Search:
             queries = (f"SELECT task_id FROM ({query}) s WHERE {window}" for query in STARTS)
             walks = (f"{_ENDED} true", None)
             self.groups.append([Source(query, walk) for query, walk in zip(queries, walks, strict=True)])
+
+    def _add_attempts(self, wanted: Filter) -> None:
+        """All in one attempt."""
+        like = wanted.attempt
+        if like is None:
+            return
+        conditions = self.between("run_ms", like.ran_from, like.ran_below)
+        if like.error is not None:
+            code = "convert_from(detail, 'UTF8')::json -> 'error' ->> 'code'"
+            conditions += [_UNFINISHED, f"{code} = {self.bind(like.error, 'text')}"]
+        if like.worker is not None:
+            named = f"SELECT id FROM taskyard.worker WHERE name = {self.bind(like.worker, 'text')}"
+            conditions.append(f"worker_id IN ({named})")
+        query = f"SELECT DISTINCT task_id FROM taskyard.attempt WHERE {' AND '.join(['true', *conditions])}"
+        self.groups.append([Source(query, walk=f"{_ENDED} {'true' if like.error is None else _UNFINISHED}")])
+
+    def _add_queues(self, wanted: Filter) -> None:
+        """Those that wait, where they do; a retry that is not due yet is in the queue of retries, not in its lane's."""
+        if wanted.queues is None:
+            return
+        lanes = f"SELECT id FROM taskyard.lane WHERE queue = ANY ({self.bind(sorted(wanted.queues), 'smallint[]')})"
+        waiting = (f"SELECT task_id FROM taskyard.{place}" for place in _WAITING)
+        group: Group = [Source(f"{place} AND lane_id IN ({lanes})", walk=place) for place in waiting]
+        if Queue.RETRY in wanted.queues:
+            group += [Source(fill(query)) for query in _PLACES[State.RETRYING]]
+        if Queue.DEADLETTER in wanted.queues:
+            group.append(Source("SELECT task_id FROM taskyard.dead WHERE NOT discarded"))
+        self.groups.append(group)
+
+    def _add_facts(self, wanted: Filter) -> None:
+        """What no index tells; all tasks are walked, unless another group leads."""
+        if wanted.family is not None:
+            family = _FAMILY.format(root=self.bind(wanted.family, "bigint"))
+            self.groups.append([Match(f"{family} r", "t.id = r.task_id", f"t.id IN {family}")])
+        if wanted.attempts is not None:
+            least = self.bind(wanted.attempts, "int")
+            ended = Source(f"{_ENDED} attempt = {least}", walk=f"{_ENDED} true")
+            self.groups.append([ended, Source(f"SELECT task_id FROM held WHERE attempt >= {least}")])
+        if wanted.priorities is not None:
+            priorities = self.bind(sorted(wanted.priorities), "smallint[]")
+            self.groups.append([Source(f"{_TASKS} priority = ANY ({priorities})", walk=f"{_TASKS} true")])
+        if wanted.asker is not None:
+            who, extra = self.bind(wanted.asker, "text"), "convert_from(extra, 'UTF8')::json"
+            asked = f"({extra} ->> 'caller' = {who} OR {extra} -> 'client' ->> 'user' = {who})"
+            self.groups.append([Source(f"{_TASKS} {asked}", walk=f"{_TASKS} true")])
 
 
 def _of_those(condition: str) -> Match:

@@ -6,10 +6,14 @@ from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.store.postgres.audit import Audit
 from taskyard.store.postgres.bus import Bus
 from taskyard.store.postgres.clock import StoreClock
+from taskyard.store.postgres.connections import Connections
 from taskyard.store.postgres.deliveries import Deliveries
 from taskyard.store.postgres.gating import Gating
+from taskyard.store.postgres.insight import Insight
 from taskyard.store.postgres.instances import Instances
+from taskyard.store.postgres.journal import Journal
 from taskyard.store.postgres.lifetime import Lifetime
+from taskyard.store.postgres.logins import Logins
 from taskyard.store.postgres.moves import Moves
 from taskyard.store.postgres.names import Names
 from taskyard.store.postgres.notices import Notices
@@ -22,6 +26,7 @@ from taskyard.store.postgres.submission import Submission
 from taskyard.store.postgres.subscriptions import Subscriptions
 from taskyard.store.postgres.upkeep import Upkeep
 from taskyard.store.postgres.vault import Vault
+from taskyard.store.postgres.views import Views
 
 
 class PostgresStore(
@@ -37,11 +42,16 @@ class PostgresStore(
     Upkeep,
     Queues,
     People,
+    Logins,
     Audit,
     Reading,
+    Insight,
+    Journal,
     Vault,
+    Views,
     Subscriptions,
     Deliveries,
+    Connections,
 ):
     """Tasks in the schema `taskyard` of a PostgreSQL database, which any number of processes share.
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from taskyard.contracts.records import Topic
-from taskyard.contracts.webhooks import ClientApp, SubscriptionRow
+from taskyard.contracts.webhooks import ClientApp, SubscriptionRow, owner_reader
 from taskyard.domain.webhook import Endpoint, Health, Status
 from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.shapes import encode
@@ -18,10 +18,13 @@ _ONE = f"{_ROW} WHERE id = $1"
 _PAGE = f"{_ROW} WHERE id > $1 ORDER BY id LIMIT $2"
 _PAGE_OF_OWNER = f"{_ROW} WHERE id > $1 AND owner = $3 ORDER BY id LIMIT $2"
 _ENABLED = f"{_ROW} WHERE enabled ORDER BY id"
+_DISABLED = f"{_ROW} WHERE NOT enabled ORDER BY id"
 _INSERT = (
     "INSERT INTO taskyard.subscription "
     "(id, owner, created_at, since, endpoint, secrets, health, app, enabled, revision) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) ON CONFLICT DO NOTHING RETURNING true"
+    "SELECT $1, $2, $3::bigint, $4::bigint, $5::bytea, $6::bytea, $7::bytea, $8::text, $9::bool, 1 "
+    "WHERE $8 IS NULL OR EXISTS (SELECT FROM taskyard.client_app WHERE key = $8 FOR KEY SHARE) "
+    "ON CONFLICT DO NOTHING RETURNING true"
 )
 _UPDATE = (
     "UPDATE taskyard.subscription SET owner = $2, created_at = $3, since = $4, endpoint = $5, secrets = $6, "
@@ -34,12 +37,17 @@ _LEAVE = fill(
     **{status.name.lower(): str(int(status)) for status in Status},
 )
 _HOLD_MARK = "SELECT pos FROM taskyard.webhook_mark FOR UPDATE"
+_END_READERS = "DELETE FROM taskyard.reader WHERE name = ANY ($1::text[])"
 _REMOVE = "DELETE FROM taskyard.subscription WHERE id = ANY ($1::text[]) RETURNING true"
 _OF_APP = "SELECT id FROM taskyard.subscription WHERE app = $1"
 _APP = "SELECT key, name, owner, created_at, secret FROM taskyard.client_app"
 _ONE_APP = f"{_APP} WHERE key = $1"
 _APPS = f"{_APP} WHERE owner = coalesce($1, owner) AND key > $2 ORDER BY key LIMIT $3"
-_SAVE_APP = "INSERT INTO taskyard.client_app (key, name, owner, created_at, secret) VALUES ($1, $2, $3, $4, $5)"
+_ADD_APP = (
+    "INSERT INTO taskyard.client_app (key, name, owner, created_at, secret) VALUES ($1, $2, $3, $4, $5) "
+    "ON CONFLICT DO NOTHING RETURNING true"
+)
+_CHANGE_APP = "UPDATE taskyard.client_app SET secret = $1 WHERE key = $2 AND secret = $3 RETURNING true"
 _REMOVE_APP = "DELETE FROM taskyard.client_app WHERE key = $1 RETURNING true"
 
 
@@ -76,6 +84,11 @@ class Subscriptions(Base):
         """See the contract."""
         return [_row(row) for row in await self.db.relaxed.fetch(_ENABLED)]
 
+    async def given_up_subscriptions(self) -> list[SubscriptionRow]:
+        """See the contract."""
+        rows = [_row(row) for row in await self.db.relaxed.fetch(_DISABLED)]
+        return [row for row in rows if row.health.disabled_at is not None]
+
     async def save_health(self, subscription_id: str, health: Health) -> None:
         """See the contract."""
         await self.db.durable.fetch(_HEALTH, subscription_id, encode(health), health.disabled_at is None)
@@ -85,9 +98,10 @@ class Subscriptions(Base):
         async with self.db.durable.transaction() as connection:
             return await _remove(connection, [subscription_id])
 
-    async def save_client_app(self, app: ClientApp) -> None:
+    async def save_client_app(self, app: ClientApp, before: bytes | None = None) -> bool:
         """See the contract."""
-        await self.db.durable.fetch(_SAVE_APP, *app)
+        change = (_ADD_APP, *app) if before is None else (_CHANGE_APP, app.secret, app.key, before)
+        return bool(await self.db.durable.value(*change))
 
     async def client_app(self, key: str) -> ClientApp | None:
         """See the contract."""
@@ -101,13 +115,15 @@ class Subscriptions(Base):
     async def remove_client_app(self, key: str) -> bool:
         """See the contract."""
         async with self.db.durable.transaction() as connection:
+            gone = await connection.fetchval(_REMOVE_APP, key)  # first, so that nobody subscribes as it meanwhile
             await _remove(connection, [row["id"] for row in await connection.fetch(_OF_APP, key)])
-            return bool(await connection.fetchval(_REMOVE_APP, key))
+            return bool(gone)
 
 
 async def _remove(connection: Any, ids: list[str]) -> bool:
     await connection.execute(_HOLD_MARK)
     await connection.execute(_LEAVE, ids)
+    await connection.execute(_END_READERS, [owner_reader(id_) for id_ in ids])
     return bool(await connection.fetch(_REMOVE, ids))
 
 

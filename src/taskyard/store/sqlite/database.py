@@ -8,6 +8,8 @@ commit: so callers share an fsync, and one that fails takes nobody with it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from taskyard.errors import Overloaded, TaskyardError
+from taskyard.store.sqlite import functions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,16 +39,33 @@ _TURN = (0.0002, 0.002)
 _SHARED_MAX = 1000
 _RETRY_AFTER = 1.0
 
+_MENDS = {
+    sqlite3.SQLITE_FULL: "see that its disk has room, then try again",
+    sqlite3.SQLITE_IOERR: "see that its disk has room and works, then try again",
+    sqlite3.SQLITE_CANTOPEN: "see that this user may write to its file and folder",
+    sqlite3.SQLITE_READONLY: "see that this user may write to its file and folder",
+    sqlite3.SQLITE_NOTADB: "let TASKYARD_DATABASE_URL name another file",
+}
+
 
 def connect(path: str) -> sqlite3.Connection:
-    """A connection in autocommit mode with our settings; `path` may be `:memory:`."""
+    """A connection in autocommit mode with our settings; `path` may be `:memory:`. A file it makes is its owner's."""
+    if path != ":memory:":
+        _make(path)
     connection = sqlite3.connect(
         path, timeout=_BUSY, isolation_level=None, check_same_thread=False, cached_statements=256
     )
+    functions.add_to(connection)
     _write_ahead(connection)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+def _make(path: str) -> None:
+    """Whoever may read the file reads all inputs; the files that SQLite puts beside it may be read by the same."""
+    with contextlib.suppress(OSError):  # it is there, or SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -72,7 +92,7 @@ class Database:
         self._reads = self._writes if path == ":memory:" else _Thread(path, shared=False)
 
     def start(self) -> None:
-        """Open the connections."""
+        """Open the connections. Raises Overloaded with the mend when the file cannot be used."""
         self._writes.start()
         if self._reads is not self._writes:
             self._reads.start()
@@ -109,7 +129,10 @@ class _Thread:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        connection = connect(self._path)
+        try:
+            connection = connect(self._path)
+        except sqlite3.DatabaseError as error:
+            raise _away(error) from None
         if self._shared:
             connection.execute("PRAGMA busy_timeout=0")  # it waits for its turn in `_begin`
         self._thread = threading.Thread(target=self._serve, args=(connection,), name="taskyard-sqlite", daemon=True)
@@ -213,7 +236,8 @@ def _data_version(connection: sqlite3.Connection) -> int:
 
 
 def _away(error: sqlite3.Error) -> Overloaded:
-    return Overloaded(f"the database cannot be used now ({error}); try again", retry_after=_RETRY_AFTER)
+    mend = _MENDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "try again")
+    return Overloaded(f"the database cannot be used now ({error}); {mend}", retry_after=_RETRY_AFTER)
 
 
 def _answer(answers: list[_Answer]) -> None:

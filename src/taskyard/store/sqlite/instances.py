@@ -19,6 +19,7 @@ _OF = (
     "SELECT task_id FROM instance WHERE task_id IN (SELECT value FROM json_each(?1)) "
     "UNION SELECT instance FROM instance_step WHERE task_id IN (SELECT value FROM json_each(?1)) ORDER BY 1"
 )
+_WAKE = f"UPDATE instance SET due_at = ?2, revision = revision + 1 WHERE task_id IN ({_OF})"
 
 
 class Instances(Base):
@@ -48,6 +49,10 @@ class Instances(Base):
             return [row[0] for row in connection.execute(_OF, (as_array(task_ids),))]
 
         return await self.db.read(run)
+
+    async def wake_instances(self, task_ids: Sequence[int]) -> None:
+        """See the contract."""
+        await self.db.write(lambda c: c.execute(_WAKE, (as_array(task_ids), self.clock.now())) and None)
 
     async def remove_instance(self, task_id: int, revision: int) -> bool:
         """See the contract."""

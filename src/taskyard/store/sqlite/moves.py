@@ -7,15 +7,18 @@ from typing import Any
 
 import msgspec
 
+from taskyard.contracts.inbox import Room
 from taskyard.contracts.records import Opened, Settlement, Topic
 from taskyard.domain import sequence
 from taskyard.domain.facts import FORMER_INPUT, AttemptDetail, PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome
+from taskyard.domain.people.document import with_corrector
 from taskyard.domain.task import version_of
 from taskyard.errors import Conflict
 from taskyard.store.sqlite import slots
 from taskyard.store.sqlite.base import Base, Connection, as_array, emit, note
 from taskyard.store.sqlite.execution import place, tell
+from taskyard.store.sqlite.people import loads_of
 from taskyard.store.sqlite.reading import facts_of
 
 
@@ -42,7 +45,9 @@ class Moves(Base):
 
     async def discard(self, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
         """See the contract."""
-        return await self.db.write(_discard, task_ids, by, reason, self.clock.now())
+        moved = await self.db.write(_discard, task_ids, by, reason, self.clock.now())
+        self.wake(Topic.FEED)
+        return moved
 
     async def hurry(self, task_id: int) -> bool:
         """See the contract."""
@@ -67,17 +72,20 @@ class Moves(Base):
         self.wake(Topic.READY, Topic.FEED)
         return moved
 
-    async def take_up(self, task_id: int, opened: Opened, body: dict[str, Any], version: int | None) -> bool:
+    async def take_up(
+        self, task_id: int, opened: Opened, body: dict[str, Any], version: int | None, room: Room | None = None
+    ) -> bool:
         """See the contract."""
-        moved = await self.db.write(_take_up, task_id, opened, body, version, self.clock.now())
+        moved = await self.db.write(_take_up, task_id, opened, body, version, room, self.clock.now())
         self.wake(Topic.FEED)
         return moved
 
     async def change_open(
-        self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None
-    ) -> bool:
+        self, task_id: int, opened: Opened, note: EventType, body: dict[str, Any], version: int | None,
+        room: Room | None = None,
+    ) -> bool:  # fmt: skip
         """See the contract."""
-        moved = await self.db.write(_change_open, task_id, opened, note, body, version, self.clock.now())
+        moved = await self.db.write(_change_open, task_id, opened, note, body, version, room, self.clock.now())
         self.wake(Topic.FEED)
         return moved
 
@@ -173,7 +181,7 @@ def _requeue(
     events = []
     for task_id, attempt, lane_id in rows:
         at = sequence.queued(attempt + 1)
-        former = {} if new_input is None else {FORMER_INPUT: _change_input(connection, task_id, new_input)}
+        former = {} if new_input is None else {FORMER_INPUT: _change_input(connection, task_id, new_input, body["by"])}
         note(connection, task_id, at, now, EventType.REQUEUED, body | former)
         events.append((task_id, at))
         delay = delays.get(task_id, 0)
@@ -199,7 +207,7 @@ def _rerun(
     if row is None:
         return False
     attempt, lane_id, since, *told = row
-    former = {} if new_input is None else {FORMER_INPUT: _change_input(connection, task_id, new_input)}
+    former = {} if new_input is None else {FORMER_INPUT: _change_input(connection, task_id, new_input, body["by"])}
     now = max(now, since)
     connection.execute(
         "INSERT INTO attempt (task_id, attempt, outcome, started_at, finished_at, run_ms, detail) "
@@ -220,18 +228,22 @@ def _rerun(
     return True
 
 
-def _change_input(connection: Connection, task_id: int, new_input: bytes) -> msgspec.Raw:
-    """Replace a task's input; the one it had."""
-    row = connection.execute("SELECT input FROM task WHERE id = ?", (task_id,)).fetchone()
-    connection.execute("UPDATE task SET input = ?, revision = revision + 1 WHERE id = ?", (new_input, task_id))
-    return msgspec.Raw(row[0])
+def _change_input(connection: Connection, task_id: int, new_input: bytes, by: str) -> msgspec.Raw:
+    """Replace a task's input, and have who does so behind the task; the one it had."""
+    former, extra = connection.execute("SELECT input, extra FROM task WHERE id = ?", (task_id,)).fetchone()
+    connection.execute(
+        "UPDATE task SET input = ?, extra = ?, revision = revision + 1 WHERE id = ?",
+        (new_input, with_corrector(extra, by), task_id),
+    )
+    return msgspec.Raw(former)
 
 
 def _home_lane(connection: Connection, lane_id: int) -> int:
-    """The lane of the same definition and priority in its home queue, not alone."""
+    """The lane of the same definition, priority and target in its home queue, not alone."""
     row = connection.execute(
-        "INSERT INTO lane (queue, home, definition, priority, solo) SELECT home, home, definition, priority, 0 "
-        "FROM lane WHERE id = ? ON CONFLICT DO UPDATE SET solo = 0 RETURNING id",
+        "INSERT INTO lane (queue, home, definition, priority, solo, target) "
+        "SELECT home, home, definition, priority, 0, target FROM lane "
+        "WHERE id = ? ON CONFLICT DO UPDATE SET solo = 0 RETURNING id",
         (lane_id,),
     ).fetchone()
     return int(row[0])
@@ -254,9 +266,11 @@ def _discard(connection: Connection, task_ids: Sequence[int], by: str, reason: s
         "DELETE FROM dead WHERE task_id IN (SELECT value FROM json_each(?)) RETURNING task_id, attempt",
         (as_array(task_ids),),
     ).fetchall()
-    for task_id, attempt in rows:
-        body = {"by": by, "reason": reason, "discarded": True}
-        note(connection, task_id, sequence.queued(attempt + 1), now, EventType.DEADLETTERED, body)
+    events = [(task_id, sequence.queued(attempt + 1)) for task_id, attempt in rows]
+    for task_id, at in events:
+        note(connection, task_id, at, now, EventType.DEADLETTERED, {"by": by, "reason": reason, "discarded": True})
+    if events:
+        emit(connection, now, EventType.DEADLETTERED, events)
     return [row[0] for row in rows]
 
 
@@ -310,9 +324,16 @@ def _settle_open(
 
 
 def _take_up(
-    connection: Connection, task_id: int, opened: Opened, body: dict[str, Any], version: int | None, now: int
+    connection: Connection,
+    task_id: int,
+    opened: Opened,
+    body: dict[str, Any],
+    version: int | None,
+    room: Room | None,
+    now: int,
 ) -> bool:
     check_version(connection, task_id, version)
+    _check_room(connection, room)
     row = connection.execute("DELETE FROM dead WHERE task_id = ? RETURNING attempt, lane_id", (task_id,)).fetchone()
     if row is None:
         return False
@@ -336,6 +357,11 @@ def _note_work(
     )
 
 
+def _check_room(connection: Connection, room: Room | None) -> None:
+    if room is not None:
+        room.check(loads_of(connection, [room.person]).get(room.person, 0))
+
+
 def _change_open(
     connection: Connection,
     task_id: int,
@@ -343,9 +369,11 @@ def _change_open(
     type_: EventType,
     body: dict[str, Any],
     version: int | None,
+    room: Room | None,
     now: int,
 ) -> bool:
     check_version(connection, task_id, version)
+    _check_room(connection, room)
     row = connection.execute(
         "UPDATE open SET assignee_type = ?, assignee_id = ?, claimed_by = ?, correlation_id = ?, due_at = ?, "
         "wake_at = ?, sheet = ?, urgency = ?, changes = changes + 1, "

@@ -54,6 +54,12 @@ UNION ALL SELECT task_id, 8, at, attempt, 0, 0, NULL, NULL, NULL, NULL, NULL, NU
 FROM wanted JOIN dead ON task_id = id
 """
 
+_RUNNING = """
+SELECT task_id, claimed_at, attempt, failures, losses, w.name, expires_at
+FROM claim LEFT JOIN worker w ON w.id = worker_id
+WHERE task_id IN (SELECT value FROM json_each(?)) AND revoked = 0 ORDER BY task_id
+"""
+
 _ATTEMPT = """
 SELECT a.task_id, a.attempt, a.outcome, w.name, a.started_at, a.finished_at, a.run_ms, a.result, a.detail
 FROM attempt a LEFT JOIN worker w ON w.id = a.worker_id
@@ -92,6 +98,11 @@ class Reading(Base):
         """See the contract."""
         return await self.db.read(facts_of, task_ids)
 
+    async def bodies(self, task_ids: Sequence[int]) -> list[Body]:
+        """See the contract."""
+        query = f"{_BODIES} ORDER BY id"
+        return await self.db.read(lambda c: [Body(*row) for row in c.execute(query, (as_array(task_ids),))])
+
     async def story(self, task_id: int, after: int, limit: int) -> Story | None:
         """See the contract."""
 
@@ -127,8 +138,8 @@ class Reading(Base):
 
     async def running(self, task_ids: Sequence[int]) -> list[tuple[int, Place]]:
         """See the contract."""
-        places = await self.db.read(_places, task_ids)
-        return [(id_, place) for id_, place in places.items() if place.kind is PlaceKind.RUNNING]
+        rows = await self.db.read(lambda c: c.execute(_RUNNING, (as_array(task_ids),)).fetchall())
+        return [(row[0], Place(PlaceKind.RUNNING, *row[1:])) for row in rows]
 
     async def reporting(self) -> list[tuple[int, int]]:
         """See the contract."""

@@ -12,7 +12,7 @@ from taskyard.store.sqlite.base import Connection, as_array
 _AT_ONCE = 500
 
 _RESTING = ("ready", "sched", "parked", "claim", "open")
-_BELONGINGS = ("attempt", "note", "line", "progress", "tag", "task_slot", "uniq", "dead")
+_BELONGINGS = ("attempt", "note", "line", "progress", "tag", "task_slot", "pledge", "uniq", "dead")
 
 
 class Piece(NamedTuple):
@@ -33,13 +33,19 @@ _SEEN = (
     f"SELECT id, {_over('task.id')} AND (parent_id IS NULL OR {_over('task.parent_id')}) FROM task "
     "WHERE id > :after AND id < :end ORDER BY id LIMIT :limit"
 )
-_NEEDING = " UNION ALL ".join(f"SELECT task_id FROM {table}" for table in (*_RESTING, "dead"))
+_NEEDING = " UNION ALL ".join(
+    (
+        *(f"SELECT task_id FROM {table}" for table in (*_RESTING, "dead")),
+        "SELECT task_id FROM attempt WHERE task_id < :end AND finished_at >= :before",
+    )
+)
 _NAMED = f"IN ({_NEEDING}) AND instr({{}}, CAST(upload.id AS BLOB))"
-# In its input, among what people have attached to it, or in their draft.
+_TELLING = ", ".join(str(int(type_)) for type_ in (EventType.COMMENTED, EventType.DECIDED))
+# In its input, among what people have attached to it or sent with their approval, or in their draft.
 _NEEDED = " UNION ALL ".join(
     (
         f"SELECT 1 FROM task WHERE id < :end AND id {_NAMED.format('input')}",
-        f"SELECT 1 FROM note WHERE task_id < :end AND type = :commented AND task_id {_NAMED.format('body')}",
+        f"SELECT 1 FROM note WHERE task_id < :end AND type IN ({_TELLING}) AND task_id {_NAMED.format('body')}",
         f"SELECT 1 FROM open WHERE task_id < :end AND task_id {_NAMED.format('sheet')}",
     )
 )
@@ -70,8 +76,9 @@ def forget_events(connection: Connection, before: int) -> bool:
 
 def forget_rest(connection: Connection, before: int) -> None:
     """Forget expired tokens, what people had done and were told, and events that nobody decided about for so long;
-    and old uploads of no task that may still run.
+    and old uploads of no task that may still run, or that ended since.
     """
+    connection.execute("DELETE FROM journal WHERE at < ?", (before,))
     connection.execute("DELETE FROM token WHERE expires_at < ?", (before,))
     connection.execute("DELETE FROM seen WHERE at < ?", (before,))
     connection.execute("DELETE FROM letter WHERE status = ? AND at < ?", (LetterStatus.DEAD, before))
@@ -79,5 +86,5 @@ def forget_rest(connection: Connection, before: int) -> None:
     connection.execute("DELETE FROM notice WHERE id < ? AND digest_at IS NULL", (floor_id(before),))
     connection.execute(
         f"DELETE FROM upload WHERE max(created_at, used_at) < :before AND NOT EXISTS ({_NEEDED})",
-        {"before": before, "end": floor_id(before), "commented": int(EventType.COMMENTED)},
+        {"before": before, "end": floor_id(before)},
     )

@@ -12,7 +12,7 @@ from taskyard.contracts.records import Filter
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.ids import floor_id, prefix_ranges
 from taskyard.domain.lifecycle import Outcome, State
-from taskyard.domain.queue import TaskType
+from taskyard.domain.queue import Queue, TaskType
 from taskyard.store.sqlite.base import Connection, as_array
 
 ID_BITS: Final = 63
@@ -44,6 +44,7 @@ STARTS: Final = (
 """Those that do not run, and those that do."""
 
 # A partial index serves only who names its condition.
+_UNFINISHED: Final = f"s.outcome <> {int(Outcome.COMPLETED)}"
 _ATTEMPTS: Final = "SELECT s.task_id FROM attempt s WHERE 1"
 _FAILED: Final = f"SELECT s.task_id FROM attempt s WHERE s.outcome = {int(Outcome.FAILED)} AND s.outcome <> 1"
 _ENDED_SO: Final = (
@@ -135,6 +136,13 @@ Group = list[Source | Match]
 EVERY: Final = Match("(SELECT 1) r", "1", "1")
 NOTHING: Final = Match("(SELECT 1) r", "0", "0")
 
+_TASKS: Final = "SELECT s.task_id FROM (SELECT id AS task_id, priority, extra FROM task) s WHERE 1"
+_WAITING: Final = ("ready s WHERE 1", "sched s WHERE s.retry = 0", "parked s WHERE 1")
+_FAMILY: Final = (
+    "(WITH RECURSIVE family (task_id) AS (SELECT {root} UNION SELECT c.id FROM task c JOIN family f "
+    "ON c.parent_id = f.task_id LIMIT 10000) SELECT task_id FROM family)"
+)
+
 DEAD: Final = Source("SELECT s.task_id FROM dead s WHERE 1")
 _OPEN: Final = "SELECT s.task_id FROM open s WHERE"
 STATES: Final[dict[State, list[Source]]] = {
@@ -174,6 +182,9 @@ class Search:
         self._add_texts(wanted)
         self._add_kinds(wanted)
         self._add_starts(wanted)
+        self._add_attempts(wanted)
+        self._add_queues(wanted)
+        self._add_facts(wanted)
 
     @property
     def narrow(self) -> bool:
@@ -275,6 +286,51 @@ class Search:
                 for begun in STARTS
             )
             self.groups.append([Source(alone, _ATTEMPTS), Source(running)])
+
+    def _add_attempts(self, wanted: Filter) -> None:
+        """All in one attempt."""
+        like = wanted.attempt
+        if like is None:
+            return
+        conditions = self.between("s.run_ms", like.ran_from, like.ran_below)
+        if like.error is not None:
+            conditions += [_UNFINISHED, f"CAST(s.detail AS TEXT) ->> '$.error.code' = {self.bind(like.error)}"]
+        if like.worker is not None:
+            conditions.append(f"s.worker_id IN (SELECT id FROM worker WHERE name = {self.bind(like.worker)})")
+        query = f"SELECT DISTINCT s.task_id FROM attempt s WHERE {' AND '.join(['1', *conditions])}"
+        self.groups.append([Source(query, _ATTEMPTS if like.error is None else f"{_ATTEMPTS} AND {_UNFINISHED}")])
+
+    def _add_queues(self, wanted: Filter) -> None:
+        """Those that wait, where they do; a retry that is not due yet is in the queue of retries, not in its lane's."""
+        if wanted.queues is None:
+            return
+        queues = self.bind(as_array(wanted.queues))
+        lanes = f"SELECT id FROM lane WHERE queue IN (SELECT value FROM json_each({queues}))"
+        group: Group = [
+            Source(f"SELECT s.task_id FROM {place} AND s.lane_id IN ({lanes})", f"SELECT s.task_id FROM {place}")
+            for place in _WAITING
+        ]
+        group += STATES[State.RETRYING] if Queue.RETRY in wanted.queues else []
+        group += [DEAD] if Queue.DEADLETTER in wanted.queues else []
+        self.groups.append(group)
+
+    def _add_facts(self, wanted: Filter) -> None:
+        """What no index tells; all tasks are walked, unless another group leads."""
+        if wanted.family is not None:
+            family = _FAMILY.format(root=self.bind(wanted.family))
+            self.groups.append([Match(f"{family} r", "t.id = r.task_id", f"t.id IN {family}")])
+        if wanted.attempts is not None:
+            least = self.bind(wanted.attempts)
+            running = f"SELECT s.task_id FROM claim s WHERE s.revoked = 0 AND s.attempt >= {least}"
+            self.groups.append([Source(f"{_ATTEMPTS} AND s.attempt = {least}", _ATTEMPTS), Source(running)])
+        if wanted.priorities is not None:
+            priorities = self.bind(as_array(wanted.priorities))
+            query = f"{_TASKS} AND s.priority IN (SELECT value FROM json_each({priorities}))"
+            self.groups.append([Source(query, _TASKS)])
+        if wanted.asker is not None:
+            who = self.bind(wanted.asker)
+            ways = (f"CAST(s.extra AS TEXT) ->> '$.{way}' = {who}" for way in ("caller", "client.user"))
+            self.groups.append([Source(f"{_TASKS} AND ({' OR '.join(ways)})", _TASKS)])
 
 
 def _every(*conditions: str) -> Match:

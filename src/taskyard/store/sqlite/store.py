@@ -15,10 +15,14 @@ from taskyard.domain.ids import IdMaker
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.store.sqlite.audit import Audit
 from taskyard.store.sqlite.bus import Bus
+from taskyard.store.sqlite.connections import Connections
 from taskyard.store.sqlite.database import Database
 from taskyard.store.sqlite.deliveries import Deliveries
 from taskyard.store.sqlite.gating import Gating
+from taskyard.store.sqlite.insight import Insight
 from taskyard.store.sqlite.instances import Instances
+from taskyard.store.sqlite.journal import Journal
+from taskyard.store.sqlite.logins import Logins
 from taskyard.store.sqlite.moves import Moves
 from taskyard.store.sqlite.names import Names
 from taskyard.store.sqlite.notices import Notices
@@ -30,6 +34,7 @@ from taskyard.store.sqlite.submission import Submission
 from taskyard.store.sqlite.subscriptions import Subscriptions
 from taskyard.store.sqlite.upkeep import Upkeep
 from taskyard.store.sqlite.vault import Vault
+from taskyard.store.sqlite.views import Views
 from taskyard.store.sqlite.watch import commits
 
 _MIGRATIONS = files("taskyard.store.sqlite") / "migrations"
@@ -45,13 +50,18 @@ class SqliteStore(
     Schedules,
     Instances,
     People,
+    Logins,
     Notices,
     Reading,
+    Insight,
+    Journal,
     Vault,
+    Views,
     Bus,
     Subscriptions,
     Deliveries,
     Audit,
+    Connections,
 ):
     """Tasks in one SQLite file, which several processes may share; `path` may be `:memory:`.
 

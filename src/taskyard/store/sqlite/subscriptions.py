@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from taskyard.contracts.records import Topic
-from taskyard.contracts.webhooks import ClientApp, SubscriptionRow
+from taskyard.contracts.webhooks import ClientApp, SubscriptionRow, owner_reader
 from taskyard.domain.webhook import Endpoint, Health, Status
 from taskyard.store.sqlite.base import Base, Connection
 
 _ROW = "SELECT id, owner, created_at, since, endpoint, secrets, health, app, revision FROM subscription"
 _APP = "SELECT key, name, owner, created_at, secret FROM client_app"
+_ADD_APP = "INSERT INTO client_app (key, name, owner, created_at, secret) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_CHANGE_APP = "UPDATE client_app SET secret = ? WHERE key = ? AND secret = ?"
 _OPEN = f"status IN ({Status.PENDING:d}, {Status.RETRYING:d})"
 
 
@@ -41,6 +43,11 @@ class Subscriptions(Base):
         """See the contract."""
         return await self.db.read(_rows, "WHERE enabled ORDER BY id", ())
 
+    async def given_up_subscriptions(self) -> list[SubscriptionRow]:
+        """See the contract."""
+        rows = await self.db.read(_rows, "WHERE NOT enabled ORDER BY id", ())
+        return [row for row in rows if row.health.disabled_at is not None]
+
     async def save_health(self, subscription_id: str, health: Health) -> None:
         """See the contract."""
 
@@ -60,14 +67,10 @@ class Subscriptions(Base):
 
         return await self.db.write(run)
 
-    async def save_client_app(self, app: ClientApp) -> None:
+    async def save_client_app(self, app: ClientApp, before: bytes | None = None) -> bool:
         """See the contract."""
-
-        def run(connection: Connection) -> None:
-            statement = "INSERT INTO client_app (key, name, owner, created_at, secret) VALUES (?, ?, ?, ?, ?)"
-            connection.execute(statement, app)
-
-        await self.db.write(run)
+        change = (_ADD_APP, app) if before is None else (_CHANGE_APP, (app.secret, app.key, before))
+        return await self.db.write(lambda connection: connection.execute(*change).rowcount > 0)
 
     async def client_app(self, key: str) -> ClientApp | None:
         """See the contract."""
@@ -120,7 +123,8 @@ def _save(connection: Connection, row: SubscriptionRow) -> bool:
         statement = (
             "INSERT INTO subscription "
             "(owner, created_at, since, endpoint, secrets, health, app, enabled, id, revision) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT DO NOTHING"
+            "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1 "
+            "WHERE ?7 IS NULL OR EXISTS (SELECT 1 FROM client_app WHERE key = ?7) ON CONFLICT DO NOTHING"
         )
         return connection.execute(statement, content).rowcount > 0
     statement = (
@@ -136,5 +140,6 @@ def _remove(connection: Connection, ids: Sequence[str]) -> bool:
         connection.execute(
             f"UPDATE delivery SET status = {Status.DEAD:d}, next_at = NULL WHERE endpoint = ? AND {_OPEN}", (id_,)
         )
+        connection.execute("DELETE FROM reader WHERE name = ?", (owner_reader(id_),))
         removed += connection.execute("DELETE FROM subscription WHERE id = ?", (id_,)).rowcount
     return removed > 0

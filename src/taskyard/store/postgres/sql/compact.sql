@@ -42,6 +42,9 @@ uniq AS (
 task_slot AS (
   DELETE FROM taskyard.task_slot WHERE task_id >= $1 AND task_id < $2 AND task_id NOT IN (SELECT task_id FROM kept)
 ),
+pledge AS (
+  DELETE FROM taskyard.pledge WHERE task_id >= $1 AND task_id < $2 AND task_id NOT IN (SELECT task_id FROM kept)
+),
 dead AS (
   DELETE FROM taskyard.dead WHERE task_id >= $1 AND task_id < $2 AND task_id NOT IN (SELECT task_id FROM kept)
 )

@@ -1,4 +1,5 @@
--- How many open tasks the person $1 with the groups $2 has in each view, and how many of theirs were due before $3.
+-- How many open tasks the person $1 with the groups $2 has in each view, and how many of theirs were due before $3; $4:
+-- what they are called among candidates.
 WITH own AS (
   SELECT due_at, claimed_by FROM taskyard.open WHERE claimed_by = $1::text
   UNION ALL
@@ -7,6 +8,7 @@ WITH own AS (
 ),
 shared AS (
   SELECT due_at, claimed_by FROM taskyard.open WHERE assignee_type = 'GROUP' AND assignee_id = ANY ($2::text[])
+    AND (candidates IS NULL OR candidates && $4::text[])
 ),
 mine AS (
   SELECT count(*) AS mine, count(claimed_by) AS claimed, count(*) FILTER (WHERE due_at < $3::bigint) AS overdue FROM own

@@ -25,6 +25,7 @@ progress AS (DELETE FROM taskyard.progress@part WHERE task_id IN (SELECT id FROM
 tag AS (DELETE FROM taskyard.tag@part WHERE task_id IN (SELECT id FROM over)),
 uniq AS (DELETE FROM taskyard.uniq WHERE task_id IN (SELECT id FROM over)),
 task_slot AS (DELETE FROM taskyard.task_slot WHERE task_id IN (SELECT id FROM over)),
+pledge AS (DELETE FROM taskyard.pledge WHERE task_id IN (SELECT id FROM over)),
 dead AS (DELETE FROM taskyard.dead WHERE task_id IN (SELECT id FROM over))
 SELECT (SELECT count(*) FROM body) AS pruned,
   (SELECT max(id) FROM seen HAVING count(*) = $4) AS reached

@@ -7,6 +7,7 @@ WITH feed AS (
 ),
 worked AS (DELETE FROM taskyard.worked WHERE ended_at < $1),
 notice AS (DELETE FROM taskyard.notice WHERE id < $2::bigint AND at < $1 AND digest_at IS NULL),
+journal AS (DELETE FROM taskyard.journal WHERE at < $1),
 token AS (DELETE FROM taskyard.token WHERE expires_at < $1),
 seen AS (DELETE FROM taskyard.seen WHERE at < $1),
 letter AS (DELETE FROM taskyard.letter WHERE status = 'dead' AND at < $1),

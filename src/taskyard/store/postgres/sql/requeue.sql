@@ -1,5 +1,5 @@
 -- Out of the dead letters $2 into their home queue, with fresh budgets; $3 is the note's body, $4 a new input or null,
--- $5 how long each of $2 is to wait first.
+-- $5 how long each of $2 is to wait first, $6 its rarer facts with the new input.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 chosen AS MATERIALIZED (
   SELECT task_id FROM taskyard.dead WHERE task_id = ANY ($2::bigint[]) AND NOT discarded ORDER BY task_id FOR UPDATE
@@ -8,11 +8,11 @@ gone AS (
   DELETE FROM taskyard.dead WHERE task_id IN (SELECT task_id FROM chosen) RETURNING task_id, attempt + 1 AS attempt, lane_id
 ),
 home AS (
-  INSERT INTO taskyard.lane (queue, home, definition, priority, solo)
-  SELECT DISTINCT l.home, l.home, l.definition, l.priority, 0 FROM taskyard.lane l
+  INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target)
+  SELECT DISTINCT l.home, l.home, l.definition, l.priority, 0, l.target FROM taskyard.lane l
   WHERE l.id IN (SELECT lane_id FROM gone)
-  ON CONFLICT (queue, home, definition, priority, solo) DO UPDATE SET solo = 0
-  RETURNING id, home, definition, priority
+  ON CONFLICT (queue, home, definition, priority, solo, target) DO UPDATE SET solo = 0
+  RETURNING id, home, definition, priority, target
 ),
 entering AS MATERIALIZED (
   SELECT g.task_id, us AS ord, h.id AS lane_id, h.priority, g.attempt, w.delay,
@@ -21,6 +21,7 @@ entering AS MATERIALIZED (
   JOIN unnest($2, $5::bigint[]) AS w (task_id, delay) ON w.task_id = g.task_id
   JOIN taskyard.lane l ON l.id = g.lane_id
   JOIN home h ON h.home = l.home AND h.definition = l.definition AND h.priority = l.priority
+    AND h.target = l.target
 ),
 now_ready AS (
   INSERT INTO taskyard.ready (task_id, ord, lane_id, attempt)
@@ -38,8 +39,9 @@ now_parked AS (
   WHERE e.delay = 0
 ),
 changed AS (
-  UPDATE taskyard.task SET input = $4, revision = revision + 1
-  WHERE $4::bytea IS NOT NULL AND id IN (SELECT task_id FROM gone)
+  UPDATE taskyard.task SET input = $4, extra = w.extra, revision = revision + 1
+  FROM unnest($2, $6::bytea[]) AS w (task_id, extra)
+  WHERE $4::bytea IS NOT NULL AND id = w.task_id AND id IN (SELECT task_id FROM gone)
 ),
 noted AS (
   INSERT INTO taskyard.note (task_id, sequence, at, type, body)

@@ -1,5 +1,5 @@
 -- The task $2, a person's at the version $3, goes back to its home queue with fresh budgets; $4 who has mended it, $5 the
--- detail of the attempt that this was, $6 a new input or null.
+-- detail of the attempt that this was, $6 a new input or null, $7 the rarer facts with it.
 WITH clock AS MATERIALIZED (SELECT @now AS us),
 gone AS (
   DELETE FROM taskyard.open
@@ -8,9 +8,9 @@ gone AS (
     CASE assignee_type WHEN 'GROUP' THEN assignee_id END AS group_id
 ),
 home AS (
-  INSERT INTO taskyard.lane (queue, home, definition, priority, solo)
-  SELECT l.home, l.home, l.definition, l.priority, 0 FROM taskyard.lane l WHERE l.id IN (SELECT lane_id FROM gone)
-  ON CONFLICT (queue, home, definition, priority, solo) DO UPDATE SET solo = 0
+  INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target)
+  SELECT l.home, l.home, l.definition, l.priority, 0, l.target FROM taskyard.lane l WHERE l.id IN (SELECT lane_id FROM gone)
+  ON CONFLICT (queue, home, definition, priority, solo, target) DO UPDATE SET solo = 0
   RETURNING id, priority
 ),
 entering AS MATERIALIZED (
@@ -29,7 +29,7 @@ now_parked AS (
     SELECT fairness_key FROM taskyard.task_slot WHERE task_id = e.task_id AND key = e.key OFFSET 0) s
 ),
 changed AS (
-  UPDATE taskyard.task SET input = $6, revision = revision + 1
+  UPDATE taskyard.task SET input = $6, extra = $7::bytea, revision = revision + 1
   WHERE $6::bytea IS NOT NULL AND id IN (SELECT task_id FROM gone)
 ),
 done AS (

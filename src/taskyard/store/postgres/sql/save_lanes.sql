@@ -1,3 +1,4 @@
-INSERT INTO taskyard.lane (queue, home, definition, priority, solo)
-SELECT * FROM unnest($1::smallint[], $2::smallint[], $3::text[], $4::smallint[], $5::smallint[]) ORDER BY 1, 2, 3, 4, 5
+INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target)
+SELECT * FROM unnest($1::smallint[], $2::smallint[], $3::text[], $4::smallint[], $5::smallint[], $6::text[])
+ORDER BY 1, 2, 3, 4, 5, 6
 ON CONFLICT DO NOTHING
