@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from taskyard.contracts.bus import Direction, LetterStatus
+from taskyard.contracts.bus import Direction, Letter, LetterFilter, LetterStatus
 from taskyard.contracts.records import Settlement
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.ids import parse_id
@@ -16,15 +16,19 @@ from taskyard.domain.lifecycle import FINAL, Outcome
 from taskyard.domain.outcome import Completed, Failed, TaskError
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.sequence import task_of
-from taskyard.domain.task import state_of
+from taskyard.domain.task import state_of, version_of
+from taskyard.domain.token import read_token, token_of
 from taskyard.engine.engine import Engine
-from taskyard.engine.letters import all_letters, bury, caller_of, keep_event
-from taskyard.engine.query import Known, know, know_one
+from taskyard.engine.letters import bury, caller_of, keep_event
+from taskyard.engine.query import Known, know, know_one, token_now
 from taskyard.engine.settle import decide, fallback, fallback_value, settlement
-from taskyard.errors import Conflict, IllegalTransition, NotFound, TaskyardError, ValidationFailed
+from taskyard.errors import Conflict, IllegalTransition, NotFound, Overloaded, TaskyardError, ValidationFailed
 from taskyard.security.caller import Caller
 
+_EARLY_AT_ONCE = 200
 _EARLY_FOR_US = 24 * 3600 * 1_000_000
+_AGING, _RAREST = 20, 60_000_000
+"""One that came early is looked at again after a twentieth of its age, at the latest after a minute."""
 
 log = structlog.get_logger("taskyard.answers")
 
@@ -99,21 +103,52 @@ async def answer_waiting(engine: Engine, task_id: int, output: Any, error: TaskE
     return await engine.store.settle_open(task_id, settled, None)
 
 
-async def match_early(engine: Engine) -> int:
-    """Give answers that came early to the tasks that wait by now; how many."""
-    count, now = 0, await engine.store.now()
-    for letter in await all_letters(engine, LetterStatus.EARLY, Direction.IN):
+async def end_waiting(engine: Engine, known: Known, error: TaskError) -> bool:
+    """End a task that was seen to wait as failed; False when it waits no more. Raises Conflict when it has changed."""
+    settled = await _settle(engine, known, Answer(None, None, None, error))
+    return await engine.store.settle_open(known.facts.body.id, settled, version_of(known.facts.place, known.facts.last))
+
+
+class EarlyAnswers:
+    """Gives answers that came early to the tasks that wait by now, a few at a time: each in its turn, so that those for
+    which nobody waits yet keep no other waiting.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._after: int | None = None
+        self._looks: dict[int, int] = {}
+
+    async def turn(self) -> int:
+        """Look at the next few, oldest first, and then at the oldest again; how many were given."""
+        now = await self._engine.store.now()
+        if self._after is None:
+            self._looks = {id_: at for id_, at in self._looks.items() if at > now}
+        wanted = LetterFilter(frozenset({LetterStatus.EARLY}), Direction.IN)
+        letters = await self._engine.store.letters(wanted, _EARLY_AT_ONCE, self._after, oldest_first=True)
+        self._after = letters[-1].id if len(letters) == _EARLY_AT_ONCE else None
+        due = [letter for letter in letters if self._looks.get(letter.id, now) <= now]
+        self._looks.update((each.id, now + min((now - each.at) // _AGING, _RAREST)) for each in due)
+        return sum([await _match(self._engine, letter, now) for letter in due])
+
+
+async def _match(engine: Engine, letter: Letter, now: int) -> bool:
+    """Whether it was given to a task."""
+    try:
         event = read_incoming(loads(letter.body), message_id=letter.event_id)
-        try:
-            if await engine.store.has_seen(event.identity) or await _give(engine, event, read_answer(event)):
-                await engine.store.drop_letters([letter.id])
-                count += 1
-            elif letter.at < now - _EARLY_FOR_US:
-                await bury(engine, [letter], "no task has waited for this answer")
-        except (ValidationFailed, NotFound, Conflict, IllegalTransition) as error:
-            log.warning("an answer cannot be given", id=event.id, by=caller_of(letter).subject, reason=error.message)
-            await bury(engine, [letter], error.message)
-    return count
+        if await engine.store.has_seen(event.identity) or await _give(engine, event, read_answer(event)):
+            await engine.store.drop_letters([letter.id])
+            return True
+        if letter.at < now - _EARLY_FOR_US:
+            await bury(engine, [letter], "no task has waited for this answer")
+    except (ValidationFailed, NotFound, Conflict, IllegalTransition) as error:
+        log.warning("an answer cannot be given", id=letter.event_id, by=caller_of(letter).subject, reason=error.message)
+        await bury(engine, [letter], error.message)
+    except Overloaded:
+        raise
+    except Exception:  # one answer must not keep the others waiting
+        log.exception("an answer could not be given; it is tried again", id=letter.event_id)
+    return False
 
 
 async def _give(engine: Engine, event: Incoming, answer: Answer) -> int | None:
@@ -128,16 +163,29 @@ async def _give(engine: Engine, event: Incoming, answer: Answer) -> int | None:
 
 async def _find(engine: Engine, answer: Answer) -> int | None:
     """The task that waits for it. Raises NotFound, IllegalTransition, Conflict."""
-    if answer.task_id is not None:
-        return await _waiting(engine, parse_id(answer.task_id), answer.task_id)
     correlation_id = answer.correlation_id or ""
+    if answer.task_id is not None:
+        task_id = parse_id(answer.task_id)
+        await _refuse_former(engine, task_id, correlation_id)
+        return await _waiting(engine, task_id, answer.task_id)
     found = await engine.store.waiting_for(correlation_id)
     if len(found) > 1:
         raise Conflict(f"{len(found)} tasks wait under the correlation id {correlation_id!r}; name one by taskId")
     if found:
         return found[0]
-    named = task_of(correlation_id)  # the id that a task has which was given none
-    return None if named is None or not await know(engine, [named]) else await _waiting(engine, named, str(named))
+    token = read_token(correlation_id)
+    named = task_of(correlation_id) if token is None else token.task_id  # the id that a task has which was given none
+    if named is None or not await know(engine, [named]):
+        return None
+    await _refuse_former(engine, named, correlation_id)
+    return await _waiting(engine, named, str(named))
+
+
+async def _refuse_former(engine: Engine, task_id: int | None, correlation_id: str) -> None:
+    """Raises Conflict where that is a token of the task from before it was begun anew."""
+    token = read_token(correlation_id)
+    if token is not None and token.task_id == task_id and token_of(*token) != await token_now(engine, task_id):
+        raise Conflict("this answers what was asked before the task was requeued, and is not awaited any more")
 
 
 async def _waiting(engine: Engine, task_id: int | None, name: str) -> int | None:
@@ -156,7 +204,8 @@ async def _settle(engine: Engine, known: Known, answer: Answer) -> Settlement:
     if place is None:
         raise TaskyardError("a waiting task has a place")
     queue = Queue.of(definition.task_type)
-    lane_id = await engine.catalog.lane_id(LaneKey(queue, queue, definition.key, body.priority, solo=False))
+    lane = LaneKey(queue, queue, definition.key, body.priority, solo=False, target=known.policy.target)
+    lane_id = await engine.catalog.lane_id(lane)
     waiting = _Waiting(body.id, place.attempt + 1, lane_id, place.failures, place.losses)
     result = await _result(engine, known, answer)
     decision = decide(waiting, known.policy, result)

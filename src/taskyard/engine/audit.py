@@ -10,7 +10,7 @@ from taskyard.contracts.audit import AuditRow
 from taskyard.domain import sequence
 from taskyard.domain.facts import Note
 from taskyard.domain.lifecycle import EventType
-from taskyard.domain.seal import BEGINNING, Known, fact_digest, link
+from taskyard.domain.seal import BEGINNING, Known, fact_digest, link, struck_out
 from taskyard.domain.waiting import former_inputs
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import Reference, references_of
@@ -77,9 +77,13 @@ class Chain:
         return rows
 
 
-async def verify(engine: Engine, key: bytes, retention_us: int, expected: str | None = None) -> Verdict:
-    """Look whether all is as it was sealed. `expected`: a head (`number:seal`) that was noted before."""
-    looking = _Look(engine, key, await engine.store.now() - retention_us)
+async def verify(
+    engine: Engine, key: bytes, retention_us: int, expected: str | None = None, *, former: Sequence[bytes] = ()
+) -> Verdict:
+    """Look whether all is as it was sealed, with the key or one that it was before. `expected`: a head (`number:seal`)
+    that was noted before.
+    """
+    looking = _Look(engine, (key, *former), await engine.store.now() - retention_us)
     while rows := await engine.store.audit_rows(looking.number, _AT_ONCE):
         await looking.at(rows, expected)
     await looking.at_the_end(expected)
@@ -95,9 +99,9 @@ def head_of(row: AuditRow) -> str:
 class _Look:
     """A verification under way."""
 
-    def __init__(self, engine: Engine, key: bytes, horizon: int) -> None:
+    def __init__(self, engine: Engine, keys: Sequence[bytes], horizon: int) -> None:
         self._engine = engine
-        self._key = key
+        self._keys = keys
         self._horizon = horizon
         self._before = BEGINNING
         self._met = False
@@ -138,7 +142,8 @@ class _Look:
             self._found(self.number + 1, "missing", f"entries up to {row.number - 1} are missing")
         else:
             entry = (row.task_id, row.sequence, row.type, row.at)
-            if link(self._key, self._before, row.number, row.pos, entry, row.digest) != row.chain:
+            seals = (link(key, self._before, row.number, row.pos, entry, row.digest) for key in self._keys)
+            if row.chain not in seals:
                 self._found(row.number, "moved", "the entry was changed, or stood elsewhere", row.task_id)
         self.number, self._before, self.last = row.number, row.chain, row
 
@@ -164,6 +169,9 @@ class _Look:
                 self._found(row.number, "missing", f"what is known of {_name(row)} is gone", row.task_id)
             elif digest != row.digest:
                 self._found(row.number, "changed", f"what is known of {_name(row)} was changed", row.task_id)
+            elif (gone := struck_out(row.sequence, _fact(_asked(row), known))) is not None:
+                message = f"{gone}, who replaced the input with {_name(row)}, is behind the task no more"
+                self._found(row.number, "changed", message, row.task_id)
 
     def _look_for_gone(self, row: AuditRow) -> None:
         """A task may be gone once it is over for as long as tasks are kept."""
@@ -226,9 +234,11 @@ async def _first_input(engine: Engine, task_id: int, notes: Sequence[Note]) -> l
 
 def _digest_of(asked: _Asked, known: _Grounds) -> bytes | None:
     task_id, number, type_ = asked
-    one = known.bodies.get(task_id)
-    if one is None:
-        return None
+    return fact_digest(type_, number, _fact(asked, known)) if task_id in known.bodies else None
+
+
+def _fact(asked: _Asked, known: _Grounds) -> Known:
+    task_id, number, _ = asked
+    one, place = known.bodies[task_id], (task_id, number)
     attempt = known.attempts.get((task_id, sequence.attempt_of(number)))
-    note = known.notes.get((task_id, number))
-    return fact_digest(type_, number, Known(one.facts.body, one.kind.hash, attempt, note, known.inputs.get(task_id)))
+    return Known(one.facts.body, one.kind.hash, attempt, known.notes.get(place), known.inputs.get(task_id))

@@ -13,6 +13,7 @@ import msgspec
 
 from taskyard.contracts.store import Store
 from taskyard.domain.definition import Kind
+from taskyard.domain.forms.start import input_schema
 from taskyard.domain.policy import Policy
 from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey
@@ -132,6 +133,10 @@ class Catalog:
         return {id_: self._policies[id_] for id_ in wanted if id_ in self._policies}
 
     # ---- lanes
+    def has_lane(self, key: LaneKey) -> bool:
+        """Whether the lane is known here."""
+        return key in self._lanes
+
     async def lane_id(self, key: LaneKey) -> int:
         """The id of a lane, made where it is new."""
         if key not in self._lanes:
@@ -167,8 +172,9 @@ class Catalog:
 
 def _compile(kind: Kind) -> Known:
     definition = kind.definition
+    asked = input_schema(definition)
     return Known(
         kind,
-        compile_schema(definition.input_schema) if definition.input_schema is not None else None,
+        compile_schema(asked) if asked is not None else None,
         compile_schema(definition.output_schema) if definition.output_schema is not None else None,
     )

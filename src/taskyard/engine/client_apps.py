@@ -12,9 +12,11 @@ from taskyard.domain.webhook import Endpoint
 from taskyard.engine.engine import Engine
 from taskyard.engine.subscriptions import Outside, owner_of, subscribe_app
 from taskyard.errors import ConfigurationError, NotFound, Unauthorized
+from taskyard.security.box import SecretBox
 from taskyard.security.caller import Caller
 from taskyard.security.webhooks import new_secret
 
+_AT_ONCE = 200
 _REFUSED = "x-api-key and x-api-secret are not those of a client app; make one with POST /api/v1/client-apps"
 
 
@@ -60,11 +62,26 @@ async def enter(engine: Engine, outside: Outside, key: str, secret: str) -> Clie
 async def subscribe_as(
     engine: Engine, outside: Outside, app: ClientApp, url: str, event: str
 ) -> tuple[SubscriptionRow, bool]:
-    """Have a client app's address told of an event, once; whether it is new. Raises ValidationFailed."""
+    """Have a client app's address told of an event, once; whether it is new.
+
+    Raises ValidationFailed, and NotFound where the app was removed meanwhile.
+    """
     identity = hashlib.sha256(f"{app.key}\0{url}\0{event}".encode()).digest()
     id_ = str(int.from_bytes(identity[:8], "big") >> 1)
     endpoint = Endpoint(url=url, events=[event], description=f"of the client app {app.name}")
     return await subscribe_app(engine, outside, id_, app.owner, app.key, _secret(outside, app), endpoint)
+
+
+async def renew_client_apps(engine: Engine, box: SecretBox) -> int:
+    """Seal with the present key what a former one has sealed; how many apps. May run beside all else."""
+    count, after = 0, ""
+    while apps := await engine.store.client_apps(None, _AT_ONCE, after):
+        after = apps[-1].key
+        for app in apps:
+            if box.is_former(app.secret):
+                renewed = app._replace(secret=box.renew(app.secret, _place(app.key)))
+                count += await engine.store.save_client_app(renewed, app.secret)
+    return count
 
 
 def _secret(outside: Outside, app: ClientApp) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,10 +12,13 @@ import msgspec
 from taskyard.domain.definition import IMPLEMENTATION_KINDS, OWN_KIND, OWN_TASKS, Definition, Kind
 from taskyard.domain.dependencies import dependencies_of
 from taskyard.domain.expression import check_expression
+from taskyard.domain.forms.form import Form
+from taskyard.domain.forms.judge import judge_ahead
 from taskyard.domain.forms.make import make_form
 from taskyard.domain.forms.sources import input_source, output_source
-from taskyard.domain.implementation import NOT_OFFERED, SCRIPT_KINDS, SECRET_NAME, SHAPES, WITHOUT
-from taskyard.domain.json import Detail, refusal
+from taskyard.domain.forms.start import start_form
+from taskyard.domain.implementation import NOT_OFFERED, SCRIPT_KINDS, SECRET_NAME, SHAPES, WITHOUT, Integration
+from taskyard.domain.json import Detail, detail, refusal
 from taskyard.domain.people.spec import Manual, manual_faults, read_manual, read_repair
 from taskyard.domain.permission import parse_permission
 from taskyard.domain.policy import invalid, parse_retry
@@ -23,10 +27,14 @@ from taskyard.domain.queue import LaneKey, Queue, TaskType
 from taskyard.domain.rate import parse_rate
 from taskyard.domain.schema import check_schema, compile_schema
 from taskyard.domain.system import SYSTEM_FUNCTIONS
+from taskyard.engine.connection_book import connection_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
+from taskyard.engine.upload import named_files
 from taskyard.errors import NotFound, ValidationFailed
 
+_MOST = (1 << 31) - 1
+"""What a store counts up to."""
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SCHEMA = compile_schema(msgspec.json.schema(Definition))
 _SHAPES = {kind: compile_schema(msgspec.json.schema(shape)) for kind, shape in SHAPES.items()}
@@ -48,7 +56,7 @@ def parse_definition(value: Any, key: str | None = None) -> Definition:
     _SCHEMA.check(value, "")
     if key is not None and value["key"] != key:
         raise invalid("/key", f"the body is about {value['key']!r}, the address about {key!r}", "const")
-    definition = _with_schemas(msgspec.convert(value, Definition))
+    definition = _with_line_ends(_with_schemas(msgspec.convert(value, Definition)))
     check_definition(definition)
     return definition
 
@@ -64,6 +72,15 @@ def _with_schemas(definition: Definition) -> Definition:
         input_schema=definition.input_schema or function.input_schema,
         output_schema=definition.output_schema or function.output_schema,
     )
+
+
+def _with_line_ends(definition: Definition) -> Definition:
+    """A script's source with the line ends that headers and shells know, whatever system it was written on."""
+    source = definition.implementation.get("source")
+    if definition.kind not in SCRIPT_KINDS or not isinstance(source, str) or "\r\n" not in source:
+        return definition
+    implementation = {**definition.implementation, "source": source.replace("\r\n", "\n")}
+    return msgspec.structs.replace(definition, implementation=implementation)
 
 
 def check_definition(definition: Definition) -> None:
@@ -100,6 +117,8 @@ def _check_kind(definition: Definition) -> None:
         _check_script(definition.implementation)
     if definition.kind == "manual":
         _check_manual(definition)
+    if definition.kind == "integration":
+        check_integration(msgspec.convert(definition.implementation, Integration), "/implementation")
 
 
 def _check_script(implementation: dict[str, Any]) -> None:
@@ -122,6 +141,31 @@ def _check_system(definition: Definition) -> None:
         _check_text(f"/implementation/permissions/{index}", str(text), parse_permission)
 
 
+def check_integration(asked: Integration, at: str) -> None:
+    """Raises ValidationFailed for expressions that are none; `at` is put before their paths."""
+    for name, text in (
+        ("request", asked.request), ("response", asked.response), ("errorExpression", asked.error_expression)
+    ):  # fmt: skip
+        _check_text(f"{at}/{name}", text, check_expression)
+
+
+async def _check_connection(engine: Engine, definition: Definition) -> None:
+    """That an operation is one of its connection's type, and may use it; where there is none yet, that is told later.
+
+    Raises ValidationFailed.
+    """
+    connection_id = connection_of(definition)
+    known = None if connection_id is None else await engine.connections.find_now(connection_id)
+    if known is None:
+        return
+    if not known.row.connection.allows(definition.key):
+        message = f"the connection {connection_id!r} does not name this definition among its allowedDefinitions"
+        raise invalid("/implementation/connectionId", message, "connection")
+    type_ = engine.connection_types.get(known.row.connection.type)
+    operation = definition.implementation.get("operation") or {}
+    compile_schema(dict(type_.operation)).check(operation, "/implementation/operation")
+
+
 def _check_manual(definition: Definition) -> None:
     _check_people(definition, read_manual(definition.implementation), "/implementation")
 
@@ -137,19 +181,36 @@ def _check_repair(definition: Definition) -> None:
 
 def _check_people(definition: Definition, manual: Manual, at: str) -> None:
     wrong = [{**each, "path": f"{at}{each['path']}"} for each in manual_faults(manual)]
-    if manual.on_timeout is not None and manual.on_timeout.outcome == "COMPLETED" and definition.output_schema:
-        validator = compile_schema(definition.output_schema, "/outputSchema")
-        wrong += validator.errors(manual.on_timeout.output, f"{at}/onTimeout/output")
     if wrong:
         raise refusal(wrong)
 
 
 def _check_forms(definition: Definition) -> None:
-    """That people can make sense of what they are to fill in; the forms of others are their schemas'."""
+    """That people can make sense of what they are to fill in, and time ends nothing with what they could not have sent;
+    the forms of others are their schemas'.
+    """
     if definition.kind == "manual":
-        make_form(output_source(definition))
-    elif definition.repair is not None or definition.ui_components:
+        _check_ends(make_form(output_source(definition)), read_manual(definition.implementation), "/implementation")
+    elif definition.repair is not None:
         make_form(input_source(definition))
+    start_form(definition)
+    if definition.repair is not None:
+        _check_ends(make_form(output_source(definition)), read_repair(definition.repair), "/repair")
+
+
+def _check_ends(form: Form, manual: Manual, at: str) -> None:
+    """That what is declared for a timeout, or for a step of the escalation, fits the form and its rules, and names no
+    files: they would be shown to whoever may see the task.
+    """
+    wrong: list[Detail] = []
+    for path, end in manual.ends():
+        if end.outcome != "COMPLETED":
+            continue
+        wrong += judge_ahead(form, end.output, f"{at}{path}/output")
+        if named_files(form.schema, end.output):
+            wrong.append(detail(f"{at}{path}/output", "must name no files: time has none to bring", "file"))
+    if wrong:
+        raise refusal(wrong)
 
 
 def _check_retry(definition: Definition) -> None:
@@ -167,9 +228,11 @@ def _check_expire(definition: Definition) -> None:
         raise invalid("/expire", "must not be negative", "minimum")
 
 
-def _check_positive(path: str, number: float | None) -> None:
+def _check_positive(path: str, number: float | None, most: float = math.inf) -> None:
     if number is not None and number <= 0:
         raise invalid(path, "must be more than 0", "exclusiveMinimum")
+    if number is not None and number > most:
+        raise invalid(path, f"must be {most} or less", "maximum")
 
 
 def _check_schema(path: str, schema: dict[str, Any] | None) -> None:
@@ -195,7 +258,7 @@ _CHECKS: tuple[Callable[[Definition], None], ...] = (
     _check_retry,
     _check_priority,
     lambda d: _check_positive("/timeout", d.timeout),
-    lambda d: _check_positive("/maxConcurrent", d.max_concurrent),
+    lambda d: _check_positive("/maxConcurrent", d.max_concurrent, _MOST),
     lambda d: _check_text("/rateLimit", d.rate_limit, parse_rate),
     lambda d: _check_text("/concurrencyKey", d.concurrency_key, check_expression),
     _check_expire,
@@ -210,6 +273,7 @@ async def define(engine: Engine, definitions: Sequence[Definition]) -> list[Kind
     """
     for definition in definitions:
         check_definition(definition)
+        await _check_connection(engine, definition)
     if not definitions:
         return []
     kinds = await engine.store.save_kinds(definitions)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from taskyard.contracts.directory import Directory
+from taskyard.contracts.integration import ConnectionType, ConnectionTypes
 from taskyard.contracts.store import Store
 from taskyard.domain.policy import ExecutionConfig, Maxima
 from taskyard.domain.priority import AGED, HeadStarts
@@ -14,11 +15,14 @@ from taskyard.domain.queue import Queue
 from taskyard.engine.batcher import Batcher
 from taskyard.engine.callback import Callbacks, CheckUrl
 from taskyard.engine.catalog import Catalog
+from taskyard.engine.connection_book import ConnectionBook
 from taskyard.engine.depth import DepthGuard
 from taskyard.engine.gates import Gatekeeper
+from taskyard.engine.insight import Insight
 from taskyard.engine.mode import Mode
 from taskyard.engine.people.figures import WorkFigures
 from taskyard.engine.tally import Tally
+from taskyard.errors import NotFound
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -37,10 +41,18 @@ class Limits(msgspec.Struct, frozen=True):
     head_starts: HeadStarts = AGED
 
 
+class _NoTypes:
+    names: tuple[str, ...] = ()
+
+    def get(self, name: str) -> ConnectionType:
+        raise NotFound(f"there is no connection type {name!r} here")
+
+
 class Engine:
     """The store, the catalogue of names, and the service's limits. Belongs to one event loop.
 
-    `directory`: where people are looked up, by default those that the store keeps.
+    `directory`: where people are looked up, by default those that the store keeps. `connection_types`: those that
+    connections may be of.
     """
 
     def __init__(self, store: Store, limits: Limits | None = None, check_url: CheckUrl | None = None) -> None:
@@ -50,9 +62,12 @@ class Engine:
         self.limits = limits or Limits()
         self.catalog = Catalog(store)
         self.batcher = Batcher(store.enqueue)
-        self.gates = Gatekeeper(store, self.catalog, self.limits.ceilings, self.limits.head_starts)
+        self.connections = ConnectionBook(store)
+        self.connection_types: ConnectionTypes = _NoTypes()
+        self.gates = Gatekeeper(store, self.catalog, self.connections, self.limits.ceilings, self.limits.head_starts)
         self.depth = DepthGuard(store, self.limits.max_depth)
         self.tally = Tally(store)
+        self.insight = Insight(store, self.catalog)
         self.work = WorkFigures(store)
         self.mode = Mode(store)
         self.readers: set[str] = set()

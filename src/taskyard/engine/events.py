@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from taskyard.contracts.records import FeedRow
 from taskyard.domain import sequence
-from taskyard.domain.definition import OWN_TASKS
-from taskyard.domain.event import Ground, TaskEvent, tell_event, trigger_names
-from taskyard.domain.facts import AttemptFact, Facts, Line, Note, Place, PlaceKind
+from taskyard.domain.definition import OWN_TASKS, Definition
+from taskyard.domain.event import NOTED, Ground, TaskEvent, tell_event, trigger_names
+from taskyard.domain.facts import AttemptFact, Body, Facts, Line, Note, Place, PlaceKind
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import OUTCOME_MOVES, EventType, Outcome
+from taskyard.domain.policy import Policy
 from taskyard.engine.engine import Engine
-from taskyard.engine.query import Known, join, know
+from taskyard.engine.query import Known, join
 from taskyard.errors import NotFound
 
 _AT_ONCE = 1000
@@ -109,7 +111,9 @@ async def read_story(engine: Engine, task_id: int, after: int = 0, limit: int = 
     known = (await join(engine, [story.facts]))[0]
     place = story.facts.place
     running = [(task_id, place)] if place is not None and place.kind is PlaceKind.RUNNING else []
-    grounds = _Grounds([known], story.attempts, running, story.notes)
+    grounds = _Grounds(
+        [_Asked(known.facts.body, known.kind.definition, known.policy)], story.attempts, running, story.notes
+    )
     references = sorted(_story(story.facts, story.attempts, story.notes), key=lambda r: r.sequence)
     events = [tell_event(r.type, r.sequence, r.at, grounds.of(r)) for r in references]
     return ToldStory(known, events, story.lines)
@@ -135,17 +139,25 @@ def _story(facts: Facts, attempts: Sequence[AttemptFact], notes: Sequence[Note])
         yield Reference(0, place.at, EventType.STARTED, body.id, sequence.started(place.attempt))
 
 
+class _Asked(NamedTuple):
+    """What was asked for with a task, of which version, and under which policy."""
+
+    body: Body
+    definition: Definition
+    policy: Policy
+
+
 class _Grounds:
     """What events are told from, looked up by task and attempt."""
 
     def __init__(
         self,
-        known: Sequence[Known],
+        asked: Sequence[_Asked],
         attempts: Sequence[AttemptFact],
         running: Sequence[tuple[int, Place]],
         notes: Sequence[Note],
     ) -> None:
-        self.known = {k.facts.body.id: k for k in known}
+        self.asked = {each.body.id: each for each in asked}
         self._attempts = {(a.task_id, a.attempt): a for a in attempts}
         for task_id, place in running:
             key = (task_id, place.attempt)
@@ -153,14 +165,14 @@ class _Grounds:
         self._notes = {(n.task_id, n.sequence): n for n in notes}
 
     def of(self, reference: Reference) -> Ground:
-        known = self.known[reference.task_id]
+        asked = self.asked[reference.task_id]
         attempt = sequence.attempt_of(reference.sequence)
         return Ground(
-            known.facts.body,
-            known.kind.definition,
+            asked.body,
+            asked.definition,
             self._attempts.get((reference.task_id, attempt)),
             self._notes.get((reference.task_id, reference.sequence)),
-            known.policy.retry.max_retries,
+            asked.policy.retry.max_retries,
         )
 
     def fell_back(self, reference: Reference) -> bool:
@@ -172,18 +184,36 @@ def _unfinished(task_id: int, place: Place) -> AttemptFact:
     return AttemptFact(task_id, place.attempt, Outcome.LOST, place.worker, place.at, 0, None, None, None)
 
 
-async def _tell(engine: Engine, references: Sequence[Reference]) -> list[FeedEvent]:
+async def _read_grounds(engine: Engine, references: Sequence[Reference]) -> _Grounds:
+    """What these events are told from, and nothing else: most types need little of all that is known."""
+    store = engine.store
     task_ids = sorted({r.task_id for r in references})
-    if not task_ids:
+    noted = sorted({r.task_id for r in references if r.type in NOTED})
+    started = sorted({r.task_id for r in references if r.type is EventType.STARTED})
+    pairs = sorted(
+        {(r.task_id, sequence.attempt_of(r.sequence)) for r in references if r.type is not EventType.CREATED}
+    )
+    bodies, notes, running = await asyncio.gather(
+        store.bodies(task_ids), store.notes(noted) if noted else _none(), store.running(started) if started else _none()
+    )
+    attempts = await store.attempt_facts(pairs) if pairs else []  # after `running`: what has ended meanwhile is here
+    kinds = await engine.catalog.versions({body.kind_id for body in bodies})
+    policies = await engine.catalog.policies({body.policy_id for body in bodies})
+    asked = [_Asked(body, kinds[body.kind_id].kind.definition, policies[body.policy_id]) for body in bodies]
+    return _Grounds(asked, attempts, running, notes)
+
+
+async def _none() -> list[Any]:
+    return []
+
+
+async def _tell(engine: Engine, references: Sequence[Reference]) -> list[FeedEvent]:
+    if not references:
         return []
-    pairs = sorted({(r.task_id, sequence.attempt_of(r.sequence)) for r in references})
-    known = await know(engine, task_ids)
-    running = await engine.store.running(task_ids)  # first, as what has ended meanwhile is among the attempts
-    attempts = await engine.store.attempt_facts(pairs)
-    grounds = _Grounds(known, attempts, running, await engine.store.notes(task_ids))
+    grounds = await _read_grounds(engine, references)
     events = []
     for r in references:
-        if r.task_id not in grounds.known:
+        if r.task_id not in grounds.asked:
             continue
         ground = grounds.of(r)
         if ground.definition.key in OWN_TASKS:

@@ -99,11 +99,12 @@ async def fetch_and_lock(engine: Engine, signer: LeaseSigner, caller: Caller, fe
     wanted = await _wanted(engine, fetch)
     if not wanted:
         return []
-    worker_id = await leases.register(engine, fetch.worker_id, fetch.max_tasks, Queue.AUTOMATED)
+    most = min(fetch.max_tasks, _MOST)
+    worker_id = await leases.register(engine, fetch.worker_id, most, Queue.AUTOMATED)
     found: list[tuple[FetchTopic, StoredLease]] = []
 
     async def claim() -> StoredLease | None:
-        left = min(fetch.max_tasks, _MOST)
+        left = most
         for topic, queue, keys in wanted:
             if left <= 0:
                 break
@@ -177,15 +178,16 @@ async def unlock(engine: Engine, signer: LeaseSigner, caller: Caller, id_: str) 
 
 
 async def _wanted(engine: Engine, fetch: Fetch) -> list[tuple[FetchTopic, Queue, set[str]]]:
-    """For each topic the definitions that have it, by queue."""
+    """For each topic, the first that is asked for under its name, the definitions that have it, by queue."""
     found: dict[tuple[str, Queue], set[str]] = {}
     for kind in await engine.catalog.all_fresh():
         definition = kind.definition
         if (topic := topic_of(definition)) is not None:
             found.setdefault((topic, Queue.of(definition.task_type)), set()).add(definition.key)
+    topics = {topic.topic_name: topic for topic in reversed(fetch.topics)}
     return [
         (topic, queue, keys)
-        for topic in fetch.topics
+        for topic in reversed(topics.values())
         for (name, queue), keys in found.items()
         if name == topic.topic_name
     ]

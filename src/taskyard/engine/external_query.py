@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -65,6 +66,16 @@ class Retries(msgspec.Struct, rename="camel"):
     retries: Annotated[int, msgspec.Meta(ge=1)]
 
 
+class RetriesOfMany(Retries, kw_only=True):
+    """The same for these external tasks; they are named by their ids alone."""
+
+    external_task_ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1000)]
+    process_instance_ids: None = None
+    external_task_query: None = None
+    process_instance_query: None = None
+    historic_process_instance_query: None = None
+
+
 async def list_external(engine: Engine, query: ExternalQuery) -> list[dict[str, Any]]:
     """Those that have not ended or are given up, newest first; of the first 10,000."""
     topic = query.topic_name
@@ -100,10 +111,21 @@ async def error_details(engine: Engine, id_: str) -> str:
 async def set_retries(engine: Engine, caller: Caller, id_: str, wanted: Retries) -> None:
     """Have one that is given up tried again, as often as its definition says. Raises NotFound, ValidationFailed."""
     del wanted
-    known = await _find(engine, id_)
-    if known.facts.place is None or known.facts.place.kind is not PlaceKind.DEAD:
-        raise ValidationFailed("its retries are its definition's; they can be set when none are left")
-    await requeue(engine, [known.facts.body.id], caller.subject, "its retries were set")
+    await _try_again(engine, caller, [id_])
+
+
+async def set_retries_of_many(engine: Engine, caller: Caller, wanted: RetriesOfMany) -> None:
+    """The same for each, or for none. Raises NotFound, ValidationFailed for the first for which that cannot be."""
+    await _try_again(engine, caller, wanted.external_task_ids)
+
+
+async def _try_again(engine: Engine, caller: Caller, ids: Sequence[str]) -> None:
+    found = [await _find(engine, id_) for id_ in ids]
+    for known in found:
+        if known.facts.place is None or known.facts.place.kind is not PlaceKind.DEAD:
+            told = f"the retries of {known.facts.body.id} are its definition's; they can be set when none are left"
+            raise ValidationFailed(told)
+    await requeue(engine, sorted({known.facts.body.id for known in found}), caller.subject, "its retries were set")
 
 
 async def topic_names(engine: Engine) -> list[str]:

@@ -17,9 +17,9 @@ from taskyard.domain.json import digest
 from taskyard.domain.lifecycle import FINAL
 from taskyard.domain.schedule import Schedule
 from taskyard.domain.task import iso, state_of
+from taskyard.engine.draft import draft_all
 from taskyard.engine.engine import Engine
 from taskyard.engine.request import TaskRequest
-from taskyard.engine.submit import draft_all
 from taskyard.errors import Maintenance, Overloaded, TaskyardError
 from taskyard.security.caller import SYSTEM, Caller
 
@@ -47,18 +47,21 @@ async def fire_due(engine: Engine) -> int:
 
 
 async def draft_ticks(
-    engine: Engine, schedule: Schedule, ticks: Sequence[int], caller: Caller = SYSTEM
+    engine: Engine, row: ScheduleRow, ticks: Sequence[int], caller: Caller = SYSTEM
 ) -> tuple[ScheduledEntry, ...]:
-    """The tasks of these ticks, not yet stored. Raises what `submit` raises."""
-    drafts = await draft_all(engine, [_request(schedule, tick) for tick in ticks], caller) if ticks else []
+    """The tasks of these ticks, not yet stored; who has put it is behind them. Raises what `submit` raises."""
+    schedule, askers = row.schedule, row.progress.askers
+    requests = [_request(schedule, tick) for tick in ticks]
+    drafts = await draft_all(engine, requests, caller, askers=askers) if requests else []
     return tuple(
         ScheduledEntry(draft.entry, _tick_key(schedule, tick)) for draft, tick in zip(drafts, ticks, strict=True)
     )
 
 
-async def draft_run(engine: Engine, schedule: Schedule, caller: Caller) -> ScheduledEntry:
+async def draft_run(engine: Engine, row: ScheduleRow, caller: Caller) -> ScheduledEntry:
     """A task of the schedule that belongs to no tick, not yet stored. Raises what `submit` raises."""
-    return ScheduledEntry((await draft_all(engine, [_request(schedule, None)], caller))[0].entry)
+    (draft,) = await draft_all(engine, [_request(row.schedule, None)], caller, askers=row.progress.askers)
+    return ScheduledEntry(draft.entry)
 
 
 def started(row: ScheduleRow, task_ids: Sequence[int], now: int) -> Progress:
@@ -93,7 +96,7 @@ async def _decide(engine: Engine, row: ScheduleRow, running: tuple[int, ...], no
     row = row._replace(progress=_telling_missed(schedule, progress, found, now))
     entries: tuple[ScheduledEntry, ...] = ()
     try:
-        entries = await draft_ticks(engine, schedule, found.starts)
+        entries = await draft_ticks(engine, row, found.starts)
     except (Maintenance, Overloaded):
         return None
     except TaskyardError as error:

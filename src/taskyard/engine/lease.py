@@ -28,6 +28,7 @@ from taskyard.domain.text import printable
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import Known, get_task, know_one
 from taskyard.engine.settle import completed, decide, settlement
+from taskyard.engine.upload import check_value, files_given, nothing
 from taskyard.errors import StaleLease, ValidationFailed
 from taskyard.security.caller import Caller
 from taskyard.security.lease import Lease, LeaseSigner
@@ -127,14 +128,18 @@ async def heartbeat(
 
 
 async def complete(engine: Engine, signer: LeaseSigner, caller: Caller, task_id: int, token: str, output: Any) -> Task:
-    """Settle as COMPLETED; an output that does not fit its schema fails the attempt. Raises StaleLease."""
+    """Settle as COMPLETED; an output that does not fit its schema, or names files of others, fails the attempt.
+
+    Raises StaleLease.
+    """
     lease = read_token(signer, caller, task_id, token)
     known = await know_one(engine, task_id)
     versions = await engine.catalog.versions([known.kind.id])
     validator = versions[known.kind.id].output
     try:
         if validator is not None:
-            validator.check(output, "/output")
+            given = files_given(known) if validator.takes_uploads else nothing
+            await check_value(engine, validator, output, caller, "/output", given)
     except ValidationFailed as error:
         unfit = TaskError("OUTPUT_VALIDATION_ERROR", f"the output does not fit: {error.message}", error.details)
         return await _settle(engine, lease, Failed(unfit))
@@ -229,7 +234,7 @@ async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Known]:
     if place is None or place.kind is not PlaceKind.RUNNING or place.attempt != lease.attempt:
         raise stale(lease.task_id)
     queue = Queue.of(definition.task_type)
-    lane = LaneKey(queue, queue, definition.key, known.facts.body.priority, solo=False)
+    lane = LaneKey(queue, queue, definition.key, known.facts.body.priority, solo=False, target=known.policy.target)
     lane_id = await engine.catalog.lane_id(lane)
     return _Held(lease.task_id, lease.attempt, lane_id, place.failures, place.losses, place.at), known
 
@@ -259,8 +264,10 @@ async def claim(
 
 
 def _yields(queue: Queue, lane: LaneKey) -> bool:
-    """A standard queue also yields its own due retries; the retry queue yields everybody's; none the engine's own."""
-    if lane.definition in OWN_TASKS:
+    """A standard queue also yields its own due retries; the retry queue yields everybody's; none the engine's own, nor
+    what asks for a target, which only workers of ours have.
+    """
+    if lane.definition in OWN_TASKS or lane.target:
         return False
     return lane.queue == queue or (lane.queue == Queue.RETRY and lane.home == queue)
 
@@ -282,7 +289,7 @@ async def messages_of(
                 "workflowId": task.workflow_id,
                 "workflowContext": extra.workflow_context,
                 "input": msgspec.json.decode(task.input),
-                "correlationId": task.correlation_id or str(sequence.correlation_id(task.task_id)),
+                "correlationId": task.correlation_id or sequence.correlation_id(task.task_id),
                 "enqueueTime": iso(task.queued_at),
                 "visibilityTimeout": visibility,
                 "dequeueCount": task.attempt,
@@ -319,7 +326,7 @@ async def _look_at_dead(engine: Engine, request: DequeueRequest) -> list[dict[st
                 "workflowId": body.workflow_id,
                 "workflowContext": None,
                 "input": msgspec.json.decode(body.input),
-                "correlationId": body.correlation_id or str(sequence.correlation_id(body.id)),
+                "correlationId": body.correlation_id or sequence.correlation_id(body.id),
                 "enqueueTime": iso(known.facts.place.at if known.facts.place else None),
                 "visibilityTimeout": request.visibility_timeout,
                 "dequeueCount": known.facts.place.attempt if known.facts.place else 0,

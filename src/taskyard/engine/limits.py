@@ -20,10 +20,10 @@ _LONGEST_KEY = 256
 
 
 class Subject(NamedTuple):
-    """What a limit is about: `kind` is `definition`, `key` (with the concurrency key as `value`), or `share`."""
+    """What a limit is about: `kind` is `definition`, `key` (with the concurrency key as `value`) or `share`."""
 
     kind: str
-    definition: str
+    name: str
     value: str | None = None
 
     @classmethod

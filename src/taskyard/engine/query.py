@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 from taskyard.contracts.records import Filter
 from taskyard.domain.definition import Kind
 from taskyard.domain.facts import AttemptFact, Facts, Line
+from taskyard.domain.forms.secrets import without_secrets
+from taskyard.domain.forms.start import input_schema
 from taskyard.domain.policy import Policy
 from taskyard.domain.task import Task, tell
+from taskyard.domain.token import times_begun_anew, token_of
 from taskyard.domain.waiting import former_inputs, queue_waits
 from taskyard.engine.engine import Engine
 from taskyard.errors import NotFound
@@ -48,6 +51,12 @@ async def join(engine: Engine, facts: Sequence[Facts]) -> list[Known]:
     kinds = await engine.catalog.versions(f.body.kind_id for f in facts)
     policies = await engine.catalog.policies(f.body.policy_id for f in facts)
     return [Known(f, kinds[f.body.kind_id].kind, policies[f.body.policy_id]) for f in facts]
+
+
+async def token_now(engine: Engine, task_id: int) -> str:
+    """The token under which the task's present attempts run."""
+    notes, attempts = await engine.store.notes([task_id]), await engine.store.attempts(task_id)
+    return token_of(task_id, times_begun_anew(notes, attempts))
 
 
 async def know_one(engine: Engine, task_id: int) -> Known:
@@ -89,7 +98,10 @@ async def list_attempts(engine: Engine, task_id: int) -> list[Attempt]:
     if story is None:
         raise NotFound(f"there is no task {task_id}")
     waits = queue_waits(story.facts.body, story.attempts, story.notes)
-    inputs = former_inputs(story.attempts, story.notes)
+    known = (await join(engine, [story.facts]))[0]
+    schema = input_schema(known.kind.definition)
+    given = former_inputs(story.attempts, story.notes)
+    inputs = {attempt: without_secrets(schema, value) for attempt, value in given.items()}
     return [Attempt(fact, waits[fact.attempt], inputs.get(fact.attempt)) for fact in story.attempts]
 
 

@@ -11,10 +11,10 @@ from taskyard.domain.definition import Definition
 from taskyard.domain.facts import AttemptDetail
 from taskyard.domain.outcome import TaskError
 from taskyard.domain.priority import Priority
+from taskyard.engine.draft import draft_all, only_one
 from taskyard.engine.engine import Engine
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.settle import encode_detail, error_json
-from taskyard.engine.submit import draft_all, only_one
 from taskyard.errors import NotFound, PayloadTooLarge, TaskyardError, ValidationFailed
 from taskyard.security.caller import Caller
 

@@ -8,14 +8,16 @@ from typing import Any
 import structlog
 
 from taskyard.domain.facts import PlaceKind
-from taskyard.domain.json import dumps
+from taskyard.domain.forms.start import input_schema, start_form
+from taskyard.domain.json import dumps, loads
 from taskyard.domain.lifecycle import State, check_move
 from taskyard.domain.task import Task, state_of, tell
 from taskyard.engine.engine import Engine
+from taskyard.engine.people.forms import check_start
 from taskyard.engine.query import get_task, know, know_one
-from taskyard.engine.upload import check_value
+from taskyard.engine.upload import among, check_value, named_files
 from taskyard.errors import Conflict, IllegalTransition
-from taskyard.security.caller import SYSTEM
+from taskyard.security.caller import SYSTEM, Caller
 
 _CHUNK = 200
 
@@ -52,15 +54,18 @@ async def requeue(
     reason: str,
     new_input: Any = None,
     rate_per_second: float | None = None,
+    *,
+    caller: Caller = SYSTEM,
 ) -> list[int]:
     """Dead letters back into their queues, with fresh budgets; the ids that were dead.
 
-    `new_input` replaces the input of each and is validated first; at a `rate_per_second` all but the first are
-    delayed. Raises ValidationFailed, and then nothing is moved.
+    `new_input` replaces the input of each and is validated first: the files it names have to be the `caller`'s, or in
+    the input that each had. At a `rate_per_second` all but the first are delayed. Raises ValidationFailed, and then
+    nothing is moved.
     """
     encoded = None
     if new_input is not None:
-        await _check_inputs(engine, task_ids, new_input)
+        await _check_inputs(engine, task_ids, new_input, caller)
         encoded = dumps(new_input)
     gap = 0 if rate_per_second is None else 1_000_000 / rate_per_second
     moved: list[int] = []
@@ -73,11 +78,22 @@ async def requeue(
 
 async def discard(engine: Engine, task_ids: Sequence[int], by: str, reason: str) -> list[int]:
     """Dead letters given up for good: they stay FAILED; the ids that were dead."""
-    return await engine.store.discard(task_ids, by, reason)
+    gone: list[int] = []
+    for start in range(0, len(task_ids), _CHUNK):
+        some = await engine.store.discard(task_ids[start : start + _CHUNK], by, reason)
+        if some:
+            await engine.store.wake_instances(some)  # a process has waited for what would become of its step
+        gone += some
+    return gone
 
 
-async def _check_inputs(engine: Engine, task_ids: Sequence[int], value: Any) -> None:
-    kind_ids = {known.kind.id for known in await know(engine, task_ids)}
-    for known in (await engine.catalog.versions(kind_ids)).values():
-        if known.input is not None:
-            await check_value(engine, known.input, value, SYSTEM, "/input")
+async def _check_inputs(engine: Engine, task_ids: Sequence[int], value: Any, caller: Caller) -> None:
+    found = await know(engine, task_ids)
+    for known in (await engine.catalog.versions({each.kind.id for each in found})).values():
+        form, schema = start_form(known.kind.definition), input_schema(known.kind.definition)
+        inputs = [loads(each.facts.body.input) for each in found if each.kind.id == known.kind.id]
+        had = set.intersection(*(named_files(schema, each) for each in inputs))
+        if form is not None:
+            await check_start(engine, form, value, caller, "/input", had)
+        elif known.input is not None:
+            await check_value(engine, known.input, value, caller, "/input", among(had))

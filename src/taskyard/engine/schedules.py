@@ -10,22 +10,26 @@ from msgspec.structs import replace
 
 from taskyard.contracts.records import ScheduleRow, ScheduleWrite
 from taskyard.domain.due import Progress, next_look, next_runs
+from taskyard.domain.forms.secrets import without_secrets
+from taskyard.domain.forms.start import input_schema
+from taskyard.domain.json import detail, refusal
 from taskyard.domain.policy import invalid
 from taskyard.domain.schedule import Schedule, ticks
 from taskyard.domain.task import Task
+from taskyard.engine.draft import read_input
 from taskyard.engine.engine import Engine
 from taskyard.engine.firing import draft_run, draft_ticks, open_among, started
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
-from taskyard.engine.submit import read_input
 from taskyard.errors import Conflict, NotFound
-from taskyard.security.caller import Caller
+from taskyard.security.caller import RESERVED_SUBJECTS, Caller
 
 MOST_BACKFILLED = 1000
 """The most ticks that one backfill may cover."""
 
 _NEXT_RUNS = 5
 _TRIES = 20
+_MOST_ASKERS = 50
 
 
 class View(NamedTuple):
@@ -52,9 +56,13 @@ async def put_schedule(engine: Engine, schedule: Schedule, caller: Caller) -> tu
     known = await engine.catalog.current(schedule.task_definition_id)
     request = TaskRequest(task_definition_id=schedule.task_definition_id, input=schedule.input)
     await read_input(engine, known, request, caller, "")
+    if without_secrets(input_schema(known.kind.definition), schedule.input) != schedule.input:
+        raise refusal([detail("/input", "has a field that is never shown, which no schedule keeps", "writeOnly")])
     for _ in range(_TRIES):
         old = await engine.store.schedule(schedule.schedule_id)
         row = _become(old, schedule, await engine.store.now())
+        if row != old:
+            row = row._replace(progress=replace(row.progress, askers=_askers(row.progress, caller)))
         if row == old or row.id in await engine.store.write_schedules([ScheduleWrite(row)]):
             return await _view(engine, row), old is None
     raise _contended(schedule.schedule_id)
@@ -96,7 +104,7 @@ async def run_schedule(engine: Engine, schedule_id: str, caller: Caller) -> Task
     """
 
     async def change(row: ScheduleRow) -> ScheduleWrite:
-        entry = await draft_run(engine, row.schedule, caller)
+        entry = await draft_run(engine, row, caller)
         running = tuple(await open_among(engine, row.progress.running))
         row = row._replace(progress=replace(row.progress, running=running))
         progress = started(row, [entry.entry.id], await engine.store.now())
@@ -115,7 +123,7 @@ async def backfill(engine: Engine, schedule_id: str, since: int, until: int, cal
 
     async def change(row: ScheduleRow) -> ScheduleWrite:
         end = min(until, await engine.store.now() if row.schedule.paused else row.progress.decided)
-        return ScheduleWrite(row, await draft_ticks(engine, row.schedule, _between(row.schedule, since, end), caller))
+        return ScheduleWrite(row, await draft_ticks(engine, row, _between(row.schedule, since, end), caller))
 
     _, task_ids = await _change(engine, schedule_id, change)
     return task_ids
@@ -128,6 +136,13 @@ def _between(schedule: Schedule, since: int, until: int) -> list[int]:
         message = f"there are more than {MOST_BACKFILLED} ticks between from and to; take a part of that time"
         raise invalid("/to", message, "maximum")
     return found
+
+
+def _askers(progress: Progress, caller: Caller) -> tuple[str, ...]:
+    """Who has put the schedule, with who puts it now."""
+    if caller.subject in RESERVED_SUBJECTS:
+        return progress.askers
+    return tuple(dict.fromkeys((caller.subject, *progress.askers)))[:_MOST_ASKERS]
 
 
 def _become(old: ScheduleRow | None, schedule: Schedule, now: int) -> ScheduleRow:

@@ -52,14 +52,16 @@ def decide(leased: Leased, policy: Policy, result: Result) -> Decision:
 
 async def settlement(
     engine: Engine, kind: Kind | None, claim_id: int, leased: Leased, result: Result, decision: Decision,
-    run_ms: int | None = None, site: Site | None = None, *, crashed: bool = False,
+    run_ms: int | None = None, site: Site | None = None, *, crashed: bool = False, target: str = "",
 ) -> Settlement:  # fmt: skip
-    """The decision as the store applies it; `crashed`: it follows from a worker's crash.
+    """The decision as the store applies it; `crashed`: it follows from a worker's crash. `target`: what the task asks
+    for, where it may have been queued as if it asked for none.
 
     What has failed for good goes to a person where its version, `kind`, has a repair; else that does not matter.
     """
-    result, decision = await or_repair(engine, kind, leased.task_id, result, decision)
+    result, decision = await or_repair(engine, kind, leased.task_id, leased.attempt, result, decision)
     lane = engine.catalog.lane_key(leased.lane_id)
+    lane = lane._replace(target=target or lane.target)
     return Settlement(
         claim_id,
         leased.task_id,

@@ -13,7 +13,7 @@ from taskyard.domain.task import Task, state_of
 from taskyard.engine import assign, lease
 from taskyard.engine.cancel import cancel
 from taskyard.engine.engine import Engine
-from taskyard.engine.query import get_task, know_one
+from taskyard.engine.query import get_task, know_one, token_now
 from taskyard.errors import Conflict, IllegalTransition
 from taskyard.security.caller import Caller
 from taskyard.security.lease import LeaseSigner
@@ -31,12 +31,17 @@ class StatusChange(msgspec.Struct, rename="camel", forbid_unknown_fields=True, k
     version: int | None = None
 
 
-async def set_status(engine: Engine, signer: LeaseSigner, caller: Caller, task_id: int, change: StatusChange) -> Task:
-    """Carry out the verb that the wanted state stands for.
+async def set_status(
+    engine: Engine, signer: LeaseSigner, caller: Caller, task_id: int, change: StatusChange, token: str | None = None
+) -> Task:
+    """Carry out the verb that the wanted state stands for; `token` is the one that the caller was called under, so that
+    an answer to what was asked before the task was requeued does not end it.
 
     Raises NotFound, ValidationFailed, IllegalTransition, StaleLease, Conflict; then nothing has changed.
     """
     known = await know_one(engine, task_id)
+    if token is not None and token != await token_now(engine, task_id):
+        raise Conflict("this answers what was asked before the task was requeued, and is not awaited any more")
     state = _wanted(change.status)
     present = state_of(known.facts.place, known.facts.last)
     if state is State.CANCELED:

@@ -20,6 +20,7 @@ from taskyard.security.webhooks import new_secret
 
 _MOST_SECRETS = 5
 _TRIES = 20
+_AT_ONCE = 200
 
 
 class Outside(NamedTuple):
@@ -82,14 +83,19 @@ async def subscribe(
 async def subscribe_app(
     engine: Engine, outside: Outside, id_: str, owner: str, app: str, secret: str, endpoint: Endpoint
 ) -> tuple[SubscriptionRow, bool]:
-    """Store a client app's endpoint under its id unless it is there already; whether it is new."""
+    """Store a client app's endpoint under its id unless it is there already; whether it is new.
+
+    Raises ValidationFailed, and NotFound where there is no such app.
+    """
     await _vet(outside, endpoint)
-    found = await engine.store.subscription(id_)
-    if found is not None:
-        return found, False
     secrets = Secrets([SigningSecret(secret)], ClientAuth())
     row = (await _draft(engine, outside, id_, owner, endpoint, secrets))._replace(app=app)
-    return row, await engine.store.save_subscription(row)
+    if await engine.store.save_subscription(row):
+        return row, True
+    found = await engine.store.subscription(id_)
+    if found is None:
+        raise NotFound(f"there is no client app {app!r}")
+    return found, False
 
 
 async def get_subscription(engine: Engine, caller: Caller, subscription_id: str) -> SubscriptionRow:
@@ -158,12 +164,28 @@ def is_enabled(row: SubscriptionRow) -> bool:
 
 def seal_secrets(box: SecretBox, subscription_id: str, secrets: Secrets) -> bytes:
     """The secrets as they are stored."""
-    return box.seal(msgspec.json.encode(secrets), f"subscription/{subscription_id}")
+    return box.seal(msgspec.json.encode(secrets), _place(subscription_id))
 
 
 def open_secrets(box: SecretBox, row: SubscriptionRow) -> Secrets:
     """A subscription's secrets. Raises ConfigurationError when they were sealed with another key."""
-    return msgspec.json.decode(box.open(row.secrets, f"subscription/{row.id}"), type=Secrets)
+    return msgspec.json.decode(box.open(row.secrets, _place(row.id)), type=Secrets)
+
+
+async def renew_subscriptions(engine: Engine, box: SecretBox) -> int:
+    """Seal with the present key what a former one has sealed; how many endpoints. May run beside all else."""
+    count, after = 0, ""
+    while rows := await engine.store.subscriptions(None, _AT_ONCE, after):
+        after = rows[-1].id
+        for row in rows:
+            if box.is_former(row.secrets):
+                renewed = row._replace(secrets=box.renew(row.secrets, _place(row.id)))
+                count += await engine.store.save_subscription(renewed)
+    return count
+
+
+def _place(subscription_id: str) -> str:
+    return f"subscription/{subscription_id}"
 
 
 async def _draft(

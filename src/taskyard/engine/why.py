@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from taskyard.contracts.records import Contention, Filter, Taken
+from taskyard.domain.breaker import CONNECTION, BreakerState
 from taskyard.domain.definition import Definition
 from taskyard.domain.facts import Place, PlaceKind
 from taskyard.domain.ids import made_at
 from taskyard.domain.lifecycle import State
+from taskyard.domain.people.sheet import read_sheet
 from taskyard.domain.queue import Queue
 from taskyard.domain.task import Task, detail_of, iso, tell
+from taskyard.engine.connection_book import connection_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.limits import Subject
 from taskyard.engine.query import Known, get_tasks, know_one
+from taskyard.engine.targets import runs_at
 
 Answer = dict[str, Any]
 
@@ -87,6 +91,8 @@ def _assigned(place: Place) -> Answer:
         reason = f"it waits for {place.claimed_by}, who has claimed it"
     elif place.assignee_id is not None:
         reason = f"it waits for {(place.assignee_type or '').lower()} {place.assignee_id}"
+        if candidates := read_sheet(place.sheet).candidates:
+            reason += f", there for its candidates alone: {', '.join(candidates)}"
     else:
         reason = "it waits for somebody to take it; it is assigned to nobody"
     return {
@@ -114,9 +120,12 @@ async def _parked(engine: Engine, task_id: int) -> Answer:
 def _taken(full: Taken) -> str:
     subject = Subject.of(full.key)
     of = "" if subject.value is None else f"the concurrency key {subject.value!r} of "
-    shown = ", ".join(str(id_) for id_ in full.holders[:_HOLDERS_SHOWN])
-    more = f" and {full.held - _HOLDERS_SHOWN} more" if full.held > _HOLDERS_SHOWN else ""
-    return f"the limit of {full.size} at once for {of}{subject.definition!r} is taken by {shown}{more}"
+    return f"the limit of {full.size} at once for {of}{subject.name!r} is taken by {_some(full.holders, full.held)}"
+
+
+def _some(task_ids: list[int], held: int) -> str:
+    shown = ", ".join(str(id_) for id_ in task_ids[:_HOLDERS_SHOWN])
+    return f"{shown} and {held - _HOLDERS_SHOWN} more" if held > _HOLDERS_SHOWN else shown
 
 
 def _shared(found: Contention) -> Answer:
@@ -144,13 +153,18 @@ async def _ready(engine: Engine, known: Known) -> Answer:
     if queue in await engine.store.paused():
         return {"reason": f"the queue {queue.title} is paused", "paused": True, **place}
     workers = [w for w in await engine.store.workers() if not {home.title, queue.title}.isdisjoint(w.info.queues)]
-    able = [w for w in workers if definition.key in w.stats.get("definitions", [definition.key])]
+    target = known.policy.target
+    there = [w for w in workers if not target or runs_at(w, definition.kind, target)]
+    able = [w for w in there if target or definition.key in w.stats.get("definitions", [definition.key])]
     place["workers"] = len(able)
+    if workers and not there:
+        reason = f"none of the {len(workers)} workers runs {definition.kind} at the target {target!r}, as the task asks"
+        return {"reason": f"{reason}; start one where it is set up", "target": target, **place}
     if not able:
         return {"reason": await _nobody(engine, known, len(workers)), **place}
     place["reason"] = f"it is number {position or 1} in its line of {queue.title}; {len(able)} workers are at it"
     place |= await _under_ceiling(engine, definition)
-    return place | await _rate_limited(engine, definition.key, position)
+    return place | await _rate_limited(engine, definition.key, position) | await _connected(engine, definition)
 
 
 async def _nobody(engine: Engine, known: Known, others: int) -> str:
@@ -165,16 +179,49 @@ async def _nobody(engine: Engine, known: Known, others: int) -> str:
 
 
 async def _rate_limited(engine: Engine, key: str, position: int | None) -> Answer:
-    """What the definition's present rate says; with a reason when it is what the task waits for."""
-    gate = await engine.gates.rate(key)
-    if gate is None:
+    """What the rates say that the definition keeps to; with a reason when one is what the task waits for."""
+    answer: Answer = {}
+    for gate in await engine.gates.rates(key):
+        opens_at = await engine.store.rate_opens_at(gate)
+        answer = {"rateLimit": {"rate": str(gate.rate), "nextStart": iso(opens_at)}}
+        if opens_at > await engine.store.now():
+            turn = f"it is number {position or 1} in its line"
+            return {"reason": f"{gate.subject!r} may start {gate.rate}, the next at {iso(opens_at)}; {turn}", **answer}
+    return answer
+
+
+async def _connected(engine: Engine, definition: Definition) -> Answer:
+    """What the connection says that the definition's tasks go over; with a reason when they cannot now."""
+    connection_id = connection_of(definition)
+    if connection_id is None:
         return {}
-    opens_at = await engine.store.rate_opens_at(gate)
-    fields: Answer = {"rateLimit": {"rate": str(gate.rate), "nextStart": iso(opens_at)}}
-    if opens_at <= await engine.store.now():
-        return fields
-    turn = f"it is number {position or 1} in its line"
-    return {"reason": f"{key!r} may start {gate.rate}, the next at {iso(opens_at)}; {turn}", **fields}
+    known = await engine.connections.find(connection_id)
+    if known is None:
+        return {"reason": f"there is no connection {connection_id!r} yet", "connectionId": connection_id}
+    now = await engine.store.now()
+    if known.breaker.state(CONNECTION, now) is BreakerState.CLOSED:
+        return {"connectionId": connection_id} | await _calls_at_once(engine, definition.key)
+    return {
+        "reason": f"calls to {connection_id!r} fail too often: they are tried again now and then until one succeeds",
+        "connectionId": connection_id,
+        "openCircuit": connection_id,
+        "breaker": known.breaker.figures(CONNECTION, now),
+    }
+
+
+async def _calls_at_once(engine: Engine, key: str) -> Answer:
+    """What takes all the places of its connection, if anything does."""
+    gate = await engine.gates.calls(key)
+    found = None if gate is None else await engine.store.at_work(gate, _HOLDERS_TOLD)
+    if gate is None or found is None or found.tasks + found.calls < gate.limit:
+        return {}
+    tasks = _some(found.task_ids, found.tasks) if found.tasks else ""
+    calls = f"{found.calls} calls without a task" if found.calls else ""
+    taken = " and ".join(each for each in (tasks, calls) if each)
+    return {
+        "reason": f"the limit of {gate.limit} at once for the connection {gate.connection_id!r} is taken by {taken}",
+        "slots": [{"key": gate.name, "limit": gate.limit, "taskIds": [str(id_) for id_ in found.task_ids]}],
+    }
 
 
 async def _under_ceiling(engine: Engine, definition: Definition) -> Answer:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Collection
 from functools import partial
 
-from taskyard.contracts.executor import Executor
+from taskyard.contracts.executor import Executor, Fallback, Run
 from taskyard.contracts.records import Lease, Topic
-from taskyard.domain.definition import Definition
+from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.outcome import Released
 from taskyard.domain.policy import Policy
@@ -137,16 +137,19 @@ class Claimer:
     async def _refresh_lanes(self) -> None:
         self._lanes_until = time.monotonic() + _LANES_FRESH
         lanes = await self._engine.catalog.all_lanes()
-        definitions = [kind.definition for kind in await self._engine.catalog.all_current()]
-        runnable = {definition.key for definition in definitions if self._executor(definition) is not None}
-        self.definitions = sorted(runnable)
+        current = {kind.definition.key: kind.definition for kind in await self._engine.catalog.all_current()}
+        runnable = {(key, "") for key, definition in current.items() if self._executor(definition, "") is not None}
+        self.definitions = sorted(key for key, _ in runnable)
+        asked = {(key.definition, key.target) for key in lanes.values() if key.target and key.definition in current}
+        runnable |= {(key, target) for key, target in asked if self._executor(current[key], target) is not None}
         self._lanes_seen = len(lanes)
-        mine = {id_: key for id_, key in lanes.items() if key.home in self._homes and key.definition in runnable}
+        homes = self._homes
+        mine = {i: key for i, key in lanes.items() if key.home in homes and (key.definition, key.target) in runnable}
         self._lanes = await self._engine.gates.sort({id_: key for id_, key in mine.items() if not key.solo})
         self._suspect_lanes = await self._engine.gates.sort_solo(mine)
 
-    def _executor(self, definition: Definition) -> Executor | None:
-        return next((executor for executor in self._executors if executor.can_run(definition)), None)
+    def _executor(self, definition: Definition, target: str) -> Executor | None:
+        return next((executor for executor in self._executors if executor.can_run(definition, target)), None)
 
     async def _claim_suspects(self) -> bool:
         """Claim tasks that have lost a worker before; they run apart from others, once the desk is empty."""
@@ -210,20 +213,25 @@ class Claimer:
     async def _jobs(self, lease: Lease) -> list[LiveJob]:
         """The leased tasks with all they need; those that cannot run here after all go back."""
         known, policies = await insist(partial(self._looked_up, lease), "claimed tasks wait for the store", self._sleep)
-        bound = {}
-        for id_, one in known.items():
-            executor = self._executor(one.kind.definition)
-            bound[id_] = None if executor is None else (executor.bind(one.kind), executor.fallback(one.kind))
+        bound: dict[tuple[int, str], tuple[Run | None, Fallback | None]] = {}
         jobs = []
         for task in lease.tasks:
-            how = bound[task.kind_id]
-            run, fallback = how if how is not None else (None, None)
-            job = LiveJob(lease.id, task, known[task.kind_id], policies[task.policy_id], run, fallback)  # type: ignore[arg-type]
-            if how is None:
+            one, policy = known[task.kind_id], policies[task.policy_id]
+            way = task.kind_id, policy.target
+            if way not in bound:
+                bound[way] = self._bound(one.kind, policy.target)
+            run, fallback = bound[way]
+            job = LiveJob(lease.id, task, one, policy, run, fallback)  # type: ignore[arg-type]  # without a way it goes back
+            if run is None:
                 self._put_back(job, "this worker cannot run this version")
             else:
                 jobs.append(job)
         return jobs
+
+    def _bound(self, kind: Kind, target: str) -> tuple[Run | None, Fallback | None]:
+        """How this version is run at a target, and what is given where it fails; None where it cannot be."""
+        executor = self._executor(kind.definition, target)
+        return (None, None) if executor is None else (executor.bind(kind), executor.fallback(kind))
 
     async def _looked_up(self, lease: Lease) -> tuple[dict[int, Known], dict[int, Policy]]:
         catalog = self._engine.catalog

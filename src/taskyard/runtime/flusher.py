@@ -53,12 +53,7 @@ class Flusher:
         closing = self._closed(batch)
 
         async def store() -> None:
-            settlements = [
-                completed(ended.claim_id, ended.claimed, ended.run_ms or 0, ended.result, ended.site)
-                if ended.decision is None and isinstance(ended.result, Completed)
-                else await self._settlement(ended)
-                for ended in batch
-            ]
+            settlements = await self._settlements(batch)
             if self._reporter.waiting:
                 await self._reporter.flush()
             await self._engine.store.settle(self.worker_id, settlements, closing)
@@ -77,9 +72,27 @@ class Flusher:
                 closed.append(ended.claim_id)
         return closed
 
+    async def _settlements(self, batch: list[Ended]) -> list[Settlement]:
+        """What becomes of each; those about which somebody has to be asked, at once."""
+        undecided = [ended for ended in batch if not _is_done(ended)]
+        decided = iter(await asyncio.gather(*map(self._settlement, undecided)) if undecided else ())
+        return [_completed(ended) if _is_done(ended) else next(decided) for ended in batch]
+
     async def _settlement(self, ended: Ended) -> Settlement:
         claim_id, claimed, known, result, decision, run_ms, site = ended
         assert decision is not None  # noqa: S101 - only completion needs none
         if decision.outcome is Outcome.FALLBACK and isinstance(result, Completed):
             return fallback(claim_id, claimed, decision, result.output, run_ms or 0, site)
-        return await settlement(self._engine, known.kind, claim_id, claimed, result, decision, run_ms, site)
+        policy = (await self._engine.catalog.policies([claimed.policy_id]))[claimed.policy_id]
+        return await settlement(
+            self._engine, known.kind, claim_id, claimed, result, decision, run_ms, site, target=policy.target
+        )
+
+
+def _is_done(ended: Ended) -> bool:
+    return ended.decision is None and isinstance(ended.result, Completed)
+
+
+def _completed(ended: Ended) -> Settlement:
+    assert isinstance(ended.result, Completed)  # noqa: S101 - `_is_done` has said so
+    return completed(ended.claim_id, ended.claimed, ended.run_ms or 0, ended.result, ended.site)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from taskyard.domain import sequence
 from taskyard.domain.event import TaskEvent
 from taskyard.domain.lifecycle import FINAL
-from taskyard.domain.task import Task, iso, progress_json, tell
+from taskyard.domain.task import Task, iso, progress_json, tell, written
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import read_story
 from taskyard.engine.query import get_task, know_one
@@ -19,7 +19,7 @@ from taskyard.runtime.watcher import Watcher
 
 Message = dict[str, Any]
 
-_LINES_AT_ONCE = 500
+_LINES_AT_ONCE = 1000
 _LOOK_AGAIN = 1.0
 
 _STATUS_OF = {
@@ -49,6 +49,15 @@ async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0)
     Stop and come again with the last sequence seen: nothing is missed and nothing repeated. Once it has begun, it
     waits for a store that is away.
     """
+    async for messages in follow_in_batches(engine, watcher, task_id, after):
+        for message in messages:
+            yield message
+
+
+async def follow_in_batches(
+    engine: Engine, watcher: Watcher, task_id: int, after: int = 0
+) -> AsyncIterator[list[Message]]:
+    """The same, those together that are found together: up to 1000 lines and what happened among them."""
     await know_one(engine, task_id)
     async with watcher.following(task_id) as changed:
         while True:
@@ -58,11 +67,11 @@ async def follow(engine: Engine, watcher: Watcher, task_id: int, after: int = 0)
             except Overloaded:
                 await _wait_a_while(changed)
                 continue
-            for message in look.messages:
-                after = max(after, message["sequence"])
-                yield message
+            if look.messages:
+                after = max(after, look.messages[-1]["sequence"])
+                yield look.messages
             if look.ended_at is not None:
-                yield {"type": "end", "sequence": after, "at": look.ended_at}
+                yield [{"type": "end", "sequence": after, "at": look.ended_at}]
                 return
             if not look.more:
                 await _wait_a_while(changed)
@@ -131,5 +140,4 @@ def _with_result(messages: list[Message], task: Task, after: int) -> list[Messag
 
 
 def _ended_at(task: Task) -> str:
-    when = task.end_time or task.dead_lettered_at or task.created_at
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(task.end_time or task.dead_lettered_at or task.created_at)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from taskyard.contracts.executor import Job
+from taskyard.domain.people.document import askers_of, read_extra
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
@@ -30,8 +31,10 @@ class HandlerServices:
     async def run_child(self, job: Job, key: str, input_: dict[str, Any], on_progress: OnProgress) -> Any:
         """A subtask's output. Its failure fails the parent without a retry, for the child had its own."""
         engine = self._engine
-        request = TaskRequest(task_definition_id=key, input=input_)
-        child = (await submit(engine, request, SYSTEM, parent_id=job.claimed.task_id)).task
+        claimed = job.claimed
+        request = TaskRequest(task_definition_id=key, input=input_, workflow_id=claimed.workflow_id)
+        askers = askers_of(read_extra(claimed.extra))
+        child = (await submit(engine, request, SYSTEM, parent_id=claimed.task_id, askers=askers)).task
         telling = asyncio.create_task(self._tell_progress(int(child.task_id), on_progress))
         try:
             child = await wait_final(engine, self._watcher, int(child.task_id))

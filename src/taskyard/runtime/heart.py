@@ -20,7 +20,7 @@ log = structlog.get_logger("taskyard.heart")
 
 
 class Heart:
-    """Beats for a worker every three seconds; `on_lost` is called (from the thread) when it was given up."""
+    """Beats for a worker every three seconds; `on_lost` is called (from the thread) with the id that was given up."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Heart:
         worker_id: int,
         running: Callable[[], list[int]],
         stats: Callable[[], dict[str, Any]],
-        on_lost: Callable[[], None],
+        on_lost: Callable[[int], None],
     ) -> None:
         self._open_store = open_store
         self.worker_id = worker_id
@@ -59,8 +59,9 @@ class Heart:
                 if not opened:
                     await store.open()
                     opened = True
-                if not await store.beat(self.worker_id, self._running(), self._stats()):
-                    self._on_lost()
+                worker_id = self.worker_id
+                if not await store.beat(worker_id, self._running(), self._stats()):
+                    self._on_lost(worker_id)
             except (TaskyardError, OSError) as error:
                 log.warning("the heartbeat did not reach the store", reason=str(error))
                 pause = BEAT_AGAIN_SECONDS

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,10 +12,12 @@ import msgspec
 import structlog
 
 from taskyard.calls.breakers import Circuit
+from taskyard.calls.together import together
 from taskyard.contracts.bus import Direction, Letter, LetterStatus
 from taskyard.contracts.connector import Away, Connector, Message, Refusal
 from taskyard.domain.breaker import BreakerState
 from taskyard.domain.event import TaskEvent
+from taskyard.domain.task import written
 from taskyard.domain.window import PUBLISHING, Item, Window
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import read_page
@@ -27,6 +29,8 @@ READER = "connector"
 
 _WINDOW = 10_000
 _AT_ONCE = 500
+
+_Work = Callable[[], Awaitable[list[Refusal | None] | None]]
 
 log = structlog.get_logger("taskyard.relay")
 
@@ -101,21 +105,28 @@ class Relay:
                 await self._engine.store.keep_letters([dead])
 
     async def _step(self) -> bool:
-        """Send one batch; False when there is nothing to send now."""
-        await self._refill()
+        """Send one batch; False when there is nothing to send now.
+
+        While it is on its way the next one is read, and it is written down how far all before it was sent.
+        """
+        read = self._window.end
+        if not self._window.is_ready(self._now()):
+            await self._refill()
         items = self._window.take(self._now(), _AT_ONCE)
         if not items:
             await self._save()
-            return False
+            return self._window.end > read and self._saved is not None
         healthy = self._circuit.state is BreakerState.CLOSED
-        answers = await self._hand_over([item.load[0] for item in items])
+        sending = partial(self._hand_over, [item.load[0] for item in items])
+        work: tuple[_Work, ...] = (sending, self._refill, self._save)
+        answers = (await together(work, len(work)))[0]
         if answers is None:
             for item in reversed(items):
                 self._window.put_back(item)
             return False
         for item, answer in zip(items, answers, strict=True):
             await self._settle(item, answer, healthy=healthy)
-        return await self._save()
+        return self._saved is not None
 
     async def _refill(self) -> None:
         window = self._window
@@ -173,17 +184,16 @@ class Relay:
         )  # fmt: skip
         await store.keep_letters([letter])
 
-    async def _save(self) -> bool:
-        """Write down how far all is sent; False where another has sent it meanwhile."""
+    async def _save(self) -> None:
+        """Write down how far all is sent; where another has sent it meanwhile nothing is known as saved."""
         position = self._window.position
         if position == self._saved:
-            return True
-        if not await self._engine.store.move_reader(READER, self._saved, position):
-            log.warning("another process sends the events now", connector=self._connector.name)
-            self._saved = None
-            return False
-        self._saved = position
-        return True
+            return
+        if await self._engine.store.move_reader(READER, self._saved, position):
+            self._saved = position
+            return
+        log.warning("another process sends the events now", connector=self._connector.name)
+        self._saved = None
 
     def _message(self, event: TaskEvent, triggers: Sequence[str]) -> Message:
         headers = [("taskyard_event", event.key)]
@@ -214,7 +224,7 @@ def cloud_event_headers(event: TaskEvent) -> tuple[tuple[str, str], ...]:
         ("ce_type", event.type),
         ("ce_source", event.metadata.source),
         ("ce_id", event.id),
-        ("ce_time", event.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")),
+        ("ce_time", written(event.timestamp)),
         ("ce_subject", event.data["taskId"]),
         ("content-type", "application/json"),
     )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 from taskyard.contracts.clock import Clock
@@ -18,16 +19,32 @@ from taskyard.errors import Overloaded
 from taskyard.runtime.insistence import Wait, insist
 
 _FLUSH_EVERY = 0.05
-_LINES_PER_ATTEMPT = 10_000
+_LINES_PER_ATTEMPT = 50_000
+_TEXT_PER_ATTEMPT = 64 * 2**20
 _LINE_LENGTH = 8_192
+_CUT = f"the log is cut here: of an attempt {_LINES_PER_ATTEMPT:,} lines or {_TEXT_PER_ATTEMPT:,} characters are kept"
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an attempt has said so far: lines and all else, the characters of its lines, and whether there are more."""
+
+    steps: int = 0
+    characters: int = 0
+    is_cut: bool = False
+
+    def step(self) -> int:
+        """The number of what is said next."""
+        self.steps += 1
+        return self.steps - 1
 
 
 class Reporter:
     """Numbers lines and progress within their attempt and hands them to the store.
 
-    Lines below `level` are not kept. A task that floods its log is cut off at 10,000 lines an attempt, and its
-    last line says so.
+    Lines below `level` are not kept. A task that floods its log is cut off at 50,000 lines or 64 Mi characters an
+    attempt, and its last line says so.
     """
 
     def __init__(self, store: Store, clock: Clock, level: str, wait: Wait = asyncio.sleep) -> None:
@@ -39,7 +56,7 @@ class Reporter:
         self._lines: list[Line] = []
         self._progress: dict[int, ProgressReport] = {}
         self._emitted: list[Emitted] = []
-        self._counts: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._told: defaultdict[tuple[int, int], _Told] = defaultdict(_Told)
         self._wanted = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._flushing = asyncio.Lock()
@@ -50,26 +67,29 @@ class Reporter:
         if _LEVELS[level] < self._least:
             return
         with self._lock:
-            number = self._take(task_id, attempt)
-            if number > _LINES_PER_ATTEMPT:
+            told = self._told[task_id, attempt]
+            if told.is_cut:
                 return
-            if number == _LINES_PER_ATTEMPT:
-                level, text = "warning", f"the log is cut here: {_LINES_PER_ATTEMPT} lines are kept of an attempt"
-            at = sequence.line(attempt, number)
-            self._lines.append(Line(task_id, at, self._clock.now(), level, printable(text[:_LINE_LENGTH])))
+            text = printable(text[:_LINE_LENGTH])
+            told.characters += len(text)
+            told.is_cut = told.steps >= _LINES_PER_ATTEMPT or told.characters > _TEXT_PER_ATTEMPT
+            if told.is_cut:
+                level, text = "warning", _CUT
+            at = sequence.line(attempt, told.step())
+            self._lines.append(Line(task_id, at, self._clock.now(), level, text))
         self._wake()
 
     def progress(self, task_id: int, attempt: int, current: float, total: float | None, action: str | None) -> None:
         """Take how far a task is; only the latest is kept."""
         with self._lock:
-            at = sequence.line(attempt, self._take(task_id, attempt))
+            at = sequence.line(attempt, self._told[task_id, attempt].step())
             self._progress[task_id] = ProgressReport(task_id, at, self._clock.now(), current, total, action)
         self._wake()
 
     async def emit(self, task_id: int, attempt: int, name: str, data: Any) -> None:
         """Take an event of the task's own. It is stored when this returns, or as soon as the store is there again."""
         with self._lock:
-            at = sequence.line(attempt, self._take(task_id, attempt))
+            at = sequence.line(attempt, self._told[task_id, attempt].step())
             self._emitted.append(Emitted(task_id, at, {"name": name, "data": data}))
         self._wake()
         with contextlib.suppress(Overloaded):
@@ -82,7 +102,7 @@ class Reporter:
 
     def forget(self, task_id: int, attempt: int) -> None:
         """The attempt has ended."""
-        self._counts.pop((task_id, attempt), None)
+        self._told.pop((task_id, attempt), None)
 
     async def flush(self) -> None:
         """Store what was said until now. Raises Overloaded; then it is kept for the next time."""
@@ -109,11 +129,6 @@ class Reporter:
             self._wanted.clear()
             await asyncio.sleep(_FLUSH_EVERY)
             await insist(self.flush, "what tasks said waits for the store", self._wait)
-
-    def _take(self, task_id: int, attempt: int) -> int:
-        number = self._counts[task_id, attempt]
-        self._counts[task_id, attempt] = number + 1
-        return number
 
     def _wake(self) -> None:
         if not self._wanted.is_set():

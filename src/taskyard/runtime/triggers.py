@@ -15,7 +15,7 @@ from taskyard.contracts.records import Topic
 from taskyard.domain.event import TaskEvent
 from taskyard.domain.webhook import PROGRESS
 from taskyard.engine.engine import Engine
-from taskyard.engine.events import read_feed
+from taskyard.engine.events import read_page
 from taskyard.engine.progress import EVERY, read_reports
 from taskyard.errors import TaskyardError
 
@@ -109,12 +109,12 @@ class Triggers:
         """Tell what is new; False when nothing was."""
         try:
             progress = await self._progress()  # before what may have followed it
-            events = await read_feed(self._engine, self._after, _AT_ONCE)
+            page = await read_page(self._engine, self._after, _AT_ONCE)
         except TaskyardError as error:
             log.warning("listeners wait for the store", reason=error.message)
             await asyncio.sleep(_LOOK_EVERY)
             return True
-        for one in events:
+        for one in page.events:
             self._after = one.pos
             task_id = one.event.data["taskId"]
             if task_id in progress and progress[task_id].sequence < one.event.sequence:
@@ -122,7 +122,9 @@ class Triggers:
             await self._listeners.call(names_of(one.event, one.triggers), one.event)
         for event in progress.values():
             await self._tell_progress(event)
-        return bool(events)
+        is_new = page.end > self._after or bool(page.events)
+        self._after = page.end
+        return is_new
 
     async def _tell_progress(self, event: TaskEvent) -> None:
         await self._listeners.call([event.key, event.type], event)

@@ -8,7 +8,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -52,7 +52,8 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     `open_beat_store`: a store for the heartbeat's own thread; None beats on the event loop.
     `cells`: where a supervisor sees what runs; None when there is no supervisor.
     `dependencies`: how the circuits of what its tasks call stand, by name; told with each heartbeat.
-    `tiers`: how it confines code of definitions, as `kind:tier`; told likewise.
+    `tiers`: how it confines code of definitions, as `kind:tier`; told likewise. `targets`: what runs where, as
+    `kind:target`.
     `wait`: how the pauses pass between two tries at what the store refuses.
     """
 
@@ -65,6 +66,7 @@ class WorkerOptions(msgspec.Struct, frozen=True):
     cells: Cells | None = None
     dependencies: Callable[[], dict[str, Any]] = dict
     tiers: Callable[[], list[str]] = list
+    targets: Sequence[str] = ()
     wait: Wait = asyncio.sleep
 
 
@@ -140,9 +142,9 @@ class Worker:
         for executor in self._executors:
             await executor.stop()
 
-    def can_run(self, definition: Definition) -> bool:
-        """Whether one of its executors can run the definition."""
-        return any(executor.can_run(definition) for executor in self._executors)
+    def can_run(self, definition: Definition, target: str = "") -> bool:
+        """Whether one of its executors can run the definition, at the target that a task asks for."""
+        return any(executor.can_run(definition, target) for executor in self._executors)
 
     def look_again(self) -> None:
         """Look for tasks now, though nobody has said that there are any."""
@@ -173,11 +175,11 @@ class Worker:
         )
         self._heart.start()
 
-    def _given_up_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    def _given_up_from(self, loop: asyncio.AbstractEventLoop) -> Callable[[int], None]:
         """What the heartbeat's thread calls; the worker belongs to its loop."""
 
-        def call() -> None:
-            loop.call_soon_threadsafe(self._given_up)
+        def call(worker_id: int) -> None:
+            loop.call_soon_threadsafe(self._given_up, worker_id)
 
         return call
 
@@ -185,16 +187,19 @@ class Worker:
         while True:
             pause = BEAT_SECONDS
             try:
-                if not await self._engine.store.beat(self.id, self.running, self._stats()):
-                    self._given_up()
+                worker_id = self.id
+                if not await self._engine.store.beat(worker_id, self.running, self._stats()):
+                    self._given_up(worker_id)
             except Overloaded as error:
                 log.warning("the heartbeat did not reach the store", reason=error.message)
                 pause = BEAT_AGAIN_SECONDS
             await asyncio.sleep(pause)
 
-    def _given_up(self) -> None:
-        """This worker was taken for dead: what it holds is another's now. Begin anew, once."""
-        if self._returning:
+    def _given_up(self, worker_id: int) -> None:
+        """This worker was taken for dead: what it holds is another's now. Begin anew, once: a beat of who it was may be
+        answered after that.
+        """
+        if self._returning or worker_id != self.id:
             return
         self._returning = True
         log.warning("this worker was given up, as its heartbeat was late; it registers again", worker=self.name)
@@ -284,6 +289,7 @@ class Worker:
         stats: dict[str, Any] = {
             "cpu": round(share, 3),
             "memoryMb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            "targets": list(self._options.targets),
         }
         if self._claimer.definitions is not None:
             stats["definitions"] = self._claimer.definitions

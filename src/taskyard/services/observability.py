@@ -11,8 +11,9 @@ import structlog
 from taskyard.domain import sequence
 from taskyard.domain.ids import made_at
 from taskyard.domain.task import detail_of, iso
+from taskyard.errors import CallFailed
 from taskyard.services.service import Service
-from taskyard.services.spans import Ended
+from taskyard.services.spans import REFUSED, Ended
 
 READER: Final = "spans"
 PATH: Final = "/api/tracing/span"
@@ -31,15 +32,27 @@ class Observability:
         """See `Report`."""
         calls = asyncio.Semaphore(_CALLS)
 
-        async def post(one: Ended) -> None:
+        async def post(one: Ended) -> int:
             async with calls:
-                answer = await self._service.post(PATH, span_of(one))
-            if answer.status_code >= 400:
-                log.warning("a span was refused", task=str(one.fact.task_id), status=answer.status_code)
+                status = (await self._service.post(PATH, span_of(one))).status_code
+            if status >= 400 and status not in REFUSED:
+                raise CallFailed(f"the observability service answered {status}", reason="refused")
+            return status
 
         ends = await asyncio.gather(*(post(one) for one in ended), return_exceptions=True)
-        for failure in (end for end in ends if end is not None):
-            raise failure
+        takes_some = any(isinstance(end, int) for end in ends)
+        for end in ends:
+            if isinstance(end, BaseException) and not (takes_some and _is_status(end)):
+                raise end
+        for one, end in zip(ended, ends, strict=True):
+            if isinstance(end, BaseException) or end >= 400:
+                self._service.circuit.refused += 1
+                log.warning("a span was refused and is lost", task=str(one.fact.task_id), reason=str(end))
+
+
+def _is_status(error: BaseException) -> bool:
+    """Whether the service answered by an error: where it takes others, what it was told makes it fail."""
+    return isinstance(error, CallFailed) and error.reason == "status"
 
 
 def span_of(one: Ended) -> dict[str, Any]:
@@ -48,7 +61,7 @@ def span_of(one: Ended) -> dict[str, Any]:
     trace = sequence.correlation_id(body.id)
     error = detail_of(fact).error or {}
     return {
-        "traceId": trace.hex,
+        "traceId": trace.replace("-", ""),
         "spanId": one.span_id.hex(),
         "name": definition.key,
         "startTime": iso(fact.started_at or made_at(body.id)),
@@ -57,7 +70,7 @@ def span_of(one: Ended) -> dict[str, Any]:
         "attributes": {
             "taskId": str(body.id),
             "workflowId": body.workflow_id,
-            "correlationId": body.correlation_id or str(trace),
+            "correlationId": body.correlation_id or trace,
             "taskDefinitionId": definition.key,
             "taskType": definition.task_type.value,
             "attempt": fact.attempt,

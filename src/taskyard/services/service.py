@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from taskyard.security.egress.client import Egress
 
-_BUSY = frozenset({408, 425, 429})
+_BUSY = frozenset({408, 425, 429, 502, 503, 504})
 
 
 class Service:
@@ -34,12 +34,16 @@ class Service:
     ) -> None:
         self._url = url.rstrip("/")
         self._egress = egress
-        self._circuit = circuit
+        self.circuit = circuit
         self._policy = policy
         self._wait = wait
 
     async def post(self, path: str, body: Any) -> httpx.Response:
-        """The service's answer, if it is not about its own troubles. Raises CallFailed, CircuitOpen, EgressRefused."""
+        """The service's answer, if it is not about its own troubles. Raises CallFailed, CircuitOpen, EgressRefused.
+
+        The reason of CallFailed is `busy` where the service, or who stands before it, cannot answer now, and `status`
+        where it answered by another error.
+        """
         return await self._call("POST", path, msgspec.json.encode(body))
 
     async def get(self, path: str) -> httpx.Response:
@@ -53,13 +57,15 @@ class Service:
         from taskyard.security.egress.client import Limits  # processes that call no service start without it
 
         limits = Limits(connect=3.0, read=5.0, total=10.0, max_bytes=256 * 1024)
-        with self._circuit.call():
+        with self.circuit.call():
             headers = {"accept": "application/json"}
             if content is not None:
                 headers["content-type"] = "application/json"
             answer = await self._egress.send(method, self._url + path, headers=headers, content=content, limits=limits)
-            if answer.status_code >= 500 or answer.status_code in _BUSY:
-                raise CallFailed(f"{self._circuit.name} answered {answer.status_code}", reason="status")
+            is_busy = answer.status_code in _BUSY
+            if is_busy or answer.status_code >= 500:
+                reason = "busy" if is_busy else "status"
+                raise CallFailed(f"{self.circuit.name} answered {answer.status_code}", reason=reason)
             return answer
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
 from taskyard.domain import sequence
 from taskyard.domain.facts import AttemptFact
-from taskyard.domain.json import digest
 from taskyard.domain.lifecycle import Outcome
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import FeedEvent, read_page
@@ -38,11 +37,17 @@ class Ended(NamedTuple):
     @property
     def span_id(self) -> bytes:
         """Its own, 8 bytes; the same whenever it is reported."""
-        return span_id(self.fact.task_id, sequence.settled(self.fact.attempt))
+        return sequence.span_id(self.fact.task_id, sequence.settled(self.fact.attempt))
 
+
+REFUSED: Final = frozenset({400, 411, 413, 414, 415, 422, 431})
+"""Statuses that are the spans' own fault; anything else passes, or is for the operator to mend."""
 
 Report = Callable[[Sequence[Ended]], Awaitable[None]]
-"""Reports these. Raises CallFailed, CircuitOpen or EgressRefused where that cannot be done now: they come again."""
+"""Reports these; what is refused for good is counted at the circuit, and lost.
+
+Raises CallFailed, CircuitOpen or EgressRefused where that cannot be done now: they come again.
+"""
 
 
 class Spans:
@@ -80,8 +85,3 @@ class Spans:
         known = {each.facts.body.id: each for each in await know(self._engine, sorted({id_ for id_, _ in pairs}))}
         facts = await self._engine.store.attempt_facts(sorted(pairs)) if pairs else []
         return [Ended(known[fact.task_id], fact) for fact in facts if fact.task_id in known]
-
-
-def span_id(task_id: int, number: int) -> bytes:
-    """8 bytes for what stands at this number of a task's story."""
-    return digest(b"span", task_id.to_bytes(8, "big"), number.to_bytes(8, "big"))[:8]

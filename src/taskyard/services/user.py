@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FRESH: Final = 60.0
 _AGAIN: Final = 10.0
+_PATIENCE: Final = 1.0
 _MOST_REMEMBERED: Final = 10_000
 
 log = structlog.get_logger("taskyard.users")
@@ -58,23 +59,29 @@ class _Kept(NamedTuple):
 class _Memory(Generic[V]):
     """What was said under each name. What is old is given at once, and asked for again beside."""
 
-    def __init__(self, ask: Callable[[str], Awaitable[V]], nothing: V, now: Callable[[], float]) -> None:
+    def __init__(
+        self, ask: Callable[[str], Awaitable[V]], nothing: V, now: Callable[[], float], patience: float | None
+    ) -> None:
         self._ask = ask
         self._nothing = nothing
         self._now = now
+        self._patience = patience
         self._kept: dict[str, _Kept] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
 
     async def get(self, name: str) -> V:
-        """What the service says, or has said; nothing where it never could."""
+        """What the service says, or has said; nothing where it never could, or takes too long to say it."""
         kept = self._kept.get(name)
         if kept is None or self._now() >= kept.until:
             asking = self._asking.get(name)
             if asking is None:
                 asking = self._asking[name] = asyncio.create_task(self._learn(name), name="taskyard-users")
             if kept is None or not kept.is_known:
-                await asyncio.shield(asking)
-        found: V = self._kept[name].value
+                _, slow = await asyncio.wait({asking}, timeout=self._patience)
+                if slow:  # whoever asks next need not wait as well
+                    self._keep(name, _Kept(self._nothing, False, self._now() + _AGAIN))
+                kept = self._kept.get(name)
+        found: V = self._nothing if kept is None else kept.value
         return found
 
     async def _learn(self, name: str) -> None:
@@ -84,27 +91,35 @@ class _Memory(Generic[V]):
             kept = self._kept.get(name, _Kept(self._nothing, False, 0.0))
             holds = "what it said before" if kept.is_known else "the default rules"
             log.warning("the user service is away", asked_for=name, reason=error.message, holds=holds)
-            self._kept[name] = kept._replace(until=self._now() + _AGAIN)
+            self._keep(name, kept._replace(until=self._now() + _AGAIN))
         else:
-            if len(self._kept) >= _MOST_REMEMBERED:
-                self._kept.clear()
-            self._kept[name] = _Kept(value, True, self._now() + _FRESH)
+            self._keep(name, _Kept(value, True, self._now() + _FRESH))
         finally:
             del self._asking[name]
+
+    def _keep(self, name: str, kept: _Kept) -> None:
+        """Remember it, and forget what was learnt longest ago where that is too much."""
+        self._kept.pop(name, None)
+        self._kept[name] = kept
+        if len(self._kept) > _MOST_REMEMBERED:
+            del self._kept[next(iter(self._kept))]
 
 
 class UserDirectory:
     """Asks `GET /api/users/{id}`, answered `{id, name, email, groups, skills, maxOpen, away}`, and
     `GET /api/groups/{id}/members`, answered `{members: [...]}` of the same; 404 means that there is none.
 
-    `now` gives seconds. What it has said is fresh for a minute; while it is away that holds on, and where it had said
-    nothing a group has nobody, so that the assignment's fallback decides.
+    `now` gives seconds. What it has said is fresh for a minute; while it is away that holds on. Where it had said
+    nothing, and for `patience` seconds (None: as long as it is asked) says nothing, a group has nobody, so that the
+    assignment's fallback decides.
     """
 
-    def __init__(self, service: Service, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, service: Service, now: Callable[[], float] = time.monotonic, patience: float | None = _PATIENCE
+    ) -> None:
         self._service = service
-        self._people: _Memory[Person | None] = _Memory(self._person, None, now)
-        self._groups: _Memory[list[Person]] = _Memory(self._members, [], now)
+        self._people: _Memory[Person | None] = _Memory(self._person, None, now, patience)
+        self._groups: _Memory[list[Person]] = _Memory(self._members, [], now, patience)
 
     async def members(self, group: str) -> list[Person]:
         """See the contract."""

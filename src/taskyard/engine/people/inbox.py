@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from taskyard.contracts.records import InboxFilter, InboxRow
+from taskyard.contracts.inbox import InboxFilter, InboxRow
+from taskyard.domain.forms.secrets import without_secrets
+from taskyard.domain.people.approval import tell_decisions
 from taskyard.domain.people.rights import actions
 from taskyard.domain.task import Task, iso, tell, to_json
 from taskyard.engine.engine import Engine
@@ -53,7 +55,7 @@ def item_json(known: Known, caller: Caller) -> dict[str, Any]:
     holding = holding_of(known)
     if holding is None:
         return task | {"actions": [], "form": form, "draft": None}
-    return task | {"actions": actions_of(holding, caller), "form": form, **_sheet_json(holding)}
+    return task | {"actions": actions_of(holding, caller), "form": form, **_sheet_json(holding, form["schema"])}
 
 
 def actions_of(holding: Holding, caller: Caller) -> list[str]:
@@ -61,16 +63,13 @@ def actions_of(holding: Holding, caller: Caller) -> list[str]:
     return actions(who(caller), holding.held, holding.sheet, holding.manual)
 
 
-def _sheet_json(holding: Holding) -> dict[str, Any]:
+def _sheet_json(holding: Holding, schema: dict[str, Any] | None) -> dict[str, Any]:
     sheet = holding.sheet
     return {
-        "draft": sheet.draft,
+        "draft": without_secrets(schema, sheet.draft),
         "owner": sheet.owner,
         "followUp": iso(sheet.follow_up_at),
-        "decisions": [
-            {"by": each.by, "approved": each.approved, "at": iso(each.at), "comment": each.comment}
-            for each in sheet.decisions
-        ],
+        "decisions": tell_decisions(sheet.decisions),
     }
 
 

@@ -67,6 +67,7 @@ def notice_json(row: NoticeRow) -> dict[str, Any]:
     body: dict[str, Any] = msgspec.json.decode(row.body)
     kind: Any = row.kind
     return {
-        "noticeId": str(row.id), "kind": row.kind, "taskId": str(row.task_id), "at": iso(row.at),
-        "readAt": iso(row.read_at), "text": words(kind, body, "").subject, **body,
+        "noticeId": str(row.id), "kind": row.kind, "taskId": str(row.task_id) if row.task_id else None,
+        "at": iso(row.at), "readAt": iso(row.read_at), "text": words(kind, body, "").subject, "subscriptionId": None,
+        **body,
     }  # fmt: skip

@@ -12,18 +12,24 @@ from msgspec.structs import replace
 
 from taskyard.contracts.records import Opened
 from taskyard.domain.definition import Kind
-from taskyard.domain.json import dumps
-from taskyard.domain.lifecycle import Outcome, check_move
+from taskyard.domain.forms.secrets import with_secrets
+from taskyard.domain.forms.start import input_schema
+from taskyard.domain.json import dumps, loads
+from taskyard.domain.lifecycle import Outcome, State, check_move
 from taskyard.domain.outcome import Failed, Result
 from taskyard.domain.people.document import asked_of
+from taskyard.domain.people.rights import target_refusal
+from taskyard.domain.people.sheet import Held, read_sheet
 from taskyard.domain.people.spec import work_of
 from taskyard.domain.settlement import Decision
 from taskyard.domain.task import Task, state_of, version_of
 from taskyard.engine.engine import Engine
+from taskyard.engine.people import verbs
 from taskyard.engine.people.forms import check_input
 from taskyard.engine.people.handing import hand_over
-from taskyard.engine.people.holding import check_version, hold, permit
-from taskyard.engine.query import get_task, know_one
+from taskyard.engine.people.holding import check_version, hold, permit, refused
+from taskyard.engine.people.persons import as_known, room_of, target
+from taskyard.engine.query import Known, get_task, know_one
 from taskyard.errors import Conflict
 from taskyard.security.caller import Caller
 
@@ -33,7 +39,7 @@ log = structlog.get_logger("taskyard.repair")
 
 
 async def or_repair(
-    engine: Engine, kind: Kind | None, task_id: int, result: Result, decision: Decision
+    engine: Engine, kind: Kind | None, task_id: int, attempt: int, result: Result, decision: Decision
 ) -> tuple[Result, Decision]:
     """The result and its decision; a failure for good becomes a handing over where the version has a repair."""
     if kind is None or kind.definition.repair is None:
@@ -41,13 +47,25 @@ async def or_repair(
     if decision.outcome is not Outcome.FAILED or decision.error is None:
         return result, decision
     asked = asked_of((await know_one(engine, task_id)).facts.body)
-    handed = await hand_over(engine, engine.directory, kind, work_of(kind.definition), asked)
+    handed = await hand_over(engine, engine.directory, kind, work_of(kind.definition), asked, attempt)
     if isinstance(handed, Failed):
         log.warning("a task cannot be handed over to be repaired", task=task_id, reason=handed.error.message)
         return result, decision
     reason = f"it has failed ({decision.error.code}) and is to be repaired"
     told = replace(handed, reason=f"{reason}; {handed.reason}" if handed.reason else reason)
     return told, decision._replace(outcome=Outcome.ASSIGNED)
+
+
+async def assign(
+    engine: Engine, caller: Caller, known: Known, user: str, reason: str | None = None, version: int | None = None
+) -> Task:
+    """Give a task that nobody has to a person; one that has failed for good, so that they repair it.
+
+    Raises what `verbs.assign` and `take_up` raise.
+    """
+    if state_of(known.facts.place, known.facts.last) is State.FAILED:
+        return await take_up(engine, caller, known.facts.body.id, user, reason, version)
+    return await verbs.assign(engine, caller, known, user, reason, version)
 
 
 async def take_up(
@@ -67,17 +85,22 @@ async def take_up(
         raise Conflict(f"the task has changed: it is at version {present}, not {version}; read it again")
     asked = asked_of(known.facts.body)
     asked = asked._replace(extra=replace(asked.extra, assignee_type="USER", assignee_id=user))
-    handed = await hand_over(engine, engine.directory, known.kind, work_of(known.kind.definition), asked)
+    work, attempt = work_of(known.kind.definition), known.facts.last.attempt if known.facts.last else 0
+    handed = await hand_over(engine, engine.directory, known.kind, work, asked, attempt)
     if isinstance(handed, Failed):
         raise Conflict(f"task {task_id} cannot be handed over: {handed.error.message}")
-    if handed.assignee_id != user:
-        raise Conflict(f"{user} may not do this task: somebody else has to look at it (four eyes)")
+    given_to = await target(engine.directory, user, work)
+    unfit = target_refusal(given_to, Held("USER", user), read_sheet(handed.sheet), work)
+    if unfit is not None:
+        raise refused(unfit)
     whose = {"assigneeType": handed.assignee_type, "assigneeId": handed.assignee_id, "assigneeName": handed.assignee_id}
     opened = Opened(
         handed.assignee_type, handed.assignee_id, None, None, handed.due_at, handed.wake_at, handed.sheet,
         handed.urgency,
     )  # fmt: skip
-    if not await engine.store.take_up(task_id, opened, {"by": caller.subject, "reason": reason, **whose}, present):
+    room = room_of(await as_known(engine.directory, caller), work) if user == caller.subject else None
+    told = {"by": caller.subject, "reason": reason, **whose}
+    if not await engine.store.take_up(task_id, opened, told, present, room):
         raise Conflict(f"task {task_id} is no dead letter any more; read it again")
     return await get_task(engine, task_id)
 
@@ -88,6 +111,8 @@ async def rerun(
 ) -> Task:  # fmt: skip
     """Have a task that was handed over to be repaired run again, with fresh budgets and a new input or its own.
 
+    Secrets that the new input leaves out stay as they were.
+
     Raises NotFound, Forbidden, ValidationFailed, IllegalTransition, Conflict; then nothing has changed.
     """
     for _ in range(_LOOKS):
@@ -95,6 +120,8 @@ async def rerun(
         check_version(holding, version)
         permit("repair", caller, holding)
         if new_input is not None:
+            former, definition = loads(holding.known.facts.body.input), holding.known.kind.definition
+            new_input = with_secrets(input_schema(definition), new_input, former)
             await check_input(engine, holding, new_input, caller)
         stored = None if new_input is None else dumps(new_input)
         try:

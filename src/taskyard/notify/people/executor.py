@@ -61,9 +61,9 @@ class NoticeExecutor:
         self._directory = directory
         self._telling = telling
 
-    def can_run(self, definition: Definition) -> bool:
+    def can_run(self, definition: Definition, target: str = "") -> bool:
         """See the contract."""
-        return definition.key == NOTIFY.key and definition.implementation == NOTIFY.implementation
+        return not target and definition.key == NOTIFY.key and definition.implementation == NOTIFY.implementation
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
@@ -115,7 +115,7 @@ class NoticeExecutor:
 
     def _link(self, way: Way, person: Person, rows: list[NoticeRow]) -> str:
         """Where the message leads; others may read along on every channel but mail."""
-        task_id = str(rows[0].task_id) if len(rows) == 1 else None
+        task_id = str(rows[0].task_id) if len(rows) == 1 and rows[0].task_id else None
         return self._telling.signing_in(person.id, task_id) if way.channel == "email" else self._telling.link(task_id)
 
     async def _message(self, person: Person, rows: list[NoticeRow], link: str) -> tuple[Message, list[dict[str, Any]]]:
@@ -125,7 +125,7 @@ class NoticeExecutor:
         message = Message(f"notice-{rows[0].id}", person, kind, words(kind, told[0], link), link, told)
         if len(rows) > 1:
             several = [(row.kind, one) for row, one in zip(rows, told, strict=True)]
-            return message._replace(kind="digest", words=digest_words(several, link)), []  # type: ignore[arg-type]
+            return message._replace(kind="digest", words=digest_words(several, link)), []  # type: ignore[arg-type]  # a text
         known = await know(self._engine, [rows[0].task_id])
         template = work_of(known[0].kind.definition).notifications.get(kind) if known else None
         if template is None:

@@ -19,11 +19,14 @@ from taskyard.contracts.notices import NoticeRow
 from taskyard.domain.people.assignment import Person
 from taskyard.domain.people.notice import Audience, audience, one_line
 from taskyard.domain.people.preferences import Preferences, digest_at, is_sent, ways
-from taskyard.domain.people.sheet import read_sheet
+from taskyard.domain.people.rights import unfit
+from taskyard.domain.people.sheet import Held, read_sheet
+from taskyard.domain.people.spec import work_of
 from taskyard.domain.task import iso, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import FeedEvent, read_told
 from taskyard.engine.own import NOTIFY, OwnTasks
+from taskyard.engine.people.persons import who_is
 from taskyard.engine.query import Known, know
 from taskyard.security.caller import SYSTEM
 
@@ -64,18 +67,23 @@ class Planner:
             pass
 
     async def _plan(self) -> bool:
-        store, position = self._engine.store, await self._where()
+        position = await self._where()
         page = await read_told(self._engine, position, _AT_ONCE)
         if page.end == position or await self._engine.mode.is_on():
             return False
         rows = await self._rows(await self._due(page.events))
-        now = await store.now()
-        wanted = await self._wanted(rows, now)
+        self._position = page.end if await self.note(rows, READER, position, page.end) else None
+        return self._position is not None
+
+    async def note(self, rows: list[NoticeRow], reader: str, before: int, pos: int) -> bool:
+        """Keep these notices, have tasks carry those that are to be sent now, and move the reader; False, with nothing
+        done, when that does not stand at `before`.
+        """
+        store = self._engine.store
+        wanted = await self._wanted(rows, await store.now())
         entries = await self._tasks.draft([_input(row.person, [row]) for row in wanted if row.digest_at is None])
         kept = {row.id: row for row in wanted}
-        planned = [kept.get(row.id, row) for row in rows]
-        self._position = page.end if await store.plan_notices(planned, entries, READER, position, page.end) else None
-        return self._position is not None
+        return await store.plan_notices([kept.get(row.id, row) for row in rows], entries, reader, before, pos)
 
     async def _where(self) -> int:
         """How far the feed has been read; to its end where it never was, for nobody is told of what was before."""
@@ -102,22 +110,21 @@ class Planner:
         members = await self._members({each.audience.id for each in due if each.audience.type == "GROUP"})
         found = []
         for each in due:
-            people = (
-                [each.audience.id] if each.audience.type == "USER" else _able(members[each.audience.id], each.known)
-            )
+            who = each.audience
+            people = [who.id] if who.type == "USER" else _fit(who.id, members[who.id], each.known)
             body = msgspec.json.encode(_body(each))
             at = int(each.event.event.timestamp.timestamp() * 1_000_000)
             told = [person for person in people if person != each.event.event.data.get("by")]
-            found += [NoticeRow(0, person, each.known.facts.body.id, each.audience.kind, at, body) for person in told]
+            found += [NoticeRow(0, person, each.known.facts.body.id, who.kind, at, body) for person in told]
         ids = self._engine.store.new_ids(len(found))
         return [row._replace(id=id_) for row, id_ in zip(found, ids, strict=True)]
 
-    async def _members(self, groups: set[str]) -> dict[str, list[str]]:
+    async def _members(self, groups: set[str]) -> dict[str, list[Person]]:
         """Who is told of what concerns a group. A large one is not: it has its inbox."""
         found = {}
         for group in groups:
             people = await self._directory.members(group)
-            found[group] = [person.id for person in people] if len(people) <= _LARGEST_GROUP else []
+            found[group] = people if len(people) <= _LARGEST_GROUP else []
         return found
 
     async def _wanted(self, rows: list[NoticeRow], now: int) -> list[NoticeRow]:
@@ -151,14 +158,12 @@ class Planner:
         return await store.send_digest([row.id for row in rows], await self._tasks.draft(inputs))
 
 
-def _able(members: list[str], known: Known) -> list[str]:
+def _fit(group: str, members: list[Person], known: Known) -> list[str]:
     """Those of a group's members who may do the task."""
     sheet = read_sheet(known.facts.place.sheet if known.facts.place else None)
-    return [
-        person
-        for person in members
-        if person not in sheet.excluded and (not sheet.candidates or person in sheet.candidates)
-    ]
+    held, work = Held("GROUP", group), work_of(known.kind.definition)
+    able = [each.id for each in members if unfit(who_is(each), held, sheet, work) is None]
+    return [person for person in able if person not in sheet.excluded]
 
 
 def _input(person: str, rows: list[NoticeRow]) -> dict[str, Any]:

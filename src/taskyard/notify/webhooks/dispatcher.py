@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -26,6 +31,8 @@ MOST_AT_ONCE = 256
 _LOG_KEPT = 20
 _AGAIN = 1.0
 _LAST_WORDS = 5.0
+_PATIENCE = 10.0
+"""For so many seconds who fails comes after all others."""
 
 log = structlog.get_logger("taskyard.webhooks")
 
@@ -62,16 +69,21 @@ class Dispatcher:
         async with self._looking:
             store = self._engine.store
             now = await store.now()
-            lines = await self._lines.of(await store.waiting_endpoints(), fresh=fresh)
-            rooms = {line.name: room for line in lines if (room := self._room(line, now))}
+            lines = await self._lines.of(await store.waiting_endpoints(), now, fresh=fresh)
+            left = self._most // 2 - self._lines.flying_to_failing
+            rooms = {line.name: room for line in lines if (room := self._room(line, now, left))}
             wanted = [(name, self._lines[name].flying + room) for name, room in rooms.items()]
             due = await store.due_deliveries(wanted) if wanted else []
             begun = 0
-            for row in due:
-                if row.id not in self._flying and rooms[row.endpoint] and len(self._flying) < self._most:
+            for row in self._in_turn(due):
+                is_failing = self._lines[row.endpoint].is_failing
+                has_room = rooms[row.endpoint] and len(self._flying) < self._most and (left > 0 or not is_failing)
+                if row.id not in self._flying and has_room:
                     rooms[row.endpoint] -= 1
+                    left -= is_failing
                     begun += 1
                     self._begin(row, now)
+                    await asyncio.sleep(0)  # who is first goes on before the next has begun
             return begun
 
     async def stop(self) -> None:
@@ -89,14 +101,31 @@ class Dispatcher:
             await self._keep()
         await self._lines.aclose()
 
-    def _room(self, line: Line, now: int) -> int:
-        """How many more may be under way to an endpoint. One that fails gets one, and all of these half of all."""
+    def _room(self, line: Line, now: int, left: int) -> int:
+        """How many more may be under way to an endpoint. One that fails gets one, while any are `left` for these: all
+        of them together get half of all.
+        """
         if line.held_until > now:
             return 0
         free = min(self._most - len(self._flying), line.size - line.flying, line.tokens(now))
         if line.is_failing:
-            free = min(free, 1 - line.flying, self._most // 2 - self._lines.flying_to_failing)
+            free = min(free, 1 - line.flying, left)
         return max(0, free)
+
+    def _in_turn(self, due: Sequence[DeliveryRow]) -> list[DeliveryRow]:
+        """The first of each endpoint, then the second of each, and so on: one with much to come keeps no other waiting.
+        Of these, first are endpoints that answered sooner and were told nothing for longer; last of all are those that
+        fail, for nobody waits there, unless they were tried long ago.
+        """
+        waited = time.monotonic() - _PATIENCE
+        before: Counter[str] = Counter()
+        places = []
+        for row in due:
+            line = self._lines[row.endpoint]
+            is_last = line.is_failing and line.used_at > waited
+            places.append((is_last, before[row.endpoint], line.used_at + line.took))
+            before[row.endpoint] += 1
+        return [row for _, row in sorted(zip(places, due, strict=True), key=itemgetter(0))]
 
     def _begin(self, row: DeliveryRow, now: int) -> None:
         line = self._lines[row.endpoint]
@@ -104,14 +133,20 @@ class Dispatcher:
         self._flying[row.id] = asyncio.create_task(self._try(row, line, now), name=f"taskyard-delivery-{row.id}")
 
     async def _try(self, row: DeliveryRow, line: Line, now: int) -> None:
+        credentials = line.credentials
+        credentials.users += 1
+        begun = time.monotonic()
         try:
             url = row.url if line.row is None else line.row.endpoint.url
-            tried = await attempt(row, url or "", self._lines.signing(row, now), line.credentials, now)
+            tried = await attempt(row, url or "", self._lines.signing(row, now), credentials, now)
         except Exception as error:  # one bad delivery must not end the others
             log.exception("a delivery could not be made", delivery=row.id)
             tried = Tried(Heard(error=f"{type(error).__name__} here"), {"at": iso(now), "error": "failed here"})
         finally:
             line.flying -= 1
+            line.took = time.monotonic() - begun
+            credentials.users -= 1
+        line.heed(now, taken=tried.heard.taken)
         self._results.append(_Result(row, line, tried, now))
         self._come.set()
 
@@ -176,7 +211,8 @@ def _note(line: Line, health: Health) -> None:
 
 def tell_owner(row: SubscriptionRow, reason: str | None) -> None:
     """Say that an endpoint was given up; its subscription shows it as well."""
-    about: dict[str, Any] = {"subscription": row.id, "owner": row.owner, "url": row.endpoint.url, "reason": reason}
+    host = urlsplit(row.endpoint.url).hostname  # the rest of it may be a secret
+    about: dict[str, Any] = {"subscription": row.id, "owner": row.owner, "host": host, "reason": reason}
     log.warning("a webhook endpoint was disabled; enable it again when it is mended", **about)
 
 

@@ -9,6 +9,7 @@ import structlog
 
 from taskyard.contracts.webhooks import DeliveryRow, SubscriptionRow
 from taskyard.domain.rate import Bucket, parse_rate
+from taskyard.domain.retry import RetryPolicy
 from taskyard.domain.webhook import ClientAuth, Health
 from taskyard.engine.deliveries import is_callback
 from taskyard.engine.engine import Engine
@@ -22,18 +23,25 @@ from taskyard.security.webhooks import callback_secret
 _CALLBACK_SIZE = 8
 _FRESH = 0.5
 _REST = 60.0
+_PATIENCE = 8
+"""How many failures in a row are taken for bad luck."""
+_PACE = RetryPolicy(initial_delay=0.05, max_delay=1.0, jitter=0.0)
 
 log = structlog.get_logger("taskyard.webhooks")
 
 
 class Line:
-    """One endpoint, of a subscription or (without a row) where callbacks go; `flying` are under way to it."""
+    """One endpoint, of a subscription or (without a row) where callbacks go; `flying` are under way to it, the latest
+    was begun `used_at`, and the latest that ended `took` so many seconds.
+    """
 
     def __init__(self, name: str, credentials: Credentials, row: SubscriptionRow | None = None) -> None:
         self.name = name
         self.flying = 0
+        self.took = 0.0
         self.used_at = time.monotonic()
         self.held_until = 0
+        self._failures = 0
         self._bucket = Bucket()
         self.become(credentials, row)
 
@@ -70,6 +78,12 @@ class Line:
         """Leave it alone until then (microseconds)."""
         self.held_until = max(self.held_until, until or 0)
 
+    def heed(self, now: int, *, taken: bool) -> None:
+        """Ask one that fails again and again less and less often: what that costs is taken from the others."""
+        self._failures = 0 if taken else self._failures + 1
+        if self._failures > _PATIENCE:
+            self.hold(now + int(_PACE.delay(self._failures - _PATIENCE, 0.5) * 1_000_000))
+
 
 class Lines:
     """All endpoints that are sent to; what their owners change is seen within half a second."""
@@ -88,13 +102,16 @@ class Lines:
         """How many deliveries are under way to endpoints that fail."""
         return sum(line.flying for line in self._lines.values() if line.is_failing)
 
-    async def of(self, names: Iterable[str], *, fresh: bool) -> list[Line]:
-        """The lines of those endpoints that may be told anything; `fresh`: as they are this moment."""
+    async def of(self, names: Iterable[str], now: int, *, fresh: bool) -> list[Line]:
+        """The lines of those endpoints that may be told anything.
+
+        `fresh`: as they are this moment, else as of half a second ago at the most.
+        """
         if fresh or time.monotonic() - self._seen_at > _FRESH:
             self._enabled = {row.id: row for row in await self._engine.store.enabled_subscriptions()}
             self._seen_at = time.monotonic()
-            await self._rest()
-        return [line for name in names if (line := self._line(name)) is not None]
+            await self._rest(now)
+        return [line for name in names if (line := self._line(name))]
 
     def __getitem__(self, name: str) -> Line:
         return self._lines[name]
@@ -114,12 +131,18 @@ class Lines:
         self._lines.clear()
         self._old.clear()
 
-    async def _rest(self) -> None:
-        """Let go of the connections to who has not been told anything for a while."""
+    async def _rest(self, now: int) -> None:
+        """Let go of the connections to who has not been told anything for a while, and of those nobody uses now."""
         before = time.monotonic() - _REST
-        for line in list(self._lines.values()):
-            if line.flying == 0 and line.used_at < before:
-                await line.credentials.aclose()
+        resting = [line for line in self._lines.values() if line.flying == 0 and line.used_at < before]
+        for line in resting:
+            self._old.append(line.credentials)
+            if line.held_until <= now:
+                del self._lines[line.name]
+        unused = [credentials for credentials in self._old if not credentials.users]
+        self._old = [credentials for credentials in self._old if credentials.users]
+        for credentials in unused:
+            await credentials.aclose()
 
     def _line(self, name: str) -> Line | None:
         line = self._lines.get(name)

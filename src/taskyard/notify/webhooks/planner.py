@@ -62,7 +62,11 @@ class Planner:
             envelope = event.envelope()
             source, body = FeedEvent(pos, event, []), msgspec.json.encode(envelope)
             for row, selection in wanting.values():
-                if told[row.id].get(task_id, 0) < event.sequence and selection.wants_progress(envelope):
+                if told[row.id].get(task_id, 0) >= event.sequence:
+                    continue
+                if not selection.wants_progress(envelope):
+                    told[row.id][task_id] = event.sequence  # it is not asked about the same again
+                else:
                     id_ = store.new_ids(1)[0]
                     rows[id_] = _row(source, row.id, row.owner, body)._replace(id=id_)
         for id_ in await store.plan_idle(list(rows.values())) if rows else ():
