@@ -33,6 +33,8 @@ class Circuit:
         self.rules = rules
         self._clock = clock
         self._breaker = Breaker()
+        self.refused = 0
+        """How much of what was told was refused by who is well, and is told no more."""
 
     @property
     def state(self) -> BreakerState:
@@ -40,13 +42,11 @@ class Circuit:
         return self._breaker.state(self.rules, self._clock.now())
 
     def figures(self) -> dict[str, Any]:
-        """`state`, `failureRate` from 0 to 1, and `opensIn`: seconds until the next try, 0 when it may be made now."""
-        now = self._clock.now()
-        return {
-            "state": str(self._breaker.state(self.rules, now)),
-            "failureRate": round(self._breaker.failure_rate(self.rules, now), 4),
-            "opensIn": round(self._breaker.opens_in(self.rules, now) / 1e6, 3),
-        }
+        """`state`, `failureRate` from 0 to 1, and `opensIn`: seconds until the next try, 0 when it may be made now; and
+        `refused`, where something was.
+        """
+        figures = self._breaker.figures(self.rules, self._clock.now())
+        return {**figures, **({"refused": self.refused} if self.refused else {})}
 
     @contextlib.contextmanager
     def call(self, is_failure: IsFailure = is_outage) -> Iterator[None]:

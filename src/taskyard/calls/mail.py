@@ -6,8 +6,6 @@ from email.message import EmailMessage
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import aiosmtplib
-
 from taskyard.errors import CallFailed, ConfigurationError
 from taskyard.security.egress.guard import Guard
 
@@ -47,6 +45,8 @@ async def hand_over(
 
     The server is the operator's choice and may be anywhere. Raises CallFailed, also when it took none of them.
     """
+    import aiosmtplib  # loaded with the first mail
+
     connection = await guard.trusting(server.host).open_socket(server.host, server.port, seconds=seconds)
     must_be_secure = bool(server.password) and server.host not in _LOOPBACK
     client = aiosmtplib.SMTP(

@@ -19,9 +19,9 @@ class ManualExecutor:
         self._engine = engine
         self._directory = directory
 
-    def can_run(self, definition: Definition) -> bool:
+    def can_run(self, definition: Definition, target: str = "") -> bool:
         """See the contract."""
-        return definition.task_type == "MANUAL"
+        return not target and definition.task_type == "MANUAL"
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
@@ -30,7 +30,7 @@ class ManualExecutor:
         async def run(job: Job) -> Report:
             c = job.claimed
             asked = Asked(c.task_id, c.priority, c.input, read_extra(c.extra), c.workflow_id, c.correlation_id)
-            return await hand_over(self._engine, self._directory, kind, manual, asked)
+            return await hand_over(self._engine, self._directory, kind, manual, asked, c.attempt)
 
         return run
 

@@ -29,13 +29,16 @@ SCOPES = frozenset(
 class Caller:
     """An authenticated caller.
 
-    `is_token` tells a bearer credential, which a browser never sends by itself, from a session cookie.
+    `is_token` tells a bearer credential, which a browser never sends by itself, from a session cookie. `max_open`: how
+    many open manual tasks they may have, and `skills` what they can do, as the directory says.
     """
 
     subject: str
     scopes: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     is_token: bool = False
+    max_open: int | None = None
+    skills: frozenset[str] = frozenset()
 
     @property
     def is_admin(self) -> bool:

@@ -17,7 +17,7 @@ from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.security import encoding
 from taskyard.security.caller import Caller
 from taskyard.security.egress.client import Egress, Limits
-from taskyard.security.jwt import Expectation, caller_of, read_claims, read_header, refuse
+from taskyard.security.jwt import Expectation, Header, caller_of, read_claims, read_header, refuse
 
 MAX_KEY_SET_BYTES = 256 * 1024
 FETCH_SECONDS = 5.0
@@ -38,11 +38,7 @@ class _KeySet(msgspec.Struct, frozen=True):
 
 
 class JwksVerifier:
-    """Accepts tokens signed by one of the keys at `url`, each with the one algorithm its kind allows.
-
-    Keys are read again after ten minutes or for an unknown `kid`, but at most once a minute; while the
-    provider is away its last keys stay good. `now` returns unix seconds.
-    """
+    """Accepts tokens signed by one of the keys at `url`. `now` returns unix seconds."""
 
     def __init__(
         self,
@@ -52,9 +48,32 @@ class JwksVerifier:
         fetch: Fetch,
         now: Callable[[], float] = time.time,
     ) -> None:
-        _check_url(url)
-        self._url = url
+        self._keys = KeySet(url, fetch, now)
         self._expectation = Expectation(issuer, audience)
+        self._now = now
+
+    async def verify(self, token: str) -> Caller:
+        """Return the caller that the token proves.
+
+        Raises Unauthorized for every other token, and Overloaded while no key set could be had at all.
+        """
+        claims = read_claims(token, *await self._keys.key_of(read_header(token)))
+        self._expectation.check(claims, self._now())
+        return caller_of(claims)
+
+
+class KeySet:
+    """The keys that a provider publishes at `url`, each with the one algorithm its kind allows.
+
+    They are read again after ten minutes or for an unknown `kid`, but at most once a minute; while the provider is away
+    its last keys stay good. `named` is what gave the address, for who has to mend it.
+    """
+
+    def __init__(
+        self, url: str, fetch: Fetch, now: Callable[[], float] = time.time, named: str = "TASKYARD_JWKS_URL"
+    ) -> None:
+        check_provider_url(named, url)
+        self._url = url
         self._fetch = fetch
         self._now = now
         self._keys: dict[str, _VerifyingKey] | None = None
@@ -62,20 +81,14 @@ class JwksVerifier:
         self._tried_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
-    async def verify(self, token: str) -> Caller:
-        """Return the caller that the token proves.
-
-        Raises Unauthorized for every other token, and Overloaded while no key set could be had at all.
-        """
-        header = read_header(token)
+    async def key_of(self, header: Header) -> _VerifyingKey:
+        """The key of a token with this header, and its algorithm. Raises Unauthorized, Overloaded."""
         if header.kid is None:
             refuse("it does not name its key (kid)")
         key, algorithm = await self._find(header.kid)
         if header.alg != algorithm:
             refuse(f"its key is for {algorithm}")
-        claims = read_claims(token, key, algorithm)
-        self._expectation.check(claims, self._now())
-        return caller_of(claims)
+        return key, algorithm
 
     async def _find(self, kid: str) -> _VerifyingKey:
         if self._keys is None or kid not in self._keys or self._is_older(self._read_at, LIFETIME_SECONDS):
@@ -114,15 +127,16 @@ class JwksVerifier:
         return not 0 <= self._now() - moment < seconds
 
 
-def fetching(egress: Callable[[], Egress]) -> Fetch:
-    """Fetches by the guarded client. The address is the operator's own, so its host may be a private one.
+def fetching(egress: Callable[[], Egress], trusted: str | None = None) -> Fetch:
+    """Fetches by the guarded client. The host of `trusted`, an address that the operator has set, may be a private one;
+    None: so it is with whatever is fetched.
 
     Raises CallFailed, EgressRefused, and ValueError for another answer than 200.
     """
 
     async def fetch(url: str, max_bytes: int) -> bytes:
         limits = Limits(total=FETCH_SECONDS, max_bytes=max_bytes)
-        answer = await egress().trusting(url).send("GET", url, limits=limits)
+        answer = await egress().trusting(trusted or url).send("GET", url, limits=limits)
         if answer.status_code != httpx.codes.OK:
             raise ValueError(f"{url} answers {answer.status_code}")
         return answer.content
@@ -168,15 +182,23 @@ def _import(entry: dict[str, Any]) -> _VerifyingKey:
     raise ValueError("no kind of key that we use")
 
 
-def _check_url(url: str) -> None:
+def is_loopback(url: str) -> bool:
+    """Whether its host is this machine by name. Raises ValueError."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def check_provider_url(named: str, url: str, *, near: bool = True) -> None:
+    """Raise ConfigurationError unless what is said there can be believed; `named` is what gave the address.
+    `near`: it may be on this machine, without TLS.
+    """
     try:
         parts = urlsplit(url)
-        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+        is_safe = parts.scheme == "https" or (near and parts.scheme == "http" and is_loopback(url))
         is_plain = bool(parts.hostname) and parts.username is None and parts.password is None
     except ValueError:
         is_safe = is_plain = False
     if not (is_safe and is_plain):
         raise ConfigurationError(
-            "TASKYARD_JWKS_URL must be an https address without a user name; "
+            f"{named} must be an https address without a user name; "
             "plain http is for loopback (localhost, 127.0.0.1, [::1]) only"
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 from joserfc import jws
@@ -49,6 +49,26 @@ class Claims(msgspec.Struct, frozen=True):
     groups: list[str] = []
 
 
+class Dated(Protocol):
+    """What every token says: by whom, for whom, and when."""
+
+    @property
+    def exp(self) -> int | float:
+        """When it ends."""
+
+    @property
+    def nbf(self) -> int | float | None:
+        """When it begins to hold."""
+
+    @property
+    def iss(self) -> str | None:
+        """Who issued it."""
+
+    @property
+    def aud(self) -> str | list[str] | None:
+        """Whom it is for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """Who must have issued a token, and for whom.
@@ -59,7 +79,7 @@ class Expectation:
     issuer: str | None
     audience: str | None
 
-    def check(self, claims: Claims, now: float) -> None:
+    def check(self, claims: Dated, now: float) -> None:
         """Raise Unauthorized unless the claims hold at `now` (unix seconds)."""
         if now >= claims.exp:
             refuse("it has expired; get a new one")
@@ -90,14 +110,23 @@ def read_header(token: str) -> Header:
     return header
 
 
-def read_claims(token: str, key: Key, algorithm: str) -> Claims:
-    """Check the signature with the one `algorithm` that `key` is for, then read the claims."""
+def read_payload(token: str, key: Key, algorithm: str) -> Any:
+    """Check the signature with the one `algorithm` that `key` is for, then read what is signed: any JSON value."""
     try:
         signed = jws.deserialize_compact(token, key, algorithms=[algorithm])
     except (JoseError, ValueError):
         refuse("its signature does not match")
     try:
-        return msgspec.convert(_read_json(signed.payload), Claims)
+        return _read_json(signed.payload)
+    except ValueError:
+        refuse("its claims are no JSON")
+
+
+def read_claims(token: str, key: Key, algorithm: str) -> Claims:
+    """Check the signature, then read the claims."""
+    payload = read_payload(token, key, algorithm)
+    try:
+        return msgspec.convert(payload, Claims)
     except ValueError:
         refuse("its claims are not acceptable: sub and a numeric exp are required, groups is a list of strings")
 

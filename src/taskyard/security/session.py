@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from taskyard.errors import PayloadTooLarge
+from taskyard.errors import ConfigurationError, PayloadTooLarge
 from taskyard.security import encoding
+from taskyard.security.box import SecretBox
 from taskyard.security.caller import SCOPES, Caller
 
 LINK_LIFETIME = 600.0
@@ -20,13 +21,21 @@ MAX_COOKIE_CHARACTERS = 3800
 """Browsers drop a cookie whose name, value and attributes exceed 4096 bytes."""
 
 _MAC_BYTES = 32
+_PLACE = "session/token"
 
 
 class Session(NamedTuple):
-    """Whom a cookie stands for; `token_hash` is that of the API token it was made from and ends with, else empty."""
+    """Whom a cookie stands for.
+
+    `token_hash` is that of the API token it was made from and ends with, else empty. `token` is one that somebody else
+    has to be asked about again and again, else empty; who it stands for now is theirs to say, and not the cookie's.
+    `password` is the mark of the password that was given, else empty: what it allows now is the store's to say.
+    """
 
     caller: Caller
     token_hash: str = ""
+    token: str = ""
+    password: str = ""
 
 
 class _Cookie(msgspec.Struct, frozen=True, array_like=True):
@@ -35,30 +44,35 @@ class _Cookie(msgspec.Struct, frozen=True, array_like=True):
     groups: list[str]
     expires: float
     token_hash: str = ""
+    token: bytes = b""
+    password: str = ""
 
 
 class SessionSigner:
     """Makes and reads session cookies; `key` is 32 secret bytes.
 
-    Nothing is stored: a session ends by its time, together with all others by a new key, or where its reader finds
-    that the API token it was made from is gone.
+    Nothing is stored of a session while it lasts: it ends by its time, together with all others by a new key, or where
+    its reader finds that it was logged out, or that what it was made from is gone.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._box = SecretBox(encoding.mac(key, _PLACE.encode(), 32))
 
     def issue(self, session: Session, ttl: float, now: float) -> str:
         """Return a cookie value that stands for the session for `ttl` seconds.
 
-        Raises PayloadTooLarge when the caller has more groups than a cookie holds.
+        Raises PayloadTooLarge when the caller has more groups, or a longer token, than a cookie holds.
         """
-        caller, token_hash = session
-        body = msgspec.json.encode(
-            _Cookie(caller.subject, sorted(caller.scopes), sorted(caller.groups), now + ttl, token_hash)
-        )
+        caller, token_hash, token, password = session
+        sealed = self._box.seal(token.encode(), _PLACE) if token else b""
+        scopes, groups = ([], []) if token else (sorted(caller.scopes), sorted(caller.groups))
+        kept = _Cookie(caller.subject, scopes, groups, now + ttl, token_hash, sealed, password)
+        body = msgspec.msgpack.encode(kept)
         cookie = encoding.encode(encoding.mac(self._key, body, _MAC_BYTES) + body)
         if len(cookie) > MAX_COOKIE_CHARACTERS:
-            raise PayloadTooLarge("The caller's groups do not fit into a session cookie; use a bearer token.")
+            what = "token does" if token else "groups do"
+            raise PayloadTooLarge(f"The caller's {what} not fit into a session cookie; use a bearer token.")
         return cookie
 
     def read(self, cookie: str, now: float) -> Session | None:
@@ -67,13 +81,14 @@ class SessionSigner:
         if body is None:
             return None
         try:
-            kept = msgspec.json.decode(body, type=_Cookie)
-        except msgspec.MsgspecError:
+            kept = msgspec.msgpack.decode(body, type=_Cookie)
+            token = self._box.open(kept.token, _PLACE).decode() if kept.token else ""
+        except (msgspec.MsgspecError, ConfigurationError):
             return None
         if now >= kept.expires:
             return None
         caller = Caller(kept.subject, SCOPES.intersection(kept.scopes), frozenset(kept.groups))
-        return Session(caller, kept.token_hash)
+        return Session(caller, kept.token_hash, token, kept.password)
 
     def _open(self, cookie: str) -> bytes | None:
         try:

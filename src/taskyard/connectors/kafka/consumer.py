@@ -10,12 +10,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka
 
+from taskyard.calls.kafka import Attached
 from taskyard.connectors.kafka.options import LONGEST, KafkaOptions, away
 from taskyard.contracts.connector import Received
 
 _AT_ONCE = 200
 _WAIT_MS = 1000
-_CLOSING = 5.0
 _ANOTHERS = (
     kafka.CommitFailedError,
     kafka.IllegalGenerationError,
@@ -33,7 +33,7 @@ class Consumer:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
-        self._consumer: AIOKafkaConsumer | None = None
+        self._consumer: Attached[AIOKafkaConsumer] | None = None
 
     async def receive(self) -> list[Received]:
         """See the contract."""
@@ -55,7 +55,7 @@ class Consumer:
             return
         try:
             async with asyncio.timeout(LONGEST):
-                await self._consumer.commit(offsets)
+                await self._consumer.client.commit(offsets)
         except _ANOTHERS as error:
             log.info("messages were acknowledged too late; they come again", reason=str(error))
         except (kafka.KafkaError, TimeoutError, OSError) as error:
@@ -64,8 +64,7 @@ class Consumer:
 
     def release(self, received: Sequence[Received]) -> None:
         """See the contract: reading goes on at the first of them."""
-        consumer = self._consumer
-        if consumer is None:
+        if self._consumer is None:
             return
         first: dict[TopicPartition, int] = {}
         for one in received:
@@ -73,34 +72,30 @@ class Consumer:
             first[partition] = min(first.get(partition, offset), offset)
         for partition, offset in first.items():
             with contextlib.suppress(kafka.IllegalStateError):
-                consumer.seek(partition, offset)
+                self._consumer.client.seek(partition, offset)
 
     async def close(self) -> None:
         """Leave the group."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(kafka.KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(_CLOSING):
-                    await consumer.stop()
+            await consumer.stop()
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                *self._options.topics_in,
-                **self._options.client(),
-                group_id=self._options.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
+            consumer = Attached(
+                AIOKafkaConsumer(
+                    *self._options.topics_in,
+                    **self._options.client(),
+                    group_id=self._options.group,
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                    isolation_level="read_committed",
+                )
             )
-            try:
-                async with asyncio.timeout(LONGEST):
-                    await consumer.start()
-            except BaseException:
-                await consumer.stop()
-                raise
+            async with asyncio.timeout(LONGEST):
+                await consumer.start()
             self._consumer = consumer
-        return self._consumer
+        return self._consumer.client
 
 
 def _received(record: ConsumerRecord[bytes, bytes]) -> Received:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any, NamedTuple
 
-from aiokafka.errors import KafkaError
-
+from taskyard.calls.kafka import client_options, told
 from taskyard.contracts.connector import Away
 
 LONGEST = 30.0
@@ -32,25 +31,16 @@ class KafkaOptions(NamedTuple):
 
     def client(self, patience: float = LONGEST) -> dict[str, Any]:
         """What aiokafka's clients have in common."""
-        protocol = f"{'SASL_' if self.mechanism else ''}{'SSL' if self.tls else 'PLAINTEXT'}"
-        sasl = {
-            "sasl_mechanism": self.mechanism,
-            "sasl_plain_username": self.username,
-            "sasl_plain_password": self.password,
-        }
-        return {
-            "bootstrap_servers": list(self.brokers),
-            "client_id": "taskyard",
-            "request_timeout_ms": int(patience * 1000),
-            "security_protocol": protocol,
-            "ssl_context": self.tls,
-            **(sasl if self.mechanism else {}),
-        }
+        return client_options(
+            self.brokers,
+            patience=patience,
+            tls=self.tls,
+            mechanism=self.mechanism,
+            username=self.username,
+            password=self.password,
+        )
 
 
 def away(error: Exception) -> Away:
     """The error as the contract has it."""
-    if isinstance(error, TimeoutError):
-        return Away("the cluster did not answer in time")
-    name = type(error).__name__
-    return Away(f"{name}: {error}" if isinstance(error, KafkaError) and str(error) != name else name)
+    return Away(told(error))

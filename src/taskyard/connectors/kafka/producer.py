@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
+from taskyard.calls.kafka import REFUSED, Attached
 from taskyard.connectors.kafka.options import KafkaOptions, away
 from taskyard.contracts.connector import Message, Refusal
 
-_REFUSED = (
-    kafka.MessageSizeTooLargeError,
-    kafka.RecordTooLargeError,
-    kafka.RecordListTooLargeError,
-    kafka.InvalidMessageError,
-    kafka.CorruptRecordException,
-    kafka.InvalidTimestampError,
-    kafka.PolicyViolationError,
-    kafka.UnsupportedForMessageFormatError,
-)
-"""What the message is to blame for, rather than the cluster."""
-_CLOSING = 5.0
-_BATCH = 256 * 1024
+_BATCH = 512 * 1024
 """Bytes that go to a partition at once; brokers take 1 MiB unless they are told otherwise."""
+
+_LARGEST = (1 << 20) - 4096
+"""Bytes of a message; what a batch adds to it has room in what brokers take."""
+_PARTITIONER = DefaultPartitioner()
+
+
+class _Lane(NamedTuple):
+    """Where messages keep their order, and which of the messages go there."""
+
+    topic: str
+    partition: int
+    wanted: list[int]
 
 
 class Producer:
@@ -33,20 +36,32 @@ class Producer:
 
     def __init__(self, options: KafkaOptions) -> None:
         self._options = options
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Attached[AIOKafkaProducer] | None = None
 
     async def publish(self, messages: Sequence[Message]) -> list[Refusal | None]:
-        """See the contract. The cluster refuses whole batches: of those that were, each is tried by itself."""
+        """See the contract. Partitions do not wait for one another; in each, a batch goes when that before it is done
+        with. The cluster refuses whole batches: the halves of what it refused are tried each by itself, until each
+        message that is refused was alone.
+        """
+        answers = [_refusal(message) for message in messages]
         try:
             async with asyncio.timeout(2 * self._options.patience):
-                answers = await self._send(messages)
-                refused = [k for k, answer in enumerate(answers) if answer is not None]
-                for k in refused if len(messages) > 1 else ():
-                    answers[k] = (await self._send([messages[k]]))[0]
-                return answers
+                producer = await self._connected()
+                lanes = [
+                    lane
+                    for topic in self._options.topics_out
+                    for lane in await _lanes(
+                        producer, topic, messages, [k for k, no in enumerate(answers) if no is None]
+                    )
+                ]
+            ends = [self._in_order(producer, lane, messages, answers) for lane in lanes]
+            for end in await asyncio.gather(*ends, return_exceptions=True):
+                if end is not None:
+                    raise end
         except (kafka.KafkaError, TimeoutError, OSError) as error:
-            await self.close()
+            await self.close(at_once=True)
             raise away(error) from error
+        return answers
 
     async def partitions(self) -> dict[str, int]:
         """How many partitions each of the cluster's topics has. Raises Away."""
@@ -55,56 +70,77 @@ class Producer:
                 cluster = await (await self._connected()).client.fetch_all_metadata()
                 return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
         except (kafka.KafkaError, TimeoutError, OSError) as error:
-            await self.close()
+            await self.close(at_once=True)
             raise away(error) from error
 
-    async def close(self) -> None:
-        """Disconnect; what could not be sent by then is not."""
+    async def close(self, *, at_once: bool = False) -> None:
+        """Disconnect; what could not be sent by then, or a moment later unless `at_once`, never is."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(kafka.KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(_CLOSING):
-                    await producer.stop()
+            await producer.stop(at_once=at_once)
 
-    async def _send(self, messages: Sequence[Message]) -> list[Refusal | None]:
-        producer = await self._connected()
-        answers: list[Refusal | None] = [None] * len(messages)
-        sent: list[tuple[int, asyncio.Future[object]]] = []
-        for k, message in enumerate(messages):
+    async def _in_order(
+        self, producer: AIOKafkaProducer, lane: _Lane, messages: Sequence[Message], answers: list[Refusal | None]
+    ) -> None:
+        """Hand them over in batches of our own making: that is a fraction of what the client takes one by one."""
+        for batch, held in _batches(producer, lane, messages):
             try:
-                sent += [(k, future) for future in await self._hand_in(producer, message)]
-            except _REFUSED as error:
-                answers[k] = Refusal(_told(error))
-        results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
-        for (k, _), result in zip(sent, results, strict=True):
-            if isinstance(result, _REFUSED):
-                answers[k] = Refusal(_told(result))
-            elif isinstance(result, BaseException):
-                raise result
-        return answers
-
-    async def _hand_in(self, producer: AIOKafkaProducer, message: Message) -> list[asyncio.Future[object]]:
-        headers = [(name, value.encode()) for name, value in message.headers]
-        key = message.key.encode()
-        return [
-            await producer.send(topic, message.body, key=key, headers=headers) for topic in self._options.topics_out
-        ]
+                async with asyncio.timeout(2 * self._options.patience):
+                    await (await producer.send_batch(batch, lane.topic, partition=lane.partition))
+            except REFUSED as error:
+                if len(held) == 1:
+                    answers[held[0]] = Refusal(_told(error))
+                    continue
+                half = len(held) // 2
+                for part in (held[:half], held[half:]):
+                    await self._in_order(producer, lane._replace(wanted=part), messages, answers)
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                **self._options.client(self._options.patience),
-                enable_idempotence=self._options.idempotent,
-                acks="all",
-                max_batch_size=_BATCH,
+            producer = Attached(
+                AIOKafkaProducer(
+                    **self._options.client(self._options.patience),
+                    enable_idempotence=self._options.idempotent,
+                    acks="all",
+                    max_batch_size=_BATCH,
+                )
             )
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
+            await producer.start()
             self._producer = producer
-        return self._producer
+        return self._producer.client
+
+
+async def _lanes(
+    producer: AIOKafkaProducer, topic: str, messages: Sequence[Message], wanted: Sequence[int]
+) -> list[_Lane]:
+    """These of the messages in their order, by partition."""
+    partitions = sorted(await producer.partitions_for(topic))
+    lanes: dict[int, _Lane] = {}
+    for k in wanted:
+        partition = partitions[0] if len(partitions) == 1 else _PARTITIONER(messages[k].key.encode(), partitions, [])
+        lanes.setdefault(partition, _Lane(topic, partition, [])).wanted.append(k)
+    return list(lanes.values())
+
+
+def _batches(
+    producer: AIOKafkaProducer, lane: _Lane, messages: Sequence[Message]
+) -> Iterator[tuple[BatchBuilder, list[int]]]:
+    """The lane's messages, as many together as may be, and which they are."""
+    batch, held = producer.create_batch(), list[int]()
+    for k in lane.wanted:
+        headers = [(name, value.encode()) for name, value in messages[k].headers]
+        fields = {"timestamp": None, "key": messages[k].key.encode(), "value": messages[k].body, "headers": headers}
+        if batch.append(**fields) is None:
+            yield batch, held
+            batch, held = producer.create_batch(), []
+            batch.append(**fields)
+        held.append(k)
+    yield batch, held
+
+
+def _refusal(message: Message) -> Refusal | None:
+    size = len(message.body) + sum(len(name) + len(value) for name, value in message.headers)
+    return Refusal(f"the message has {size} bytes, more than {_LARGEST}") if size > _LARGEST else None
 
 
 def _told(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
+from taskyard.calls.sqs import told
 from taskyard.contracts.connector import Away
 from taskyard.errors import ConfigurationError
 
@@ -66,8 +67,3 @@ async def reaching() -> AsyncIterator[None]:
         raise Away(told(error.response.get("Error", {}))) from error
     except (BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as error:
         raise Away(f"{type(error).__name__}: {error}") from error
-
-
-def told(error: Mapping[str, Any]) -> str:
-    """An error of SQS in one line."""
-    return f"{error.get('Code', 'unknown')}: {error.get('Message', '')}".strip(": ")

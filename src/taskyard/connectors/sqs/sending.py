@@ -8,29 +8,22 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from taskyard.calls.sqs import LARGEST, REFUSED, attributes, told
 from taskyard.calls.together import together
-from taskyard.connectors.sqs.options import AT_ONCE, reaching, told
+from taskyard.connectors.sqs.options import AT_ONCE, reaching
 from taskyard.contracts.connector import Message, Refusal
 
 _MOST_BYTES = 240 * 1024
 """What a batch may have in all with every SQS there is, attributes included."""
 _ATTRIBUTE_BYTES = 600
-_LARGEST = 1 << 20
 _CALLS = 8
-_REFUSED = frozenset(
-    {
-        "InvalidMessageContents", "InvalidParameterValue", "InvalidAttributeValue", "BatchRequestTooLong",
-        "AWS.SimpleQueueService.BatchRequestTooLong", "MessageTooLong", "UnsupportedOperation",
-    }
-)  # fmt: skip
-"""What the messages are to blame for, rather than SQS."""
 
 
 async def send(client: Any, queue: str, messages: Sequence[Message]) -> list[Refusal | None]:
     """As `Connector.publish`. A batch that is refused as one is sent again one by one."""
 
     async def send_batch(batch: Sequence[Message]) -> list[Refusal | None]:
-        if len(batch[0].body) + _ATTRIBUTE_BYTES > _LARGEST:  # alone, as it is over a batch's size
+        if len(batch[0].body) + _ATTRIBUTE_BYTES > LARGEST:  # alone, as it is over a batch's size
             return [Refusal(f"the message has {len(batch[0].body)} bytes, more than SQS takes")]
         answers = await _send_batch(client, queue, batch)
         if answers is None:
@@ -65,7 +58,7 @@ async def _send_batch(client: Any, queue: str, batch: Sequence[Message]) -> list
             answer = await client.send_message_batch(QueueUrl=queue, Entries=entries)
         except ClientError as error:
             reason = error.response.get("Error", {})
-            if reason.get("Code") not in _REFUSED:
+            if reason.get("Code") not in REFUSED:
                 raise
             return [Refusal(told(reason))] if len(batch) == 1 else None
     failed = {each["Id"]: each for each in answer.get("Failed", ())}
@@ -76,9 +69,8 @@ async def _send_batch(client: Any, queue: str, batch: Sequence[Message]) -> list
 
 
 def _entry(number: int, message: Message, *, fifo: bool) -> dict[str, Any]:
-    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in message.headers if value}
     text = message.body.decode().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")  # SQS takes no others
-    entry = {"Id": str(number), "MessageBody": text, "MessageAttributes": attributes}
+    entry = {"Id": str(number), "MessageBody": text, "MessageAttributes": attributes(dict(message.headers))}
     if fifo:
         entry |= {"MessageGroupId": message.key, "MessageDeduplicationId": message.id}
     return entry

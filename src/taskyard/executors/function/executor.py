@@ -47,9 +47,9 @@ class FunctionExecutor:
         self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(slots + _SPARE))
         self._runs: dict[int, Run] = {}
 
-    def can_run(self, definition: Definition) -> bool:
+    def can_run(self, definition: Definition, target: str = "") -> bool:
         """See the contract."""
-        return definition.kind == "function" and self._registry.get(_name(definition)) is not None
+        return not target and definition.kind == "function" and self._registry.get(_name(definition)) is not None
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""

@@ -104,8 +104,8 @@ class LambdaTarget:
         more = {"Qualifier": asked.qualifier} if asked.qualifier else {}
         if asked.invocation == "async":
             await client.invoke(FunctionName=asked.function_name, InvocationType="Event", Payload=payload, **more)
-            return Handed(to_person=False, correlation_id=call.task_id)
-        async with asyncio.timeout(call.timeout + _MORE_SECONDS):
+            return Handed(to_person=False, correlation_id=call.token)
+        async with asyncio.timeout(call.wall):
             answer = await client.invoke(
                 FunctionName=asked.function_name, InvocationType="RequestResponse", LogType="Tail", Payload=payload,
                 ClientContext=base64.b64encode(msgspec.json.encode({"custom": _task(call)})).decode(), **more,
@@ -200,7 +200,7 @@ def _failed(error: Exception, asked: Lambda, call: Call) -> Failed:
     code = _code(error)
     message = printable(str(error)[:2048]) or code
     if isinstance(error, TimeoutError) or code == "ReadTimeoutError":
-        return Failed(TaskError("TIMEOUT", f"the function did not answer within {call.timeout:g} s"))
+        return Failed(TaskError("TIMEOUT", f"the function did not answer within {call.wall:g} s"))
     if code in _OURS:
         return Failed(TaskError("VALIDATION_ERROR", message, {"awsCode": code}))
     if code in _NOT_HERE:

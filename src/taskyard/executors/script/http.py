@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from taskyard.calls.breakers import Breakers, is_outage
@@ -20,6 +20,9 @@ from taskyard.errors import CallFailed, CircuitOpen, TaskyardError
 from taskyard.executors.script.hearing import Hearing, broke, too_much, waits_for
 from taskyard.security.egress.client import Answer, Egress, Limits
 from taskyard.security.egress.url import parse_url
+
+if TYPE_CHECKING:
+    import httpx
 
 Sign = Callable[[str, int, bytes], dict[str, str]]
 """`sign(message_id, now_us, body)` gives the headers that prove who calls."""
@@ -73,8 +76,8 @@ class HttpTarget:
 
     async def _run(self, asked: Http, call: Call, observer: Observer) -> Report:
         body = b"" if asked.method in _WITHOUT_BODY else call.input
-        limits = Limits(read=call.timeout, total=call.timeout, max_bytes=call.resources.output_bytes)
-        url = str(httpx.URL(asked.url).copy_merge_params(_query(call.input))) if not body else asked.url
+        limits = Limits(read=call.wall, total=call.wall, max_bytes=call.resources.output_bytes)
+        url = asked.url if body else _with_query(asked.url, _query(call.input))
         async with self._egress().stream(
             asked.method, url, headers=self._headers(call, body), content=body or None, limits=limits
         ) as answer:
@@ -87,12 +90,12 @@ class HttpTarget:
             "x-task-id": call.task_id,
             "x-task-attempt": str(call.attempt),
             "x-task-definition": call.definition,
-            "x-task-timeout": f"{call.timeout:g}",
+            "x-task-timeout": f"{call.wall:g}",
         }
         if body:
             headers["content-type"] = "application/json"
         if self._url:
-            headers["x-task-callback"] = f"{self._url}/api/internal/tasks/{call.task_id}/status"
+            headers["x-task-callback"] = f"{self._url}/api/internal/tasks/{call.task_id}/status?token={call.token}"
         if self._sign is not None:
             headers |= self._sign(call.token, self._clock.now(), body)
         return headers
@@ -108,8 +111,8 @@ class _Unwell(Exception):
 
 async def _read(answer: Answer, call: Call, observer: Observer) -> Report:
     response = answer.response
-    if response.status_code == httpx.codes.ACCEPTED:
-        return Handed(to_person=False, correlation_id=call.task_id)
+    if response.status_code == HTTPStatus.ACCEPTED:
+        return Handed(to_person=False, correlation_id=call.token)
     if response.headers.get("content-type", "").startswith(_FRAMES) and response.is_success:
         return await _hear(answer, call, observer)
     body = b"".join([piece async for piece in answer.pieces])
@@ -174,11 +177,17 @@ def _error_in(body: bytes) -> dict[str, Any] | None:
 
 def _failed(failed: CallFailed, call: Call) -> Failed:
     if failed.reason == "timeout":
-        return Failed(TaskError("TIMEOUT", f"the endpoint did not answer within {call.timeout:g} s"))
+        return Failed(TaskError("TIMEOUT", f"the endpoint did not answer within {call.wall:g} s"))
     if failed.reason == "too-large":
         details = {"limit": "output"}
         return Failed(TaskError("RESOURCE_LIMIT", failed.message, details))
     return Failed(TaskError(failed.code, failed.message, {"reason": failed.reason}, retryable=failed.retryable))
+
+
+def _with_query(url: str, query: dict[str, str]) -> str:
+    import httpx  # loaded with the first call
+
+    return str(httpx.URL(url).copy_merge_params(query))
 
 
 def _query(body: bytes) -> dict[str, str]:

@@ -11,16 +11,22 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 from taskyard.domain import system
 from taskyard.errors import ValidationFailed
-from taskyard.executors.system import jail
-from taskyard.executors.system.files import pieces, summed
+from taskyard.executors.system.files import Stoppable, go_on, pieces, summed
 from taskyard.executors.system.grants import Grants
-from taskyard.executors.system.jail import Place
+from taskyard.security import folders
+from taskyard.security.folders import Place
 
 _LONGEST_NAME, _DEEPEST = 255, 64
+_LONGEST_HEADER = 1 << 20
+_HEADERS = frozenset(
+    {
+        tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+    }
+)  # fmt: skip
 _SYSTEM_UNIX = 3
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
@@ -28,20 +34,39 @@ _BROKEN = (
 )  # fmt: skip
 
 
+class _Bounded(tarfile.TarInfo):
+    """An entry whose headers of headers, which are read into memory whole, are small; none is sparse, whose map is."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Bounded:
+        """See tarfile. Raises tarfile.ReadError."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _HEADERS and found.size > _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        if found.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a sparse file")
+        return found
+
+    def _refuse_sparse(self, *_: object) -> None:
+        raise tarfile.ReadError("a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
 class _Member(NamedTuple):
     name: str
     is_folder: bool
     is_file: bool
-    open: Callable[[], BinaryIO]
+    open: Callable[[], IO[bytes]]
 
 
 def create_archive(asked: system.CreateArchive, grants: Grants) -> system.FileFacts:
     """See the registry."""
     source, target = grants.place("files:read", asked.source), grants.place("files:write", asked.target)
-    with jail.writing(target, replace=asked.replace) as out:
+    with folders.writing(target, replace=asked.replace) as out:
         add = _pack_zip if asked.format == "zip" else _pack_tar
         add(out, source, asked.format)
-    with jail.reading(target) as made:
+    with folders.reading(target) as made:
         size, digest = summed(made, "sha256")
     return system.FileFacts(asked.target, size, digest)
 
@@ -60,14 +85,15 @@ def _pack_tar(out: BinaryIO, source: Place, format_: str) -> None:
             entry = tarfile.TarInfo(name)
             entry.size = file.seek(0, 2)
             file.seek(0)
-            archive.addfile(entry, file)
+            archive.addfile(entry, Stoppable(file))
 
 
 def _files_of(source: Place) -> Iterator[tuple[str, BinaryIO]]:
     """The regular files below a folder; the archive that is being made there is not one of them."""
-    for name, facts in jail.entries(source, "*", recursive=True):
+    for name, facts in folders.entries(source, "*", recursive=True):
+        go_on()
         if stat.S_ISREG(facts.st_mode) and not name.endswith(".partial"):
-            with jail.reading(Place(source.root, (*source.parts, *name.split("/")))) as file:
+            with folders.reading(Place(source.root, (*source.parts, *name.split("/")))) as file:
                 yield name, file
 
 
@@ -75,7 +101,7 @@ def extract_archive(asked: system.ExtractArchive, grants: Grants) -> system.Extr
     """See the registry."""
     source, target = grants.place("files:read", asked.source), grants.place("files:write", asked.target)
     try:
-        with jail.reading(source) as file, _members(file) as members, jail.unpacking(target) as folder:
+        with folders.reading(source) as file, _members(file) as members, folders.unpacking(target) as folder:
             return _extract(members, folder, asked)
     except _BROKEN as error:
         raise ValidationFailed(f"{asked.source} is no archive that can be unpacked: {error}") from None
@@ -89,10 +115,13 @@ def _extract(members: Iterator[_Member], folder: Place, asked: system.ExtractArc
             raise ValidationFailed(f"the archive has more than {asked.max_entries} entries")
         parts = _safe(member)
         if member.is_folder:
-            jail.make_folders(folder, parts)
+            folders.make_folders(folder, parts)
             continue
-        jail.make_folders(folder, parts[:-1])
-        with member.open() as packed, jail.writing(Place(folder.root, (*folder.parts, *parts)), replace=False) as out:
+        folders.make_folders(folder, parts[:-1])
+        with (
+            member.open() as packed,
+            folders.writing(Place(folder.root, (*folder.parts, *parts)), replace=False) as out,
+        ):
             for piece in pieces(packed):
                 size += len(piece)
                 if size > asked.max_bytes:
@@ -121,15 +150,22 @@ def _members(file: BinaryIO) -> Iterator[Iterator[_Member]]:
             yield (_zipped(archive, info) for info in archive.infolist())
     else:
         file.seek(0)
-        with tarfile.open(fileobj=file, mode="r|*") as archive:
+        with tarfile.open(fileobj=file, mode="r|*", tarinfo=_Bounded) as archive:
             yield (_tarred(archive, info) for info in archive)
 
 
 def _zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     mode = info.external_attr >> 16 if info.create_system == _SYSTEM_UNIX else 0
     is_file = not info.is_dir() and stat.S_IFMT(mode) in (0, stat.S_IFREG)
-    return _Member(info.filename, info.is_dir(), is_file, lambda: archive.open(info))  # type: ignore[arg-type, return-value]
+    return _Member(info.filename, info.is_dir(), is_file, lambda: archive.open(info))
 
 
 def _tarred(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
-    return _Member(info.name, info.isdir(), info.isreg(), lambda: archive.extractfile(info))  # type: ignore[arg-type, return-value]
+    return _Member(info.name, info.isdir(), info.isreg(), lambda: _content(archive, info))
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = archive.extractfile(info)
+    if content is None:
+        raise ValidationFailed(f"the archive's entry {info.name[:100]!r} has no content")
+    return content

@@ -13,10 +13,11 @@ import msgspec
 
 from taskyard.calls.mail import MailServer
 from taskyard.contracts.clock import Clock
-from taskyard.contracts.executor import Fallback, Job, Run
+from taskyard.contracts.executor import Fallback, Job, Run, constant_fallback
+from taskyard.contracts.records import Claimed
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.ids import made_at
-from taskyard.domain.outcome import Done, Report, TaskError
+from taskyard.domain.outcome import Done, Report
 from taskyard.domain.permission import Permission
 from taskyard.domain.system import SYSTEM_FUNCTIONS, SystemFunction, Wait
 from taskyard.errors import ValidationFailed
@@ -29,7 +30,10 @@ _THREADS = 32
 
 
 class SystemServices(NamedTuple):
-    """What the functions work with. `databases`: addresses by name; `mail_server` None: there is none."""
+    """What the functions work with. `databases`: addresses by name; `mail_server` None: there is none.
+
+    `find_token`: what a task's calls to others are known again by.
+    """
 
     egress: Callable[[], Egress]
     clock: Clock
@@ -37,6 +41,7 @@ class SystemServices(NamedTuple):
     databases: Mapping[str, str]
     mail_server: MailServer | None
     mail_from: str
+    find_token: Callable[[Claimed], Awaitable[str]]
 
 
 Asked = Any
@@ -50,9 +55,10 @@ class SystemExecutor:
         self.services = services
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="taskyard-files")
 
-    def can_run(self, definition: Definition) -> bool:
+    def can_run(self, definition: Definition, target: str = "") -> bool:
         """See the contract."""
-        return definition.kind == "system" and definition.implementation.get("name") in SYSTEM_FUNCTIONS
+        known = definition.implementation.get("name") in SYSTEM_FUNCTIONS
+        return not target and definition.kind == "system" and known
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
@@ -74,13 +80,7 @@ class SystemExecutor:
 
     def fallback(self, kind: Kind) -> Fallback | None:
         """See the contract."""
-        constant = kind.definition.fallback
-
-        async def give(job: Job, error: TaskError) -> Any:
-            del job, error
-            return constant
-
-        return None if constant is None else give
+        return constant_fallback(kind)
 
     async def start(self) -> None:
         """See the contract."""
@@ -118,19 +118,19 @@ def _threaded(work: Callable[[Any, Grants], msgspec.Struct]) -> Called:
     return lambda executor, asked, grants, _: executor.in_thread(work, asked, grants)
 
 
-def _token(job: Job) -> str:
-    return f"task-{job.claimed.task_id}"
-
-
-def _send(executor: SystemExecutor, asked: Any, grants: Grants, job: Job) -> Awaitable[msgspec.Struct]:
+async def _send(executor: SystemExecutor, asked: Any, grants: Grants, job: Job) -> msgspec.Struct:
     known = executor.services
-    return mail.send_mail(asked, grants, known.egress().guard, known.mail_server, known.mail_from, _token(job))
+    token = await known.find_token(job.claimed)
+    return await mail.send_mail(asked, grants, known.egress().guard, known.mail_server, known.mail_from, token)
+
+
+async def _fetch(executor: SystemExecutor, asked: Any, grants: Grants, job: Job) -> msgspec.Struct:
+    token = await executor.services.find_token(job.claimed)
+    return await http.fetch(asked, grants, executor.services.egress(), token, job.policy.timeout)
 
 
 _CALLS: dict[str, Called] = {
-    "http.fetch": lambda executor, asked, grants, job: http.fetch(
-        asked, grants, executor.services.egress(), _token(job), job.policy.timeout
-    ),
+    "http.fetch": _fetch,
     "mail.send": _send,
     "files.read": _threaded(files.read_file),
     "files.write": _threaded(files.write_file),

@@ -10,12 +10,12 @@ import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from taskyard.domain import system
 from taskyard.errors import ValidationFailed
-from taskyard.executors.system import jail
 from taskyard.executors.system.grants import Grants
+from taskyard.security import folders
 
 STOP: ContextVar[threading.Event | None] = ContextVar("STOP", default=None)
 """Set when work with files that is under way in a thread is to end."""
@@ -26,7 +26,7 @@ _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
 
 def read_file(asked: system.ReadFile, grants: Grants) -> system.FileContent:
     """See the registry."""
-    with jail.reading(grants.place("files:read", asked.path)) as file:
+    with folders.reading(grants.place("files:read", asked.path)) as file:
         content = file.read(asked.max_bytes + 1)
     if len(content) > asked.max_bytes:
         raise ValidationFailed(f"{asked.path} is larger than {asked.max_bytes} bytes")
@@ -46,7 +46,7 @@ def write_file(asked: system.WriteFile, grants: Grants) -> system.FileFacts:
         )
     except ValueError:
         raise ValidationFailed("content is not what its encoding says") from None
-    with jail.writing(place, replace=asked.replace) as file:
+    with folders.writing(place, replace=asked.replace) as file:
         file.write(content)
     return system.FileFacts(asked.path, len(content), hashlib.sha256(content).hexdigest())
 
@@ -55,7 +55,7 @@ def list_files(asked: system.ListFiles, grants: Grants) -> system.Listed:
     """See the registry."""
     place = grants.place("files:read", asked.path)
     found: list[dict[str, Any]] = []
-    for below, facts in jail.entries(place, asked.pattern, recursive=asked.recursive):
+    for below, facts in folders.entries(place, asked.pattern, recursive=asked.recursive):
         if len(found) == asked.limit:
             return system.Listed(found, truncated=True)
         found.append(
@@ -72,7 +72,7 @@ def list_files(asked: system.ListFiles, grants: Grants) -> system.Listed:
 def copy_file(asked: system.MoveFile, grants: Grants) -> system.FileFacts:
     """See the registry."""
     source, target = grants.place("files:read", asked.source), grants.place("files:write", asked.target)
-    with jail.reading(source) as file, jail.writing(target, replace=asked.replace) as copy:
+    with folders.reading(source) as file, folders.writing(target, replace=asked.replace) as copy:
         size, digest = summed(file, "sha256", copy)
     return system.FileFacts(asked.target, size, digest)
 
@@ -81,9 +81,9 @@ def move_file(asked: system.MoveFile, grants: Grants) -> system.FileFacts:
     """See the registry."""
     grants.need("files:write", asked.source)
     source, target = grants.place("files:read", asked.source), grants.place("files:write", asked.target)
-    with jail.reading(source) as file:
+    with folders.reading(source) as file:
         size, digest = summed(file, "sha256")
-        jail.move(source, target, replace=asked.replace)
+        folders.move(source, target, replace=asked.replace)
     return system.FileFacts(asked.target, size, digest)
 
 
@@ -91,7 +91,7 @@ def delete_files(asked: system.DeleteFile, grants: Grants) -> system.Deleted:
     """See the registry."""
     place = grants.place("files:write", asked.path)
     try:
-        return system.Deleted(jail.remove(place, recursive=asked.recursive))
+        return system.Deleted(folders.remove(place, recursive=asked.recursive))
     except FileNotFoundError:
         if asked.missing_ok:
             return system.Deleted(0)
@@ -100,7 +100,7 @@ def delete_files(asked: system.DeleteFile, grants: Grants) -> system.Deleted:
 
 def checksum(asked: system.Checksum, grants: Grants) -> system.Digest:
     """See the registry."""
-    with jail.reading(grants.place("files:read", asked.path)) as file:
+    with folders.reading(grants.place("files:read", asked.path)) as file:
         size, digest = summed(file, asked.algorithm)
     return system.Digest(digest, size)
 
@@ -116,13 +116,30 @@ def summed(file: BinaryIO, algorithm: str, copy: BinaryIO | None = None) -> tupl
     return size, digest.hexdigest()
 
 
-def pieces(file: BinaryIO) -> Iterator[bytes]:
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """The rest of the file, in pieces, until nobody waits for them any more."""
-    stop = STOP.get()
     while piece := file.read(_PIECE):
-        if stop is not None and stop.is_set():
-            raise InterruptedError("nobody waits for it any more")
+        go_on()
         yield piece
+
+
+def go_on() -> None:
+    """Raise InterruptedError when nobody waits for what is under way any more."""
+    stop = STOP.get()
+    if stop is not None and stop.is_set():
+        raise InterruptedError("nobody waits for it any more")
+
+
+class Stoppable:
+    """A file to be read by somebody else, until nobody waits for it any more."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """See the file."""
+        go_on()
+        return self._file.read(size)
 
 
 def told(error: OSError) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from taskyard.domain.permission import Permission, missing, normal_path, parse_permission
 from taskyard.errors import Forbidden, ValidationFailed
-from taskyard.executors.system.jail import Place
+from taskyard.security.folders import Place
 
 
 class Grants(NamedTuple):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from taskyard.domain import system
@@ -15,6 +14,9 @@ from taskyard.executors.system.failure import FunctionFailed
 from taskyard.executors.system.grants import Grants
 from taskyard.security.egress.client import Egress, Limits
 from taskyard.security.egress.url import parse_url
+
+if TYPE_CHECKING:
+    import httpx
 
 _TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SHOWN = 2048

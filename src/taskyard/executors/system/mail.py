@@ -27,7 +27,7 @@ async def send_mail(
     except ValueError as error:
         raise ValidationFailed(f"this is no message that can be sent: {error}") from None
     refused = await hand_over(server, guard, message, sender, recipients)
-    return system.Sent(message["Message-ID"], refused)
+    return system.Sent(str(message["Message-ID"]), refused)
 
 
 def _message(asked: system.Send, sender: str, token: str) -> EmailMessage:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
-from typing import Any
 
-from taskyard.contracts.executor import Fallback, Job, Run
+from taskyard.contracts.executor import Fallback, Job, Run, constant_fallback
 from taskyard.contracts.instances import Instance, InstanceWrite
 from taskyard.domain.definition import Definition, Kind
 from taskyard.domain.outcome import Failed, Handed, Postponed, Report, TaskError
@@ -28,9 +26,9 @@ class BpmnExecutor:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def can_run(self, definition: Definition) -> bool:
+    def can_run(self, definition: Definition, target: str = "") -> bool:
         """See the contract."""
-        return definition.kind == "bpmn" and is_installed()
+        return not target and definition.kind == "bpmn" and is_installed()
 
     def bind(self, kind: Kind) -> Run:
         """See the contract."""
@@ -49,8 +47,7 @@ class BpmnExecutor:
 
     def fallback(self, kind: Kind) -> Fallback | None:
         """See the contract: a definition's constant, or nothing."""
-        constant = kind.definition.fallback
-        return None if constant is None else _giving(constant)
+        return constant_fallback(kind)
 
     async def start(self) -> None:
         """See the contract."""
@@ -67,11 +64,3 @@ class BpmnExecutor:
         if not await store.write_instance(InstanceWrite(fresh)):
             return Postponed(_AGAIN, "another worker begins it as well")
         return Handed(to_person=False, correlation_id=f"instance-{task_id}")
-
-
-def _giving(constant: Any) -> Callable[[Job, TaskError], Awaitable[Any]]:
-    async def give(job: Job, error: TaskError) -> Any:
-        del job, error
-        return constant
-
-    return give

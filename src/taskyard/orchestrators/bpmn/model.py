@@ -14,7 +14,8 @@ from lxml import etree
 from SpiffWorkflow.bpmn.parser.BpmnParser import BpmnValidator
 from SpiffWorkflow.bpmn.parser.ValidationException import ValidationException
 
-from taskyard.domain.json import Detail, detail, refusal
+from taskyard.domain.implementation import NOT_OFFERED, SCRIPT_KINDS
+from taskyard.domain.json import Detail, detail, digest, refusal
 from taskyard.domain.people.spec import parse_time
 from taskyard.errors import ValidationFailed
 from taskyard.orchestrators.bpmn.expressions import Text, condition, faults
@@ -26,7 +27,6 @@ _BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 _CAMUNDA = "http://camunda.org/schema/1.0/bpmn"
 _ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 
-SCRIPTS = frozenset({"javascript", "typescript", "python", "shell", "python-lite", "python-wasm", "bash-lite"})
 _SERVICES = frozenset({"serviceTask", "sendTask", "businessRuleTask", "callActivity"})
 STEPS = _SERVICES | {"userTask", "scriptTask"}
 """The elements whose work is a task of ours."""
@@ -50,6 +50,8 @@ _BESIDE = frozenset(
 _MEANINGLESS = ("dataObject", "dataObjectReference", "dataStoreReference", "ioSpecification", "property",
                 "dataInputAssociation", "dataOutputAssociation")  # fmt: skip
 _LOOPS = ("multiInstanceLoopCharacteristics", "standardLoopCharacteristics")
+_COMPUTED = "jmespath"
+_HASH_LENGTH = 12
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _DECLARATION = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*\?>")
 _VALIDATOR = BpmnValidator()
@@ -78,7 +80,7 @@ class Step(NamedTuple):
     @property
     def is_computed(self) -> bool:
         """Whether it is written in JMESPath, and so has no task."""
-        return self.script is not None and self.script[0] == "jmespath"
+        return self.script is not None and self.script[0] == _COMPUTED
 
 
 class Model(NamedTuple):
@@ -154,7 +156,7 @@ def _parse(source: str) -> Any:
     except defusedxml.ElementTree.ParseError as error:
         raise _refused([f"is no XML: {error}"]) from None
     except (etree.LxmlError, ValidationException, ValueError, RecursionError) as error:
-        raise _refused([f"is no BPMN 2.0: {error}"]) from None
+        raise _refused([f"is no BPMN 2.0: {' '.join(str(error).split()).rstrip('. ')}"]) from None
     return root
 
 
@@ -216,7 +218,7 @@ def _timer_faults(event: Any) -> Iterator[str]:
 def _step(key: str, node: Any) -> Step:
     tag = _tag(node)
     text = node.findtext(f"{{{_BPMN}}}script")
-    script = ((node.get("scriptFormat") or "jmespath").lower(), (text or "").strip()) if tag == "scriptTask" else None
+    script = ((node.get("scriptFormat") or _COMPUTED).lower(), (text or "").strip()) if tag == "scriptTask" else None
     named = {
         f"{{{_CAMUNDA}}}{place}": name for place, name in (("inputParameter", "inputs"), ("outputParameter", "outputs"))
     }
@@ -228,7 +230,7 @@ def _step(key: str, node: Any) -> Step:
         tag=tag,
         name=node.get("name") or "",
         documentation=_documentation(node),
-        definition=_definition(key, node),
+        definition=_definition(key, node, script),
         inputs=mapped["inputs"] or None,
         outputs=mapped["outputs"],
         result=_camunda(node, "resultVariable"),
@@ -239,15 +241,20 @@ def _step(key: str, node: Any) -> Step:
     )
 
 
-def _definition(key: str, node: Any) -> str:
-    """The key of the definition that does the step's work."""
+def _definition(key: str, node: Any, script: tuple[str, str] | None) -> str:
+    """The key of the definition that does the step's work. That of a script names its content: what was deployed with
+    other content goes on with its own.
+    """
     tag = _tag(node)
     if tag == "callActivity":
         return str(node.get("calledElement") or "")
     if tag in _SERVICES:
         zeebe = next(node.iter(f"{{{_ZEEBE}}}taskDefinition"), None)
         return str(_camunda(node, "topic") or (None if zeebe is None else zeebe.get("type")) or node.get("id"))
-    return f"{key}.{node.get('id')}"
+    own = f"{key}.{node.get('id')}"
+    if script is None or script[0] == _COMPUTED:
+        return own
+    return f"{own}.{digest(*(part.encode() for part in script)).hex()[:_HASH_LENGTH]}"
 
 
 def _step_faults(step: Step) -> Iterator[str]:
@@ -257,10 +264,12 @@ def _step_faults(step: Step) -> Iterator[str]:
         language, text = step.script
         if not text:
             yield "has no script"
-        elif language == "jmespath":
+        elif language == _COMPUTED:
             yield from faults(condition(text))
-        elif language not in SCRIPTS:
-            yield f"is a script in {language!r}; it can be in {', '.join(sorted(SCRIPTS))} or jmespath"
+        elif language in NOT_OFFERED:
+            yield f"is a script in {language!r}, which is not offered; {NOT_OFFERED[language]}"
+        elif language not in SCRIPT_KINDS:
+            yield f"is a script in {language!r}; it can be in {', '.join(sorted(SCRIPT_KINDS))} or jmespath"
     for text_ in [*(step.inputs or {}).values(), *step.outputs.values(), step.assignee, step.group, step.due]:
         if text_ is not None:
             yield from text_.faults()

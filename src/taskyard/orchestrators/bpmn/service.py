@@ -16,18 +16,20 @@ import structlog
 from taskyard.contracts.instances import NEVER, Instance, InstanceWrite
 from taskyard.contracts.records import Entry
 from taskyard.domain.facts import Facts, PlaceKind
+from taskyard.domain.forms.start import input_schema
 from taskyard.domain.lifecycle import FINAL, EventType, State
 from taskyard.domain.outcome import TaskError
+from taskyard.domain.people.document import askers_of, read_extra
 from taskyard.domain.people.spec import parse_time
 from taskyard.domain.priority import Priority
 from taskyard.domain.schema import let_in
 from taskyard.domain.task import detail_of, state_of, time_of
 from taskyard.engine.answers import answer_waiting
+from taskyard.engine.draft import draft_all
 from taskyard.engine.engine import Engine
 from taskyard.engine.events import latest_position
 from taskyard.engine.query import Known, join
 from taskyard.engine.request import Assignee, PriorityName, TaskRequest
-from taskyard.engine.submit import draft_all
 from taskyard.errors import (
     ConfigurationError,
     Maintenance,
@@ -38,6 +40,7 @@ from taskyard.errors import (
     ValidationFailed,
 )
 from taskyard.orchestrators.bpmn.executor import is_installed
+from taskyard.orchestrators.bpmn.files import check_files
 from taskyard.orchestrators.bpmn.withdrawal import task_ids, withdraw
 from taskyard.orchestrators.bridge import OUR_CODES
 from taskyard.security.caller import SYSTEM
@@ -196,29 +199,44 @@ class Processes:
 
     async def _ask(self, look: _Look, step: Step) -> Entry:
         body, variables = look.own.facts.body, look.machine.variables
-        definition = (await self._engine.catalog.current(step.definition)).kind.definition
+        known = await self._engine.catalog.current(step.definition)
         if step.inputs is None:
-            given = let_in(variables, definition.input_schema)
+            given = let_in(variables, input_schema(known.kind.definition))
         else:
             given = {name: text.value(variables) for name, text in step.inputs.items()}
+        if known.input is not None and known.input.takes_uploads:
+            await check_files(self._engine, look.own, known.input, given, "/input")
         due = None if step.due is None else parse_time(str(step.due.value(variables)))
         request = TaskRequest(
             task_definition_id=step.definition, input=given, workflow_id=str(body.id), step_id=step.id,
             correlation_id=body.correlation_id, priority=cast("PriorityName", Priority(body.priority).name),
             assignee=_assignee(step, variables), due_date=None if due is None else time_of(due),
         )  # fmt: skip
-        return (await draft_all(self._engine, [request], SYSTEM))[0].entry
+        askers = askers_of(read_extra(body.extra))
+        return (await draft_all(self._engine, [request], SYSTEM, askers=askers))[0].entry
 
     async def _finish(self, look: _Look) -> None:
         """The instance is over; who asked for it is told, and nothing more is kept of it."""
         await withdraw(self._engine, sorted(look.steps))
         error, output = look.machine.failure, None
         if error is None:
-            output = let_in(look.machine.variables, look.own.kind.definition.output_schema)
-        else:
+            output, error = await self._output(look)
+        if error is not None:
             error = msgspec.structs.replace(error, retryable=False)
         await answer_waiting(self._engine, look.row.task_id, output, error)
         await self._engine.store.remove_instance(look.row.task_id, look.row.revision)
+
+    async def _output(self, look: _Look) -> tuple[Any, TaskError | None]:
+        """What the process has come to, or what is wrong with that."""
+        own = look.own
+        output = let_in(look.machine.variables, own.kind.definition.output_schema)
+        validator = (await self._engine.catalog.versions([own.kind.id]))[own.kind.id].output
+        try:
+            if validator is not None and validator.takes_uploads:
+                await check_files(self._engine, own, validator, output, "/output")
+        except ValidationFailed as error:
+            return None, TaskError("OUTPUT_VALIDATION_ERROR", error.message, error.details)
+        return output, None
 
     async def _clear(self, row: Instance) -> None:
         """An instance that was ended by somebody else needs its steps no more."""

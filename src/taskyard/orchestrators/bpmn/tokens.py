@@ -36,7 +36,7 @@ class Fault(Exception):
     """The process cannot go on."""
 
 
-class Timer(TimerEventDefinition):  # type: ignore[misc]
+class Timer(TimerEventDefinition):  # type: ignore[misc]  # SpiffWorkflow has no types
     """A timer by our time. Its name is the kind and the event it is of, its expression the text in the file."""
 
     def has_fired(self, my_task: Token) -> bool:
@@ -78,7 +78,7 @@ class Teller:
             raise Fault(f"it went through {MOST_MOVES} elements, last {task.task_spec.name!r}, and waited for nothing")
 
 
-class _TimerParser(EventDefinitionParser):  # type: ignore[misc]
+class _TimerParser(EventDefinitionParser):  # type: ignore[misc]  # SpiffWorkflow has no types
     """Reads a timer as one of ours."""
 
     def parse_timer_event(self, event: Any) -> Timer:
@@ -90,15 +90,15 @@ class _TimerParser(EventDefinitionParser):  # type: ignore[misc]
         raise AssertionError("the model has been read")
 
 
-class _CatchParser(_TimerParser, IntermediateCatchEventParser):  # type: ignore[misc]
+class _CatchParser(_TimerParser, IntermediateCatchEventParser):  # type: ignore[misc]  # SpiffWorkflow has no types
     """An intermediate event with a timer."""
 
 
-class _BoundaryParser(_TimerParser, BoundaryEventParser):  # type: ignore[misc]
+class _BoundaryParser(_TimerParser, BoundaryEventParser):  # type: ignore[misc]  # SpiffWorkflow has no types
     """An event at an activity's boundary."""
 
 
-class _Parser(BpmnParser):  # type: ignore[misc]
+class _Parser(BpmnParser):  # type: ignore[misc]  # SpiffWorkflow has no types
     """To the engine everything that is a task of ours is somebody else's to do."""
 
     OVERRIDE_PARSER_CLASSES = {  # noqa: RUF012 - theirs

@@ -1,4 +1,4 @@
-"""The verbs of Camunda 7's REST API that are used here. Raises CallFailed, and Gone."""
+"""The verbs of Camunda 7's REST API that are used here. Raises CallFailed, Gone, Unfit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from taskyard.errors import CallFailed
-from taskyard.orchestrators.holding import Gone
+from taskyard.orchestrators.holding import Gone, Unfit
 from taskyard.security.egress.client import Egress, Limits
 
 LOCK_SECONDS = 60.0
 _POLL_SECONDS = 20.0
+_CALL_SECONDS = 15.0
+"""For any call: what is held meanwhile stays held."""
 _MOST_BYTES = 64 << 20
+_TRIES = 10
+"""How often what the engine fails at is told: that may be its trouble of the moment, or what it is told."""
 
 
 class Refused(CallFailed):
@@ -35,6 +39,10 @@ class External(msgspec.Struct, rename="camel"):
     retries: int | None = None
     process_instance_id: str | None = None
     business_key: str | None = None
+
+
+class _Held(msgspec.Struct, rename="camel"):
+    worker_id: str | None = None
 
 
 class UserTask(msgspec.Struct, rename="camel"):
@@ -77,16 +85,31 @@ class Camunda:
             "workerId": self.worker_id, "maxTasks": most, "usePriority": True,
             "asyncResponseTimeout": int(_POLL_SECONDS * 1000), "topics": asked,
         }  # fmt: skip
-        return msgspec.json.decode(await self.post("/external-task/fetchAndLock", body), type=list[External])
+        found = await self.post("/external-task/fetchAndLock", body, _POLL_SECONDS + _CALL_SECONDS)
+        return msgspec.json.decode(found, type=list[External])
 
     async def tell(self, id_: str, verb: str, **fields: Any) -> None:
         """`complete`, `failure`, `bpmnError` or `extendLock`."""
         try:
             await self.post(f"/external-task/{quote(id_, safe='')}/{verb}", {"workerId": self.worker_id, **fields})
         except Refused as error:
-            if error.status in (400, 404):
-                raise Gone(error.message, held=error.status == 400) from None
+            if error.status == 404:
+                raise Gone(error.message) from None
+            if error.status in (400, 500):
+                await self._check_held(id_)
+                raise (Unfit(error.message) if error.status == 400 else Unfit(error.message, tries=_TRIES)) from None
             raise
+
+    async def _check_held(self, id_: str) -> None:
+        """Raises Gone where somebody else holds it: the engine's refusals of that look like those of variables."""
+        try:
+            found = msgspec.json.decode(await self.get(f"/external-task/{quote(id_, safe='')}"), type=_Held)
+        except Refused as error:
+            if error.status == 404:
+                raise Gone(error.message) from None
+            raise
+        if found.worker_id != self.worker_id:
+            raise Gone("another worker holds it", held=True)
 
     # ---- user tasks
     async def user_tasks(self, first: int, most: int) -> list[UserTask]:
@@ -122,8 +145,10 @@ class Camunda:
         """`complete` or `bpmnError`. Raises Gone where it has ended meanwhile."""
         try:
             await self.post(f"{_task(id_)}/{verb}", body)
-        except Refused:
+        except Refused as error:
             await self.check_open(id_)
+            if error.status == 400:
+                raise Unfit(error.message) from None
             raise
 
     # ---- calls
@@ -131,9 +156,9 @@ class Camunda:
         """The JSON at a path."""
         return await self._send("GET", path + (f"?{urlencode(query)}" if query else ""), None, {})
 
-    async def post(self, path: str, body: Any) -> bytes:
+    async def post(self, path: str, body: Any, seconds: float = _CALL_SECONDS) -> bytes:
         """The JSON that a body of JSON is answered with."""
-        return await self._send("POST", path, msgspec.json.encode(body), {"content-type": "application/json"})
+        return await self._send("POST", path, msgspec.json.encode(body), {"content-type": "application/json"}, seconds)
 
     async def upload(self, path: str, fields: dict[str, str], file: tuple[str, bytes]) -> bytes:
         """The same for a form with a file, `(name, content)`."""
@@ -148,8 +173,10 @@ class Camunda:
         body = b"".join(parts) + f"--{boundary}--\r\n".encode()
         return await self._send("POST", path, body, {"content-type": f"multipart/form-data; boundary={boundary}"})
 
-    async def _send(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> bytes:
-        limits = Limits(read=_POLL_SECONDS + 10, total=_POLL_SECONDS + 20, max_bytes=_MOST_BYTES)
+    async def _send(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str], seconds: float = _CALL_SECONDS
+    ) -> bytes:
+        limits = Limits(read=seconds, total=seconds, max_bytes=_MOST_BYTES)
         answer = await self._egress.send(
             method, self._url + path, headers={**self._headers, **headers}, content=content, limits=limits
         )

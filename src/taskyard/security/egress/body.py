@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Protocol, cast
 
 from taskyard.errors import CallFailed
+
+if TYPE_CHECKING:
+    import httpx
 
 _STEP = 65_536
 _EITHER_HEADER = 32 + zlib.MAX_WBITS
@@ -21,7 +22,7 @@ async def bounded(response: httpx.Response, max_bytes: int) -> AsyncIterator[byt
         raise _too_large(max_bytes)
     decoder = _decoder(response.headers.get("content-encoding", ""))
     total = 0
-    async for raw in response.aiter_raw():
+    async for raw in cast("httpx.AsyncByteStream", response.stream):
         for piece in decoder.pieces(raw):
             total += len(piece)
             if total > max_bytes:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import NamedTuple
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
-
-from taskyard.errors import CallFailed, EgressRefused
-from taskyard.security.egress.body import bounded
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.tls import tls_context
-from taskyard.security.egress.transport import guarded_client
 from taskyard.security.egress.url import parse_url
+
+if TYPE_CHECKING:
+    import httpx
+
+    from taskyard.security.egress.calls import Calls
 
 Headers = Mapping[str, str] | list[tuple[str, str]]
 Content = bytes | AsyncIterator[bytes] | None
-
-_FOR_ANYBODY = frozenset({"accept", "accept-encoding", "accept-language", "user-agent"})
 
 
 class Limits(NamedTuple):
@@ -49,8 +47,7 @@ class Egress:
         self._proxy = proxy
         self._max_connections = max_connections
         self._own_tls = tls is not None
-        self._tls = tls or tls_context()
-        self._client = guarded_client(guard, self._tls, proxy, max_connections)
+        self._given_tls = tls
         self._trusting: dict[str, Egress] = {}
 
     def with_tls(self, tls: ssl.SSLContext) -> Egress:
@@ -79,7 +76,8 @@ class Egress:
         """Close all connections, and those of the clients that trust a host besides."""
         for other in self._trusting.values():
             await other.aclose()
-        await self._client.aclose()
+        if "_calls" in self.__dict__:
+            await self._calls.aclose()
 
     async def send(
         self,
@@ -93,18 +91,12 @@ class Egress:
     ) -> httpx.Response:
         """Make a call and read the whole answer, unpacked. Any status is an answer.
 
-        Raises EgressRefused for what may not be reached, and CallFailed when no usable answer came.
+        Raises EgressRefused for what may not be reached, and CallFailed when no usable answer came; its reason is
+        `busy` where no connection got free within a third of the time.
         """
-        async with self.stream(
-            method, url, headers=headers, content=content, limits=limits, redirects=redirects
-        ) as answer:
-            body = b"".join([piece async for piece in answer.pieces])
-        response = answer.response
-        plain = [(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_CODING]
-        return httpx.Response(response.status_code, headers=plain, content=body, request=response.request)
+        return await self._calls.send(method, url, headers, content, limits or Limits(), redirects)
 
-    @contextlib.asynccontextmanager
-    async def stream(
+    def stream(
         self,
         method: str,
         url: str,
@@ -113,65 +105,18 @@ class Egress:
         content: Content = None,
         limits: Limits | None = None,
         redirects: int = 0,
-    ) -> AsyncIterator[Answer]:
+    ) -> AbstractAsyncContextManager[Answer]:
         """As `send`, for bodies too large to be kept. At most `redirects` are followed, each guarded as the first;
         to another origin go neither headers of the caller's nor a body nor a client certificate.
         """
-        bounds = limits or Limits()
-        scope = asyncio.timeout(bounds.total)
-        try:
-            async with scope:
-                response = await self._follow(self._request(method, url, headers, content, bounds), redirects)
-                try:
-                    yield Answer(response, bounded(response, bounds.max_bytes))
-                finally:
-                    await response.aclose()
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise CallFailed(f"no whole answer within {bounds.total:g} s", reason="timeout") from None
-        except httpx.TimeoutException as error:
-            raise CallFailed(f"no answer in time: {error or type(error).__name__}", reason="timeout") from None
-        except (httpx.TransportError, httpx.StreamError) as error:
-            reason = "connect" if isinstance(error, httpx.ConnectError | httpx.ProxyError) else "broken"
-            raise CallFailed(f"the call failed: {error or type(error).__name__}", reason=reason) from None
+        return self._calls.stream(method, url, headers, content, limits or Limits(), redirects)
 
-    def _request(
-        self, method: str, url: str, headers: Headers | None, content: Content, limits: Limits
-    ) -> httpx.Request:
-        target = parse_url(url)
-        pause = httpx.Timeout(limits.read, connect=limits.connect)
-        try:
-            return self._client.build_request(method, target, headers=headers, content=content, timeout=pause)
-        except (ValueError, TypeError) as error:
-            raise EgressRefused(f"the request cannot be written: {error}") from None
+    @cached_property
+    def _calls(self) -> Calls:
+        from taskyard.security.egress.calls import Calls
 
-    async def _follow(self, request: httpx.Request, redirects: int) -> httpx.Response:
-        for left in range(redirects, -1, -1):
-            response = await self._client.send(request, stream=True)
-            following = response.next_request
-            if redirects == 0 or following is None:
-                return response
-            await response.aclose()
-            if left:
-                request = self._redirected(request, following)
-        raise CallFailed(f"more than {redirects} redirects", reason="redirect", retryable=False)
+        return Calls(self.guard, self._tls, self._proxy, self._max_connections, own_tls=self._own_tls)
 
-    def _redirected(self, request: httpx.Request, following: httpx.Request) -> httpx.Request:
-        target = parse_url(str(following.url))
-        if _origin(request.url) == _origin(target):
-            return following
-        if request.url.scheme == "https" and target.scheme == "http":
-            raise EgressRefused("the answer redirects from https to http")
-        if self._own_tls or "content-length" in following.headers or "transfer-encoding" in following.headers:
-            raise EgressRefused("the answer redirects a body or a certificate to another origin")
-        harmless = {name: value for name, value in request.headers.items() if name in _FOR_ANYBODY}
-        return httpx.Request(following.method, target, headers=harmless, extensions=following.extensions)
-
-
-_ABOUT_CODING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_PORTS = {"http": 80, "https": 443}
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._given_tls or tls_context()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
@@ -17,6 +19,8 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 CONNECT_SECONDS = 10.0
 _MOST_ADDRESSES = 8
+_MOST_NAMES = 64
+"""Asked for at once; each takes a thread, for as long as its name servers are silent."""
 
 
 class Guard:
@@ -24,7 +28,7 @@ class Guard:
 
     def __init__(self, rules: Rules, resolve: Resolve | None = None) -> None:
         self._rules = rules
-        self._resolve = resolve or _ask_system
+        self._resolve = resolve or _System()
 
     def trusting(self, host: str) -> Guard:
         """A guard that allows one host besides: for an address that the operator has set."""
@@ -38,7 +42,7 @@ class Guard:
         name = normal(host)
         self.check_host(name)
         try:
-            found = await self._resolve(name, port)
+            found = await self._find(name, port)
         except (OSError, UnicodeError) as error:
             raise CallFailed(f"{name} has no address: {error}", reason="connect") from None
         named = self._rules.names(name)
@@ -48,6 +52,11 @@ class Guard:
         if not all(self._rules.permits(address, named=named) for address in addresses):
             raise _refusal(name)
         return addresses
+
+    async def _find(self, name: str, port: int) -> list[str]:
+        with contextlib.suppress(ValueError):
+            return [str(ip_address(name))]
+        return await self._resolve(name, port)
 
     def check_host(self, host: str) -> None:
         """Refuse what can be told without asking for addresses. Raises EgressRefused."""
@@ -61,19 +70,21 @@ class Guard:
     async def check_url(self, url: str, path: str = "/url") -> str:
         """The URL itself, if calls may go there; for the door, where `path` (a JSON Pointer) names the field.
 
-        Raises EgressRefused, an error 422. A name without an address passes: it is looked at again when connected.
+        Raises EgressRefused, an error 422. A name without an address in good time passes: it is looked at again
+        when connected.
         """
         from taskyard.security.egress.url import parse_url  # it brings the whole client along
 
         try:
             parts = parse_url(url)
-            await self.addresses(parts.host, parts.port or 0)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self.addresses(parts.host, parts.port or 0)
         except EgressRefused as refused:
             raise EgressRefused(
                 f"{path}: {refused.message}",
                 details=[{"path": path, "message": refused.message, "keyword": "egress"}],
             ) from None
-        except CallFailed:
+        except (CallFailed, TimeoutError):
             pass
         return url
 
@@ -105,6 +116,9 @@ class Guard:
         except (OSError, TimeoutError) as error:
             connected.close()
             raise CallFailed(f"{host}:{port}: {error or 'no answer in time'}", reason="connect") from None
+        except BaseException:
+            connected.close()
+            raise
 
 
 async def _connect_first(addresses: list[Address], host: str, port: int, seconds: float) -> socket.socket:
@@ -128,9 +142,45 @@ async def _connect_first(addresses: list[Address], host: str, port: int, seconds
     raise CallFailed(f"{host}:{port} cannot be reached: {failure or 'no answer in time'}", reason="connect")
 
 
-async def _ask_system(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+class _System:
+    """Asks in threads of its own: the loop has a few for all, and a name that nobody answers for holds its for long."""
+
+    def __init__(self) -> None:
+        self._room = asyncio.Semaphore(_MOST_NAMES)
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[str]] = loop.create_future()
+
+        def tell(found: list[str] | Exception) -> None:
+            self._room.release()  # only now, though nobody may wait any more: until here there was a thread
+            if answer.done():
+                return
+            if isinstance(found, Exception):
+                answer.set_exception(found)
+            else:
+                answer.set_result(found)
+
+        def ask() -> None:
+            found = _asked(host, port)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(tell, found)
+
+        await self._room.acquire()
+        try:
+            threading.Thread(target=ask, name=f"taskyard-name-{host}", daemon=True).start()
+        except RuntimeError as error:  # the system has no more of them
+            self._room.release()
+            raise OSError(str(error)) from None
+        return await answer
+
+
+def _asked(host: str, port: int) -> list[str] | Exception:
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def _refusal(host: str) -> EgressRefused:

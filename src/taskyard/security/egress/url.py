@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-
-import httpx
+from typing import TYPE_CHECKING
 
 from taskyard.errors import EgressRefused
+
+if TYPE_CHECKING:
+    import httpx
 
 _HOST = re.compile(rb"[A-Za-z0-9._:-]+")
 _SCHEMES = frozenset({"http", "https"})
@@ -14,6 +16,8 @@ _SCHEMES = frozenset({"http", "https"})
 
 def parse_url(url: str) -> httpx.URL:
     """The URL as the client reads it. Raises EgressRefused for one that is not plain http or https."""
+    import httpx  # loaded with the first call, as with `Egress`
+
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
@@ -69,14 +70,24 @@ class KubeClient:
         """Change a job's annotations."""
         await self._ask("PATCH", f"{self._jobs}/{name}", {"metadata": {"annotations": dict(annotations)}})
 
-    async def delete_job(self, name: str) -> None:
-        """Delete a job with its pods and secrets; it stays until these are gone. One that is gone is as good."""
-        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+    async def delete_job(self, found: JsonObject) -> bool:
+        """Delete a job with its pods and secrets, which stays until these are gone; one that is gone is as good.
+
+        False where it is another, or has changed, since it was read.
+        """
+        meta = found["metadata"]
+        options = {
+            "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground",
+            "preconditions": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]},
+        }  # fmt: skip
         try:
-            await self._ask("DELETE", f"{self._jobs}/{name}", options)
+            await self._ask("DELETE", f"{self._jobs}/{meta['name']}", options)
         except Refused as refused:
-            if refused.status != 404:
+            if refused.status == HTTPStatus.CONFLICT:
+                return False
+            if refused.status != HTTPStatus.NOT_FOUND:
                 raise
+        return True
 
     async def log(self, pod: str, since: str, seconds: float, max_bytes: int) -> AsyncGenerator[bytes, None]:
         """A pod's log, each line after its moment, followed until the container ends or `seconds` have passed."""
@@ -107,7 +118,10 @@ class KubeClient:
         return found
 
     def _headers(self) -> dict[str, str]:
-        token = self._cluster.token()
+        try:
+            token = self._cluster.token()
+        except OSError as error:
+            raise CallFailed(f"the token for the cluster cannot be read: {error}", reason="token") from None
         return {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:

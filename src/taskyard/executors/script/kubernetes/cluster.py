@@ -22,7 +22,9 @@ _SERVER = "https://kubernetes.default.svc"
 
 
 class Cluster(NamedTuple):
-    """`token` is asked before each request, for tokens are renewed; it gives "" where a certificate is shown."""
+    """`token` is asked before each request, for tokens are renewed; it gives "" where a certificate is shown.
+    It raises OSError.
+    """
 
     server: str
     namespace: str

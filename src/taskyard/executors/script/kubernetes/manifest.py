@@ -31,8 +31,8 @@ _GRACE_SECONDS = 5
 
 
 def name_of(call: Call) -> str:
-    """The job's name: the same for all attempts of a task, so that none runs beside another."""
-    return f"taskyard-{call.task_id}"
+    """The job's name: the same for all attempts of a task until it is requeued, so that none runs beside another."""
+    return call.token
 
 
 def job(call: Call, asked: Kubernetes, until: str) -> JsonObject:
@@ -48,7 +48,7 @@ def job(call: Call, asked: Kubernetes, until: str) -> JsonObject:
         },
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": math.ceil(call.timeout) + _MORE_SECONDS,
+            "activeDeadlineSeconds": math.ceil(call.wall) + _MORE_SECONDS,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {"metadata": {"labels": labels}, "spec": _pod(call, asked)},
         },
@@ -56,8 +56,10 @@ def job(call: Call, asked: Kubernetes, until: str) -> JsonObject:
 
 
 def input_secret(call: Call, job_uid: str) -> JsonObject:
-    """The secret that holds the input; it goes with the job."""
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name_of(call), "uid": job_uid}
+    """The secret that holds the input; it goes with the job, which stays until it is gone: the next has its name."""
+    owner = {
+        "apiVersion": "batch/v1", "kind": "Job", "name": name_of(call), "uid": job_uid, "blockOwnerDeletion": True,
+    }  # fmt: skip
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -70,6 +72,14 @@ def input_secret(call: Call, job_uid: str) -> JsonObject:
 def moment(now_us: int) -> str:
     """A moment as annotations say it."""
     return datetime.fromtimestamp(now_us / 1e6, UTC).isoformat(timespec="seconds")
+
+
+def attempt_of(found: JsonObject) -> int:
+    """Whose job it is: the attempt that has last taken it."""
+    try:
+        return int(found["metadata"]["annotations"][ATTEMPT])
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
 def is_past(annotations: JsonObject, now_us: int) -> bool:

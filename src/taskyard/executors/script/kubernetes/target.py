@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,10 +18,12 @@ from taskyard.contracts.clock import Clock
 from taskyard.contracts.target import Call, Observer, Standing
 from taskyard.domain.implementation import Kubernetes
 from taskyard.domain.outcome import Failed, Report, TaskError
+from taskyard.domain.token import token_of
 from taskyard.errors import CallFailed, CircuitOpen, TaskyardError
 from taskyard.executors.script.hearing import Hearing, too_much, waits_for
 from taskyard.executors.script.kubernetes import manifest, verdict
 from taskyard.executors.script.kubernetes.client import KubeClient, Refused
+from taskyard.executors.script.kubernetes.ending import delete, delete_abandoned
 from taskyard.executors.script.kubernetes.log import LogLines
 from taskyard.executors.script.shipping import SHIPPED, shipped
 
@@ -48,8 +52,8 @@ class Rules(NamedTuple):
 
 
 class KubernetesTarget:
-    """Runs containers as jobs. A job has the same name in all attempts of its task: one that a lost worker left is
-    followed further, and one that nobody follows any more is deleted by whoever finds it.
+    """Runs containers as jobs. A job has the same name in all attempts of its task, until it is requeued: one that a
+    lost worker left is followed further, and one that nobody follows any more is deleted by whoever finds it.
     """
 
     name = "kubernetes"
@@ -77,9 +81,14 @@ class KubernetesTarget:
             return refused
         name = manifest.name_of(call)
         try:
-            await self._submitted(call, asked)
-            async with self._held(name):
-                return await self._follow(name, call, observer)
+            async with asyncio.timeout(None if math.isinf(call.wall) else call.wall) as limit:
+                await self._submitted(call, asked)
+                async with self._held(call):
+                    report = await self._follow(name, call, observer)
+                    limit.reschedule(None)
+                    return report
+        except TimeoutError:
+            return Failed(TaskError("TIMEOUT", f"the container took longer than its {call.wall:g} s"))
         except CircuitOpen as open_:
             return waits_for(open_)
         except Refused as error:
@@ -133,15 +142,21 @@ class KubernetesTarget:
             with self._circuit.call():
                 await self._submit(call, asked)
         except asyncio.CancelledError:
-            await asyncio.shield(self._let_go(manifest.name_of(call)))
+            await asyncio.shield(self._let_go(call))
             raise
 
     async def _submit(self, call: Call, asked: Kubernetes) -> None:
-        """Create the job, or take over the one that an attempt before this one left running."""
-        wanted = manifest.job(call, asked, self._until())
+        """Create the job, or take over the one that an attempt before this one left running; what was begun before the
+        task was requeued is ended.
+        """
+        name = manifest.name_of(call)
+        if name != token_of(int(call.task_id)):
+            for other in await self._client.jobs(f"{manifest.SELECTOR},{manifest.TASK}={call.task_id}"):
+                if other["metadata"]["name"] != name:
+                    await delete(self._client, other, call.attempt, self._pauses())
         for pause in self._pauses():
             try:
-                created = await self._client.create_job(wanted)
+                created = await self._client.create_job(manifest.job(call, asked, self._until()))
                 break
             except Refused as refused:
                 if refused.reason != "AlreadyExists":
@@ -154,7 +169,7 @@ class KubernetesTarget:
             await self._client.create_secret(manifest.input_secret(call, created["metadata"]["uid"]))
         except Refused as refused:
             if refused.reason != "AlreadyExists":
-                await self._let_go(manifest.name_of(call))
+                await self._let_go(call)
                 raise
 
     async def _taken_over(self, call: Call) -> JsonObject:
@@ -163,28 +178,30 @@ class KubernetesTarget:
         try:
             found = await self._client.job(name)
         except Refused as refused:
-            if refused.status == 404:
+            if refused.status == HTTPStatus.NOT_FOUND:
                 return {}
             raise
         if found["metadata"].get("labels", {}).get(manifest.TASK) != call.task_id:
-            raise Refused(f"there is a job {name} that is not ours", 409, "AlreadyExists")
+            raise Refused(f"there is a job {name} that is not ours", HTTPStatus.CONFLICT, "AlreadyExists")
+        if manifest.attempt_of(found) > call.attempt:
+            raise Refused(f"a later attempt has the job {name}", HTTPStatus.CONFLICT, "AlreadyExists")
         if found["metadata"].get("deletionTimestamp"):
             return {}
         if found.get("status", {}).get("failed"):
-            await self._client.delete_job(name)
+            await self._client.delete_job(found)
             return {}
         await self._client.annotate_job(name, {manifest.ATTEMPT: str(call.attempt), manifest.UNTIL: self._until()})
         return found
 
     @contextlib.asynccontextmanager
-    async def _held(self, name: str) -> AsyncIterator[None]:
+    async def _held(self, call: Call) -> AsyncIterator[None]:
         """Say now and then that the job is followed; afterwards it is deleted, however this ends."""
-        renewing = asyncio.create_task(self._renew(name))
+        renewing = asyncio.create_task(self._renew(manifest.name_of(call)))
         try:
             yield
         finally:
             renewing.cancel()
-            await asyncio.shield(self._let_go(name))
+            await asyncio.shield(self._let_go(call))
 
     async def _renew(self, name: str) -> None:
         while True:
@@ -192,11 +209,15 @@ class KubernetesTarget:
             with contextlib.suppress(TaskyardError):
                 await self._client.annotate_job(name, {manifest.UNTIL: self._until()})
 
-    async def _let_go(self, name: str) -> None:
+    async def _let_go(self, call: Call) -> None:
+        """Delete the job, unless a later attempt has taken it over: this one may have been given up long ago."""
+        name = manifest.name_of(call)
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
-                await self._client.delete_job(name)
+                await delete(self._client, await self._client.job(name), call.attempt, self._pauses())
         except (TaskyardError, TimeoutError) as error:
+            if isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND:
+                return
             log.warning(
                 "a job could not be deleted; it will be, once it is taken for abandoned", job=name, why=str(error)
             )
@@ -215,7 +236,7 @@ class KubernetesTarget:
                     return too_much(hearing, call.resources.output_bytes)
                 if heard and verdict.phase_of(pod) in verdict.FINAL:
                     lines.close()
-                    return verdict.judge(pod, hearing, call.timeout)
+                    return verdict.judge(pod, hearing, call.wall)
             await asyncio.sleep(pause)
         raise AssertionError("the pauses have no end")
 
@@ -228,7 +249,7 @@ class KubernetesTarget:
         except CallFailed:
             return None
         except Refused as refused:
-            if refused.status == 404:
+            if refused.status == HTTPStatus.NOT_FOUND:
                 raise CallFailed("the job is gone; somebody has deleted it", reason="gone") from None
             raise
         return pods[-1] if pods else None
@@ -266,9 +287,5 @@ class KubernetesTarget:
         """Delete the jobs that nobody follows any more."""
         while True:
             with contextlib.suppress(TaskyardError):
-                for job in await self._client.jobs(manifest.SELECTOR):
-                    meta = job["metadata"]
-                    if manifest.is_past(meta.get("annotations", {}), self._clock.now()):
-                        log.info("an abandoned job is deleted", job=meta["name"])
-                        await self._client.delete_job(meta["name"])
+                await delete_abandoned(self._client, self._clock.now())
             await asyncio.sleep(self._rules.tidy_every)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,9 +21,12 @@ from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.executors.script.sandbox.requests import request
 from taskyard.executors.script.sandbox.tiers import Shape
 from taskyard.executors.script.sandbox.verdict import Ending, judge
-from taskyard.executors.script.sandbox.watch import descendants, exceeded
+from taskyard.executors.script.sandbox.watch import Usage, descendants, exceeded, folder_mb, have_give_way, usage
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS, _SELDOM_SECONDS = 0.1, 1.0
+_RATHER_REST = 10
+"""How many times as long as the last look took nobody looks again: many small files take long to count."""
+
 _TRIES = 20
 _KEPT_STDOUT = 65_536
 SHELLS = frozenset({"shell", "bash-lite"})
@@ -52,6 +56,8 @@ async def attempt(
             await _ended(jail, wall)
         finally:
             watching.cancel()
+        if shell and jail.code and not jail.killed_for and await asyncio.to_thread(_is_full, jail, call.resources):
+            jail.killed_for = "disk"
     except OSError as error:
         return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be put into its control group: {error}"))
     finally:
@@ -125,7 +131,8 @@ async def _taken_in(jail: Jail, shape: Shape, group: Cgroup) -> None:
     if not jail.usable:  # its number may be another's by now
         return
     processes = process_limit(shape.engine, shape.resources)
-    await asyncio.to_thread(lambda: group.hold(descendants(jail.started.pid), shape.resources, processes))
+    files = jail.started.folder is None
+    await asyncio.to_thread(lambda: group.hold(descendants(jail.started.pid), shape.resources, processes, files=files))
 
 
 async def _closed(group: Cgroup, jail: Jail) -> None:
@@ -140,6 +147,11 @@ async def _closed(group: Cgroup, jail: Jail) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
+def _is_full(jail: Jail, resources: Resources) -> bool:
+    """Whether its folder has all that it may: a tool may have been refused more, and have said so in its own words."""
+    return jail.started.folder is not None and folder_mb(jail.started.folder) >= resources.disk_mb
+
+
 async def _ended(jail: Jail, wall: float) -> None:
     try:
         async with asyncio.timeout(None if math.isinf(wall) else wall):
@@ -150,13 +162,29 @@ async def _ended(jail: Jail, wall: float) -> None:
 
 
 async def _watched(jail: Jail, shape: Shape, resources: Resources) -> None:
-    """End the jail when all of it together goes over a limit."""
+    """End the jail when all of it together goes over a limit; once it is heavy, have it give way to all others."""
     folder, forks = jail.started.folder, shape.engine.forks
-    while folder is not None or forks:
-        await asyncio.sleep(_LOOK_SECONDS)
-        limit = await asyncio.to_thread(exceeded, jail.started.pid, folder, forks, resources)
+    pid, heavy, pause = jail.started.pid, False, _LOOK_SECONDS
+
+    def look() -> Usage:
+        now = usage(pid)
+        if now.is_heavy:
+            have_give_way(pid)
+        return now
+
+    while folder is not None or forks or not heavy:
+        await asyncio.sleep(pause)
+        began = time.monotonic()
+        now = await jail.looked_at(look)
+        if now is None:
+            return
+        heavy, limit = now.is_heavy, await asyncio.to_thread(exceeded, now, folder, forks, resources)
         if limit:
             jail.kill(limit)
+        if folder is None and not forks:  # the kernel keeps all its limits
+            pause = min(2 * pause, _SELDOM_SECONDS)
+        else:
+            pause = max(_LOOK_SECONDS, _RATHER_REST * (time.monotonic() - began))
 
 
 async def let_go(jail: Jail) -> None:

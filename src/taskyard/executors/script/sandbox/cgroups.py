@@ -20,6 +20,8 @@ _MORE_PROCESSES = 4  # those that make the jail
 _PERIOD_US = 100_000
 _MIB = 1 << 20
 _NUMBERS = itertools.count(1)
+_PREFIX = "taskyard-jail-"
+_BEGAN = 19  # of the fields after its name, by proc_pid_stat(5)
 
 
 class Cgroups:
@@ -40,15 +42,30 @@ class Cgroups:
 
     def make(self) -> Cgroup:
         """A new group, empty. Raises OSError."""
-        folder = self.base / f"jail-{os.getpid()}-{next(_NUMBERS)}"
+        folder = self.base / f"{_PREFIX}{_world()}-{os.getpid()}-{_began(os.getpid())}-{next(_NUMBERS)}"
         folder.mkdir()
         return Cgroup(folder, self.controllers)
 
     def sweep(self) -> None:
-        """Remove the groups of processes that died; those that hold processes stay."""
-        for folder in self.base.glob("jail-*"):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        """Remove the groups of workers that died, as far as they hold no processes; of such as we could see alive."""
+        for folder in self.base.glob(f"{_PREFIX}{_world()}-*"):
+            _, pid, began, *_ = (*folder.name.removeprefix(_PREFIX).split("-"), "", "")
+            if pid.isdigit() and _began(pid) != began:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _world() -> int:
+    """What our process numbers are numbers of: containers that share a group each have their own."""
+    return Path("/proc/self/ns/pid").stat().st_ino
+
+
+def _began(pid: int | str) -> str:
+    """When a process began, in ticks since the machine did; empty where there is none. Numbers come again."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_BEGAN]
+    except OSError:
+        return ""
 
 
 class Cgroup:
@@ -58,12 +75,18 @@ class Cgroup:
         self.folder = folder
         self._controllers = frozenset(controllers)
 
-    def hold(self, pids: Iterable[int], resources: Resources, processes: int) -> None:
-        """Set the limits, one processor's time among them, and take the processes in. Raises OSError."""
+    def hold(self, pids: Iterable[int], resources: Resources, processes: int, *, files: bool) -> None:
+        """Set the limits, one processor's time among them, and take the processes in; any other group goes before.
+
+        Raises OSError.
+
+        `files`: whether the jail's files are in memory as well, and counted with it.
+        """
+        memory = (resources.memory_mb + (resources.disk_mb if files else 0)) * _MIB
         limits: dict[str, dict[str, object]] = {
-            "memory": {"memory.max": resources.memory_mb * _MIB, "memory.swap.max": 0, "memory.oom.group": 1},
+            "memory": {"memory.max": memory, "memory.swap.max": 0, "memory.oom.group": 1},
             "pids": {"pids.max": processes + _MORE_PROCESSES},
-            "cpu": {"cpu.max": f"{_PERIOD_US} {_PERIOD_US}"},
+            "cpu": {"cpu.max": f"{_PERIOD_US} {_PERIOD_US}", "cpu.weight": 1},
         }
         for controller in self._controllers:
             for name, value in limits[controller].items():

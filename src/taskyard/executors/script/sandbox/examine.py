@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,9 @@ RunIn = Callable[[Shape, Call, float], Awaitable[Report]]
 
 
 class Place(NamedTuple):
-    """Where one kind runs: `engine` None where it cannot. `undecided`: a tier was tried, and had no time to answer."""
+    """Where one kind runs: `engine` None where it cannot. `undecided`: a tier was tried and could not answer, for want
+    of time or means; whether it holds, and with it whether a weaker one is needed, will show.
+    """
 
     standing: Standing
     engine: Engine | None = None
@@ -39,25 +42,28 @@ class Place(NamedTuple):
 async def examine(kind: str, means: Means, allowed: tuple[str, ...], folders: Folders, run: RunIn) -> Place:
     """The strongest of the `allowed` tiers in which no canary of this kind gets out."""
     missing: list[Missing] = []
-    undecided = False
     for tier in (*TIERS, EMULATED) if kind in EMULATING else TIERS:
         if tier not in (*allowed, EMULATED):
             missing.append(Missing(f"{tier} is switched off", "name it in TASKYARD_SANDBOX_TIERS"))
             continue
         lack = lacks(tier, means, landlock_version())
-        found = lack or find_engine(kind, folders if means.is_root else None)
+        found = lack if lack is not None else await asyncio.to_thread(find_engine, kind, folders)
         if isinstance(found, Missing):
             missing.append(found)
             continue
-        reason, late = await _escapes(kind, Shape(tier, found, Resources()), run)
+        reason, late = await escapes(kind, Shape(tier, found, Resources()), run)
         if not reason:
-            return Place(Standing(kind, tier), found, undecided)
-        undecided = undecided or late
+            return Place(Standing(kind, tier), found)
+        if late:
+            missing.append(Missing(f"{tier} could not be tried: {reason}", "wait: it is tried again soon"))
+            return _nowhere(kind, missing, undecided=True)
         missing.append(Missing(f"{tier} does not hold: {reason}", f"see why with `taskyard doctor`; {lack_mend(tier)}"))
-    return Place(
-        Standing(kind, "", "; ".join(each.what for each in missing), "; or ".join(each.mend for each in missing)),
-        undecided=undecided,
-    )
+    return _nowhere(kind, missing)
+
+
+def _nowhere(kind: str, missing: Sequence[Missing], *, undecided: bool = False) -> Place:
+    what, mend = "; ".join(each.what for each in missing), "; or ".join(each.mend for each in missing)
+    return Place(Standing(kind, "", what, mend), undecided=undecided)
 
 
 def lack_mend(tier: str) -> str:
@@ -74,8 +80,10 @@ def landlock_version() -> int:
     return max(0, int(asked))
 
 
-async def _escapes(kind: str, shape: Shape, run: RunIn) -> tuple[str, bool]:
-    """What a canary could do in jails of this shape, empty when nothing; and whether it only took too long."""
+async def escapes(kind: str, shape: Shape, run: RunIn, harmless: frozenset[str] = frozenset()) -> tuple[str, bool]:
+    """What a canary could do in jails of this shape, empty when nothing that is not `harmless` there; and whether it
+    only wanted time or means.
+    """
     with _bait() as (bait, accepted):
         call = Call(
             "0", 1, "canary", "canary", "canary", {"kind": kind, "source": canary(kind, bait)}, b"{}", _SECONDS,
@@ -83,11 +91,12 @@ async def _escapes(kind: str, shape: Shape, run: RunIn) -> tuple[str, bool]:
         )  # fmt: skip
         report = await run(shape, call, _SECONDS)
         if isinstance(report, Failed):
-            return report.error.message, report.error.code == "TIMEOUT"
+            return report.error.message, report.error.code == "TIMEOUT" or report.error.retryable is True
         if not isinstance(report, Done):
             return "it did not run", False
-        if report.value or accepted():
-            return f"a program in it could {', '.join(map(str, report.value or ['connect']))}", False
+        did = [each for each in report.value or () if each not in harmless]
+        if did or accepted():
+            return f"a program in it could {', '.join(map(str, did or ['connect']))}", False
     return "", False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -13,7 +14,7 @@ from taskyard.domain.frame import Wrote
 from taskyard.domain.isolation import BUBBLEWRAP
 from taskyard.domain.outcome import MadeFile
 from taskyard.domain.upload import UploadedFile
-from taskyard.executors.script.sandbox.folders import Folders, readable_by_all
+from taskyard.executors.script.sandbox.folders import Folders
 from taskyard.executors.script.sandbox.jail import Bind
 
 _INSIDE = "/files"
@@ -36,19 +37,30 @@ class Given(NamedTuple):
             copy.unlink(missing_ok=True)
 
 
-def give(files: Mapping[str, UploadedFile], tier: str, folders: Folders | None) -> Given:
-    """The files for one jail. `folders`: where copies go that the jail's user can read, if it is another than ours."""
+def give(files: Mapping[str, UploadedFile], tier: str, folders: Folders) -> Given:
+    """The files for one jail. `folders`: where copies go, if the jail's user could not read them."""
+    with contextlib.ExitStack() as stack:
+        given = _given(files, tier, folders, stack)
+        stack.pop_all()
+        return given
+
+
+def _given(files: Mapping[str, UploadedFile], tier: str, folders: Folders, stack: contextlib.ExitStack) -> Given:
+    """The same; the stack removes the copies."""
     binds, told, copies = [], {}, []
     for number, (upload_id, file) in enumerate(files.items()):
         if file.path is None:
             continue
         path = file.path.resolve()
-        if folders is not None and not readable_by_all(path):
-            path = shutil.copyfile(path, folders.root / f"given-{next(_numbers)}")
-            path.chmod(0o444)
+        if not folders.can_read(path):
+            copy = folders.root / f"given-{next(_numbers)}"
+            stack.callback(copy.unlink, missing_ok=True)
+            copy.touch(mode=0o600)
+            path = shutil.copyfile(path, copy)
+            path.chmod(0o400)
             copies.append(path)
         inside = f"{_INSIDE}/{number}/{_safe(file.name)}" if tier == BUBBLEWRAP else str(path)
-        binds.append(Bind(str(path), inside))
+        binds.append(Bind(str(path), inside, for_one=path in copies))
         told[upload_id] = {"path": inside, "name": file.name, "size": file.size, "sha256": file.sha256}
     return Given(tuple(binds), told, tuple(copies))
 

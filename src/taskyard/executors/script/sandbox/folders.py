@@ -9,7 +9,9 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _PREFIX = "taskyard-jails-"
@@ -18,9 +20,14 @@ _YOUNG_SECONDS = 60.0
 
 
 class Folders:
-    """One folder of this process, in it one for each jail. What a process that died left behind goes at the start."""
+    """One folder of this process, in it one for each jail. What a process that died left behind goes at the start.
 
-    def __init__(self) -> None:
+    `for_others`: whether jails have users of their own, who have to be able to read what they are shown.
+    """
+
+    def __init__(self, *, for_others: bool = False) -> None:
+        self.for_others = for_others
+        self._making = threading.RLock()
         self._root: Path | None = None
         self._lock = -1
         self._count = 0
@@ -35,30 +42,41 @@ class Folders:
         return folder
 
     def publish(self, path: Path) -> Path:
-        """The file itself where any user can read it, or else a copy that any user can."""
-        if readable_by_all(path):
-            return path
-        copy = self.root / path.name
-        if not copy.exists():
-            shutil.copyfile(path, copy)
-            copy.chmod(0o755)
-        return copy
+        """The file itself where the jails' users can read it, or else a copy that any user can."""
+        return path if self.can_read(path) else self.made(path.name, lambda part: shutil.copyfile(path, part))
+
+    def made(self, name: str, make: Callable[[Path], object]) -> Path:
+        """A file that any user can read, made once: who was shown it may not be shown another of its name."""
+        file = self.root / name
+        with self._making:
+            if not file.exists():
+                part = file.with_name(f"{name}.part")  # one that the disk was too full for is not used
+                make(part)
+                part.chmod(0o755)
+                part.rename(file)
+        return file
+
+    def can_read(self, path: Path) -> bool:
+        """Whether the jails' users can read the file."""
+        return not self.for_others or readable_by_all(path)
 
     @property
     def root(self) -> Path:
         """This process's folder; others may pass through it and not look into it."""
-        if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            self._root.chmod(0o711)
-            self._lock = _locked(self._root)
-        return self._root
+        with self._making:
+            if self._root is None:
+                self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+                self._root.chmod(0o711)
+                self._lock = _locked(self._root)
+            return self._root
 
     def close(self) -> None:
         """Remove all of them."""
-        if self._root is not None:
-            remove(self._root)
-            os.close(self._lock)
-            self._root = None
+        with self._making:  # a probe's thread may still be about to make the first
+            if self._root is not None:
+                remove(self._root)
+                os.close(self._lock)
+                self._root = None
 
 
 def sweep() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.seccomp import Allowed
@@ -21,26 +22,35 @@ _MIB = 1 << 20
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
 _TOOLS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives")
 _DEVICES = ("/dev/urandom", "/dev/random", "/dev/zero", "/dev/full")
+_ULIMIT = {
+    "cpu": ("t", 1), "as": ("v", 1024), "data": ("d", 1024), "fsize": ("f", 1024), "nofile": ("n", 1),
+    "core": ("c", 1), "memlock": ("l", 1024), "msgqueue": ("q", 1), "nproc": ("u", 1),
+    "nice": ("e", 1), "rtprio": ("r", 1),
+}  # fmt: skip
+"""The options of bash's `ulimit`, and how many of our units make one of its."""
+
 _OPEN_FILES = 128
 _THREADS = 64
 
 
 class Bind(NamedTuple):
-    """A path of this machine that can be read at `inside` in the jail."""
+    """A path of this machine that can be read at `inside` in the jail. `for_one`: made for it, to be its user's."""
 
     outside: str
     inside: str
+    for_one: bool = False
 
 
 class Engine(NamedTuple):
     """What runs one kind of source.
 
-    `argv`: the command in the jail, where `{frames}` becomes the descriptor for frames. `runner`: the Python file that
-    the Landlock tier runs in its own interpreter instead of a command. `read`: paths it needs to read. `memory`: the
-    limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes. `allows_reading`: its option
-    for files it may read, if it has permissions of its own. `aborts_when_full`: whether it ends by a signal when it is
-    out of memory. `allows_network`: its option likewise for a network. `has_network`: whether there is one.
-    `path`: folders in the jail with packages of its language. `version`: of its language, where that matters.
+    `argv`: the command in the jail, where `{frames}` becomes the descriptor for frames. `read`: paths it needs to read.
+    `memory`: the limit that bounds its memory: `as` or `data`. `forks`: whether it may start processes.
+    `allows_reading`: its option for files it may read, if it has permissions of its own. `aborts_when_full`: whether it
+    ends by a signal when it is out of memory. `allows_network`: its option likewise for a network. `has_network`:
+    whether there is one. `path`: folders in the jail with packages of its language. `version`: of its language, where
+    that matters. `folders`: those it finds in its own. `lowers`: how it lowers its own limits before it is ready, as
+    the word `{limits}` tells it; where it does not, another program does before it.
     """
 
     name: str
@@ -48,7 +58,6 @@ class Engine(NamedTuple):
     read: tuple[str, ...]
     memory: str = "as"
     forks: bool = False
-    runner: str = ""
     binds: tuple[Bind, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     frames_on_stdout: bool = False
@@ -58,6 +67,8 @@ class Engine(NamedTuple):
     has_network: bool = False
     path: tuple[str, ...] = ()
     version: tuple[int, int, int] = (0, 0, 0)
+    folders: tuple[str, ...] = ()
+    lowers: Literal["", "python", "shell"] = ""
 
     def reading(self, binds: Sequence[Bind]) -> Engine:
         """This engine, itself allowing what the jail shows of these."""
@@ -65,17 +76,24 @@ class Engine(NamedTuple):
             return self
         return self._with_option(self.allows_reading + ",".join(bind.inside for bind in binds))
 
-    def reaching(self, python: Engine, forwarder: Path) -> Engine:
+    def forwarding(self, python: Engine, forwarder: Path) -> Engine:
         """This engine with a way out: by a proxy that is shown as a socket file. `python` runs the forwarder to it."""
+        engine = self.asking()
+        return engine._replace(
+            argv=(python.argv[0], "-I", "-S", _FORWARDER, PROXY_SOCKET, _PROXY_PORT, *engine.argv),
+            read=tuple(dict.fromkeys((*engine.read, *python.read))),
+            forks=True,
+            lowers="",  # the forwarder stays, and has to be bounded as well
+            binds=(*self.binds, Bind(str(forwarder), _FORWARDER)),
+        )
+
+    def asking(self) -> Engine:
+        """This engine with a proxy at an address, whose connections somebody makes for it."""
         allowed = self._with_option(self.allows_network) if self.allows_network else self
-        forward = (python.argv[0], "-I", "-S", _FORWARDER, PROXY_SOCKET, _PROXY_PORT)
         address = f"http://127.0.0.1:{_PROXY_PORT}"
         names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
         return allowed._replace(
-            argv=(*forward, *allowed.argv),
-            read=tuple(dict.fromkeys((*self.read, *python.read, *_CERTIFICATES))),
-            forks=True,
-            binds=(*self.binds, Bind(str(forwarder), _FORWARDER)),
+            read=tuple(dict.fromkeys((*self.read, *_CERTIFICATES))),
             env=(*self.env, *((name, address) for name in names)),
             has_network=True,
         )
@@ -85,13 +103,18 @@ class Engine(NamedTuple):
 
 
 class Means(NamedTuple):
-    """How this process may confine others: as root it gives each jail a user of its own."""
+    """How this process may confine others: as root it gives each jail a user of its own.
+
+    `has_terminal`: whether it has one, which jails must not share. Where there is none they stay in our session: of
+    what runs in others the kernel may keep account apart, and then no jail there gives way to us (sched(7), autogroup).
+    """
 
     bwrap: str
     prlimit: str
     setpriv: str
     python: str
     is_root: bool
+    has_terminal: bool = True
 
 
 def libraries(*more: str) -> tuple[str, ...]:
@@ -118,6 +141,8 @@ def limits(engine: Engine, resources: Resources, *, processes: int | None) -> di
         "core": 0,
         "memlock": 0,
         "msgqueue": 0,
+        "nice": 0,  # with any more it could take back that it gives way
+        "rtprio": 0,
     }
     return found if processes is None else {**found, "nproc": processes}
 
@@ -140,46 +165,50 @@ def bubblewrap_command(
     return [
         *(_as_user(means, uid) if means.is_root else ()),
         means.bwrap, *private, "--unshare-cgroup-try", "--disable-userns", *ids,
-        "--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox", "--clearenv",
+        "--die-with-parent", *(("--new-session",) if means.has_terminal else ()), "--as-pid-1",
+        "--hostname", "sandbox", "--clearenv",
         *_environment(engine, WORK),
-        *_mounts(_shown(means, engine, binds)),
-        *_links(engine),
+        *_laid_out(means.prlimit, engine, tuple(binds)),
         "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
         "--perms", "0777", "--size", size, "--tmpfs", WORK,
+        *(word for name in engine.folders for word in ("--dir", f"{WORK}/{name}")),
         "--symlink", "task", "/tmp", "--remount-ro", "/",  # noqa: S108 - inside
         "--chdir", WORK, "--seccomp", str(seccomp), "--",
-        *_lowered(limits(engine, resources, processes=process_limit(engine, resources))),
-        *_sized(engine.argv, resources),
+        *_bounded(engine, resources),
     ]  # fmt: skip
 
 
-def _shown(means: Means, engine: Engine, binds: Sequence[Bind]) -> list[Bind]:
+@functools.lru_cache(256)
+def _laid_out(prlimit: str, engine: Engine, binds: tuple[Bind, ...]) -> tuple[str, ...]:
+    """What a jail shows: the same for all of a shape, and not worth looking at the disk for each."""
     own = [Bind(str(path), str(path)) for path in map(Path, engine.read) if path.exists() and not _is_link(path)]
-    return [*own, *engine.binds, Bind(means.prlimit, _PRLIMIT), *binds]
+    return (*_mounts([*own, *engine.binds, Bind(prlimit, _PRLIMIT), *binds]), *_links(engine))
 
 
-def landlock_command(
-    means: Means, engine: Engine, resources: Resources, *, uid: int, seccomp: int, folder: Path,
-    processes: int | None, binds: Sequence[Bind] = (), confined: bool = True,
-) -> list[str]:  # fmt: skip
-    """The command of a jail that Landlock and the filter alone make, around `folder`; where it is not `confined`,
-    an emulated interpreter has to do that, and only its limits and its user are ours.
+def landlock_spec(
+    engine: Engine,
+    resources: Resources,
+    *,
+    uid: int,
+    folder: Path,
+    processes: int | None,
+    binds: Sequence[Bind] = (),
+    confined: bool = True,
+) -> dict[str, Any]:
+    """What the fork server is told of a jail that Landlock and the filter alone make, around `folder`; where it is not
+    `confined`, an emulated interpreter has to do that, and only its limits and its user are ours.
     """
-    argv = _sized(engine.argv, resources)
-    spec: dict[str, Any] = {
+    return {
         "limits": limits(engine, resources, processes=processes),
         "uid": uid,
         "read": [*engine.read, *_DEVICES, *(bind.outside for bind in (*engine.binds, *binds))] if confined else None,
         "write": [str(folder), "/dev/null"],
         "folder": str(folder),
-        "seccomp": seccomp,
+        "folders": engine.folders,
         "forks": engine.forks,
         "lasts": False,
-        "runner": engine.runner,
-        "argv": [_outside(each, engine.binds) for each in (_after_runner(engine) if engine.runner else argv)],
+        "argv": [_outside(each, engine.binds) for each in _worded(engine, resources)],
     }
-    python = engine.argv[0] if engine.runner else means.python
-    return [python, "-I", "-S", "-u", str(INSIDE / "confine.py"), repr(spec)]
 
 
 def landlock_environment(engine: Engine, folder: Path) -> dict[str, str]:
@@ -188,13 +217,14 @@ def landlock_environment(engine: Engine, folder: Path) -> dict[str, str]:
     return {words[at + 1]: words[at + 2] for at in range(0, len(words), 3)}
 
 
-def allowed_calls(engine: Engine, *, own_files: bool, own_user: bool, own_processes: bool) -> Allowed:
-    """What the filter lets pass. `own_files`: there are none but the jail's; `own_user`: none but the jail's belong
-    to its user; `own_processes`: the jail's processes end with it wherever they go.
+def allowed_calls(engine: Engine, *, namespaces: bool, own_user: bool) -> Allowed:
+    """What the filter lets pass. `namespaces`: there are no files nor a network but the jail's, and its processes end
+    with it wherever they go; `own_user`: none but the jail's files belong to its user.
     """
     return Allowed(
-        forks=engine.forks, sessions=own_processes, times=own_files, modes=own_user, sockets=engine.has_network
-    )
+        forks=engine.forks, sessions=namespaces and engine.forks, times=namespaces, modes=own_user,
+        sockets=engine.has_network and namespaces, asks=engine.has_network and not namespaces,
+    )  # fmt: skip
 
 
 def _environment(engine: Engine, home: str) -> list[str]:
@@ -217,7 +247,7 @@ def _mounts(shown: Sequence[Bind]) -> list[str]:
     folders = dict.fromkeys(folder for bind in shown for folder in reversed(Path(bind.inside).parents[:-1]))
     return [
         *(word for folder in folders for word in ("--perms", "0755", "--dir", str(folder))),
-        *(word for bind in shown for word in ("--ro-bind", *bind)),
+        *(word for bind in shown for word in ("--ro-bind", bind.outside, bind.inside)),
     ]
 
 
@@ -229,14 +259,25 @@ def _as_user(means: Means, uid: int) -> list[str]:
     return [means.setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all", "--"]
 
 
-def _sized(argv: Sequence[str], resources: Resources) -> list[str]:
-    """The command with the size of its heap, where it takes one: most of its memory."""
-    return [word.replace("{heap}", str(resources.memory_mb * 3 // 4)) for word in argv]
+def _bounded(engine: Engine, resources: Resources) -> list[str]:
+    """The engine's command, which lowers the limits itself, or is run by what does."""
+    found = limits(engine, resources, processes=process_limit(engine, resources))
+    if not engine.lowers:
+        return [*_lowered(found), *_worded(engine, resources)]
+    told = _for_shell(found) if engine.lowers == "shell" else ",".join(f"{name}={found[name]}" for name in found)
+    return _worded(engine, resources, told)
 
 
-def _after_runner(engine: Engine) -> tuple[str, ...]:
-    """The arguments of its runner, which is the first of its binds."""
-    return engine.argv[engine.argv.index(engine.binds[0].inside) + 1 :]
+def _for_shell(found: dict[str, int]) -> str:
+    """Commands that lower the limits, each with the unit that its option has."""
+    words = [f"ulimit -{_ULIMIT[name][0]} {found[name] // _ULIMIT[name][1] + (name == 'cpu')}" for name in found]
+    return " && ".join([*words, f"ulimit -St {found['cpu']}"])
+
+
+def _worded(engine: Engine, resources: Resources, limits: str = "") -> list[str]:
+    """The engine's command with its limits, and the size of its heap, where it takes one: most of its memory."""
+    heap = str(resources.memory_mb * 3 // 4)
+    return [word.replace("{heap}", heap).replace("{limits}", limits) for word in engine.argv]
 
 
 def _outside(word: str, binds: Sequence[Bind]) -> str:

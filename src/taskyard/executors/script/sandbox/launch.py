@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import signal
 import subprocess
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from taskyard.executors.script.sandbox.forkserver import ForkServer
 
 _NICENESS = 5
+_UMASK = 0o022  # whatever ours is
 _FRAMES_WORD = "{frames}"
+
+PASSING = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
+"""Why nothing can be started at a busy moment, whatever it is."""
 
 
 class Plan(NamedTuple):
-    """How a jail is started. `command(seccomp descriptor)` gives its words, `{frames}` the descriptor for frames.
+    """How a jail is started. `command(seccomp descriptor)` gives its words, `{frames}` the descriptor for frames; or
+    it is what the fork server is told, but for `env`, `session` and `seccomp`, and `python` is what runs that.
 
     `uid`: whose its pipes are (0: ours). `folder`: its own on this machine, if it has one. `has_inner`: the process
-    that is started waits for the jail's own, its only child.
+    that is started waits for the jail's own, its only child. `passed`: descriptors that the fork server passes on.
+    `own_session`: whether it leaves our session, and with it our terminal.
     """
 
-    command: Callable[[int], list[str]]
+    command: Callable[[int], list[str]] | Mapping[str, Any]
     environment: Mapping[str, str]
     seccomp: bytes
     uid: int = 0
     folder: Path | None = None
     frames_on_stdout: bool = False
     has_inner: bool = False
+    passed: tuple[int, ...] = ()
+    own_session: bool = True
+    python: str = ""
 
 
 class Started(NamedTuple):
@@ -46,73 +59,118 @@ class Started(NamedTuple):
 class Launcher:
     """Starts jails from one thread: the kernel ends a jail when the thread that has started it ends.
 
-    The thread gives way to others, and so does all that it starts.
+    The thread itself gives way to nobody: it holds the interpreter's lock while it starts one.
     """
 
     def __init__(self) -> None:
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="taskyard-jails", initializer=_give_way)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="taskyard-jails")
+        self._server = ForkServer()
+
+    def start(self, plan: Plan) -> Future[Started]:
+        """Start a jail; see `launch`."""
+        return self._thread.submit(launch, plan, self._server)
 
     def stop(self) -> None:
         """End the thread; jails that still run end with it."""
-        self.thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._server.stop()
 
 
-def launch(plan: Plan) -> Started:
-    """Start a jail. Raises OSError."""
-    pipes = _Pipes(plan)
-    try:
-        command = [word.replace(_FRAMES_WORD, str(pipes.frames[1])) for word in plan.command(pipes.seccomp)]
-        process = subprocess.Popen(  # noqa: S603 - our own command; what is not ours comes by standard input
-            command,
-            stdin=pipes.stdin[0],
-            stdout=pipes.frames[1] if plan.frames_on_stdout else pipes.stdout[1],
-            stderr=pipes.stderr[1],
-            env=dict(plan.environment),
-            pass_fds=(pipes.seccomp, pipes.frames[1]),
-            start_new_session=True,
-            cwd="/",
-        )
-    except BaseException:
-        pipes.close_ours()
-        raise
-    finally:
-        pipes.close_theirs()
-    process.returncode = 0  # its end is waited for by its pidfd, not by this object
+def launch(plan: Plan, server: ForkServer) -> Started:
+    """Start a jail, which leads a process group and gives way to us.
+
+    Raises OSError; then nothing of it is left, neither a process nor a descriptor.
+    """
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        pipes = _opened(plan, theirs, ours)
+        if isinstance(plan.command, Mapping):
+            pid = _forked(plan, plan.command, pipes, server)
+        else:
+            pid = _spawned(plan, plan.command, pipes)
+        ours.callback(_end, pid)
+        pidfd = os.pidfd_open(pid)
+        _have_give_way(pid)
+        ours.pop_all()  # they are the jail's now
     return Started(
-        process.pid, os.pidfd_open(process.pid), pipes.stdin[1],
-        None if plan.frames_on_stdout else pipes.stdout[0], pipes.stderr[0], pipes.frames[0], plan.folder,
-        plan.has_inner,
+        pid, pidfd, pipes.stdin[1], None if pipes.stdout is None else pipes.stdout[0], pipes.stderr[0],
+        pipes.frames[0], plan.folder, plan.has_inner,
     )  # fmt: skip
 
 
-class _Pipes:
-    def __init__(self, plan: Plan) -> None:
-        self.stdin, self.stderr, self.frames = os.pipe(), os.pipe(), os.pipe()
-        self.stdout = (-1, -1) if plan.frames_on_stdout else os.pipe()
-        self.seccomp, write = os.pipe()
-        os.write(write, plan.seccomp)
-        os.close(write)
+class _Pipes(NamedTuple):
+    """The pipes of a jail, each as its two ends."""
+
+    stdin: tuple[int, int]
+    stderr: tuple[int, int]
+    frames: tuple[int, int]
+    stdout: tuple[int, int] | None
+
+    @property
+    def streams(self) -> tuple[int, int, int]:
+        """The jail's standard ones."""
+        return self.stdin[0], (self.stdout or self.frames)[1], self.stderr[1]
+
+
+def _opened(plan: Plan, theirs: contextlib.ExitStack, ours: contextlib.ExitStack) -> _Pipes:
+    """New pipes, each end with whom it belongs to. Raises OSError."""
+
+    def pipe(*, inwards: bool) -> tuple[int, int]:
+        ends = os.pipe()
+        inside, outside = ends if inwards else reversed(ends)
+        theirs.callback(os.close, inside)
+        ours.callback(os.close, outside)
         if plan.uid:  # so that the code may open them again by name
-            for _, theirs in (self.stderr, self.frames, self.stdout):
-                if theirs >= 0:
-                    os.fchown(theirs, plan.uid, plan.uid)
-        for ours in (self.stdin[1], self.stderr[0], self.frames[0], self.stdout[0]):
-            if ours >= 0:
-                os.set_blocking(ours, False)
+            os.fchown(inside, plan.uid, plan.uid)
+        os.set_blocking(outside, False)
+        return ends
 
-    def close_theirs(self) -> None:
-        _close(self.stdin[0], self.stderr[1], self.frames[1], self.stdout[1], self.seccomp)
-
-    def close_ours(self) -> None:
-        _close(self.stdin[1], self.stderr[0], self.frames[0], self.stdout[0])
+    return _Pipes(
+        pipe(inwards=True), pipe(inwards=False), pipe(inwards=False),
+        None if plan.frames_on_stdout else pipe(inwards=False),
+    )  # fmt: skip
 
 
-def _close(*descriptors: int) -> None:
-    for descriptor in descriptors:
-        if descriptor >= 0:
-            os.close(descriptor)
+@contextlib.contextmanager
+def _filter(program: bytes) -> Iterator[int]:
+    """A descriptor to read the filter from."""
+    read, write = os.pipe()
+    try:
+        try:
+            os.write(write, program)
+        finally:
+            os.close(write)
+        yield read
+    finally:
+        os.close(read)
 
 
-def _give_way() -> None:
+def _spawned(plan: Plan, command: Callable[[int], list[str]], pipes: _Pipes) -> int:
+    """The number of a new process that runs the command. Raises OSError."""
+    stdin, stdout, stderr = pipes.streams
+    with _filter(plan.seccomp) as seccomp:
+        process = subprocess.Popen(  # noqa: S603 - our own command; what is not ours comes by standard input
+            [word.replace(_FRAMES_WORD, str(pipes.frames[1])) for word in command(seccomp)],
+            stdin=stdin, stdout=stdout, stderr=stderr, env=dict(plan.environment),
+            pass_fds=(seccomp, pipes.frames[1]), start_new_session=plan.own_session,
+            process_group=None if plan.own_session else 0, umask=_UMASK, cwd="/",
+        )  # fmt: skip
+    process.returncode = 0  # its end is waited for by its pidfd, not by this object
+    return process.pid
+
+
+def _forked(plan: Plan, spec: Mapping[str, Any], pipes: _Pipes, server: ForkServer) -> int:
+    """The number of a new process that the fork server has made. Raises OSError."""
+    told = {"env": dict(plan.environment), "session": plan.own_session, "seccomp": plan.seccomp, **spec}
+    return server.fork(plan.python, told, (*pipes.streams, pipes.frames[1], *plan.passed), _UMASK)
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _have_give_way(pid: int) -> None:
+    """Its group with it: it may have started others by now."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(own, _NICENESS))  # a lower one is root's to give
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended, or is another user's already
+        os.setpriority(os.PRIO_PGRP, pid, max(own, _NICENESS))  # a lower one is root's to give

@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from taskyard.domain.frame import Advanced, Broke, Frame, FrameReader, Gave, Plain, Said, Wrote
 from taskyard.executors.script.sandbox.launch import Started
@@ -17,6 +17,7 @@ from taskyard.executors.script.sandbox.text import Printed, Tail
 _CHUNK = 32_768
 _LAST_WORDS = 1.0
 _READY = "ready"
+T = TypeVar("T")
 
 
 class Ears(NamedTuple):
@@ -50,7 +51,9 @@ class Jail:
         self._open = {fd for fd in (started.stdout, started.stderr, started.frames) if fd is not None}
         self._unsent = b""
         self._writing = True
+        self._over = False
         self._exited = False
+        self._looks = 0
         for descriptor in self._open:
             self._loop.add_reader(descriptor, self._read, descriptor)
         self._loop.add_reader(started.pidfd, self._reap)
@@ -58,21 +61,22 @@ class Jail:
     @property
     def usable(self) -> bool:
         """Whether it still waits for something to run."""
-        return not self._exited and not self.killed_for
+        return not self._over and not self.killed_for
 
     def begin(self, request: bytes, ears: Ears, output_bytes: int, keep_stdout: int = 0) -> None:
         """Tell it what to run. It may say `output_bytes` in all. One that has ended is told nothing."""
-        if self._exited:  # the number of its standard input may be another's by now
+        if self._over:  # the number of its standard input may be another's by now
             return
         self._ears, self._left = ears, output_bytes
         self._frames = FrameReader(output_bytes + 1024)
         self.stdout = Printed(lambda line: self._print("info", line), keep_stdout)
         self._unsent = request
         self._loop.add_writer(self.started.stdin, self._write)
+        self._write()  # most fits the pipe
 
     def kill(self, why: str) -> None:
         """End it now, with all that it has started."""
-        if self._exited:
+        if self._over:
             return
         self.killed_for = self.killed_for or why
         self._signal()
@@ -81,25 +85,48 @@ class Jail:
         """Wait until nothing of it is left."""
         await self.gone.wait()
 
+    async def looked_at(self, look: Callable[[], T]) -> T | None:
+        """What `look` finds by the number of its process, in a thread; that stays its own meanwhile. None once it has
+        ended.
+        """
+        if self._over:
+            return None
+        self._looks += 1
+        looking = asyncio.ensure_future(asyncio.to_thread(look))
+        looking.add_done_callback(self._looked)
+        return await asyncio.shield(looking)
+
+    def _looked(self, looking: asyncio.Future[Any]) -> None:
+        del looking
+        self._looks -= 1
+        if self._over and not self._looks:
+            self._collect()
+
     def _signal(self) -> None:
         """End the innermost process, so that the one outside of it can tell how it ended, and leaves nothing."""
         pid = self.started.pid
         inner = _children(pid) if self.started.has_inner else []
         for each in inner:
             _kill(os.kill, each)
-        if not inner or self._exited:
+        if not inner or self._over:
             _kill(os.killpg, pid)
         else:
             self._loop.call_later(_LAST_WORDS, self._insist)
 
     def _insist(self) -> None:
-        if not self._exited:
+        if not self._over:
             _kill(os.killpg, self.started.pid)
 
     def _reap(self) -> None:
         """It has ended; whatever of its group is left ends too, before its number can be another's."""
         self._loop.remove_reader(self.started.pidfd)
         _kill(os.killpg, self.started.pid)
+        self._over = True
+        if not self._looks:
+            self._collect()
+
+    def _collect(self) -> None:
+        """Have the kernel forget it: its number may be another's from now on."""
         _, status, usage = os.wait4(self.started.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         self.code = code if code >= 0 else 128 - code

@@ -22,6 +22,9 @@ _HEAD_SECONDS = 10.0
 _LONGEST_HEAD = 16_384
 _CHUNK = 65_536
 _HTTP = 80
+_MOST_AT_ONCE = 64
+"""Connections of one call: each takes two of our descriptors."""
+
 _HOP = (b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive")
 
 
@@ -34,35 +37,58 @@ class Wanted(NamedTuple):
 
 
 class Proxy:
-    """Serves one call. Use as `async with`; `path` is the socket's, made and removed."""
+    """Serves one call. Use as `async with`. `path`: its socket's, made and removed; None: it is at a `port` of this
+    machine, and speaks only with whom it was told to expect.
+    """
 
-    def __init__(self, guard: Guard, allow: Sequence[str], path: Path) -> None:
+    def __init__(self, guard: Guard, allow: Sequence[str], path: Path | None) -> None:
         self._guard = guard
         self._allow = frozenset(endpoint.lower() for endpoint in allow)
         self.path = path
+        self.port = 0
+        self._expected: set[int] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Proxy:
-        self._server = await asyncio.start_unix_server(self._accept, self.path, limit=_LONGEST_HEAD)
-        self.path.chmod(0o666)
+        if self.path is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_LONGEST_HEAD)
+            self.port = self._server.sockets[0].getsockname()[1]
+        else:
+            self._server = await asyncio.start_unix_server(self._accept, self.path, limit=_LONGEST_HEAD)
+            self.path.chmod(0o600)
         return self
+
+    def expect(self, port: int) -> None:
+        """Speak with who comes from this port of this machine, once. May be called from any thread."""
+        self._expected.add(port)
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
-        self.path.unlink(missing_ok=True)
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine that runs has a task
         self._serving.add(task)
         try:
-            await self._serve(reader, writer)
+            if self._is_expected(writer) and len(self._serving) <= _MOST_AT_ONCE:
+                await self._serve(reader, writer)
         finally:
             self._serving.discard(task)
             writer.close()
+
+    def _is_expected(self, writer: asyncio.StreamWriter) -> bool:
+        if self.path is not None:
+            return True
+        port = writer.get_extra_info("peername")[1]
+        if port not in self._expected:
+            return False
+        self._expected.discard(port)
+        return True
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

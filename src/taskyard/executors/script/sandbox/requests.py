@@ -11,28 +11,42 @@ import msgspec
 
 from taskyard.contracts.target import Call
 from taskyard.domain.json import loads
+from taskyard.executors.script.sandbox.jail import WORK
 
 _LONGEST_LITERAL = 16_384
 _LONGEST_VARIABLE = 65_536
+_SHORT_OUTPUT = 4_096  # characters; another program is quicker with more
 _NOT_IN_NAMES = re.compile(r"[^A-Z0-9_]")
 _SHELL = """\
 own="$HOME/.task"
-printf %s {source} >"$own/task.sh" && printf %s {input} >"$own/input.json" || exit 1
+leave() {{
+  if [ "$1" != 0 ] && [ "$own" = {own} ] && [ "$(stat -f -c %a {own})" = 0 ]; then
+    printf '{{"type": "error", "error": {{"code": "LIMIT:disk", "message": "no space left"}}}}\n' >&$2
+  fi
+  exit $1
+}}
+printf %s {source} >"$own/task.sh" && printf %s {input} >"$own/input.json" || leave 1 $1
 export TASK_OUTPUT="$own/output" TASK_PROGRESS="/dev/fd/$1" TASK_FILES="$HOME/files"
 {exports}
 "$BASH" --noprofile --norc "$own/task.sh" <"$own/input.json"
 code=$?
 if [ -s "$TASK_OUTPUT" ]; then
-  {{ printf '{{"type": "result", "output": '; tr '\\n' ' ' <"$TASK_OUTPUT"; printf '}}\\n'; }} >&$1
+  if IFS= read -r -d '' -n {short} output <"$TASK_OUTPUT"; then
+    {{ printf '{{"type": "result", "output": '; tr '\\n' ' ' <"$TASK_OUTPUT"; printf '}}\\n'; }} >&$1
+  else
+    printf '{{"type": "result", "output": %s}}\\n' "${{output//$'\\n'/ }}" >&$1
+  fi
 fi
 for file in "$TASK_FILES"/*; do
   if [ -f "$file" ] && [ ! -L "$file" ]; then
-    {{ printf '{{"type": "file", "last": true, "name": "%s", "data": "' "${{file##*/}}"; base64 -w0 "$file"
+    name=${{file##*/}} name=${{name//[[:cntrl:]\\"\\\\]/_}}
+    {{ printf '{{"type": "file", "last": true, "name": "%s", "data": "' "$name"; base64 -w0 "$file"
       printf '"}}\\n'; }} >&$1
   fi
 done
-exit $code
+leave $code $1
 """
+"""Who leaves looks whether all of its own file system is taken: else only the tool that found no room knows it."""
 
 
 def request(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]], path: list[str]) -> bytes:
@@ -82,6 +96,8 @@ def _variables(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str,
 def _shell(call: Call, env: Mapping[str, str], files: Mapping[str, dict[str, Any]]) -> bytes:
     variables = _variables(call, env, files)
     text = _SHELL.format(
+        short=_SHORT_OUTPUT,
+        own=f"{WORK}/.task",
         source=quote(call.implementation["source"]),
         input=quote(call.input.decode()),
         exports="\n".join(f"export {name}={quote(value)}" for name, value in variables.items()),

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taskyard.contracts.target import Call, Observer, Standing
 from taskyard.domain.dependencies import dependencies_of
-from taskyard.domain.isolation import BUBBLEWRAP, LEVEL_OF, TIERS, is_enough, strictest
+from taskyard.domain.isolation import LEVEL_OF, TIERS, is_enough, strictest
 from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.domain.resources import Resources
 from taskyard.errors import ValidationFailed
-from taskyard.executors.script.sandbox.attempt import NO_FILES, Nobody, Waiting, attempt
+from taskyard.executors.script.sandbox.attempt import NO_FILES, Nobody, Waiting, attempt, let_go
 from taskyard.executors.script.sandbox.cgroups import Cgroup, Cgroups
-from taskyard.executors.script.sandbox.engines import KINDS, Missing, with_network
+from taskyard.executors.script.sandbox.engines import KINDS
 from taskyard.executors.script.sandbox.examine import Place, examine
-from taskyard.executors.script.sandbox.files import give
-from taskyard.executors.script.sandbox.folders import Folders, sweep
-from taskyard.executors.script.sandbox.jail import PROXY_SOCKET, Bind
-from taskyard.executors.script.sandbox.launch import Launcher, launch
+from taskyard.executors.script.sandbox.files import Given, give
+from taskyard.executors.script.sandbox.folders import Folders, remove, sweep
+from taskyard.executors.script.sandbox.jail import Engine
+from taskyard.executors.script.sandbox.launch import PASSING, Launcher, Plan, Started
 from taskyard.executors.script.sandbox.packages.installing import Uninstallable
 from taskyard.executors.script.sandbox.packages.packages import Origin, Packages
 from taskyard.executors.script.sandbox.pool import Pool
 from taskyard.executors.script.sandbox.process import Jail
-from taskyard.executors.script.sandbox.proxy import Proxy
 from taskyard.executors.script.sandbox.tiers import Planner, Shape, find_means
+from taskyard.executors.script.sandbox.wayout import NoWay, WaysOut
 from taskyard.security.egress.guard import Guard
+
+_WARM_IN_ALL = 4 * (os.cpu_count() or 1)
+"""Jails of all shapes that one process keeps ready at most: each takes 10 to 30 MB."""
 
 _ALIKE = {"typescript": "javascript"}  # what holds for one holds for the other: they run in the same engine
 
@@ -44,8 +46,8 @@ class Sandbox:
 
     name = "sandbox"
     kinds = frozenset(KINDS)
-    look_again_seconds = 30.0
-    """How long a tier that had no time to answer counts as one that does not hold."""
+    look_again_seconds = 5.0
+    """How long a tier that could not answer is left alone."""
 
     def __init__(
         self, tiers: Sequence[str] = TIERS, warm: int = 4, guard: Guard | None = None, origin: Origin | None = None,
@@ -53,10 +55,9 @@ class Sandbox:
     ) -> None:  # fmt: skip
         self._tiers = tuple(tiers)
         self._warm = warm
-        self._guard = guard
         self._cgroups = cgroups
-        self._folders = Folders()
-        self._proxies = itertools.count()
+        self._folders = Folders(for_others=os.geteuid() == 0)
+        self._ways_out = WaysOut(guard, self._folders, self._tried)
         self._planner = Planner(find_means(), self._folders)
         self._packages = Packages(origin, self._folders.publish if self._planner.means.is_root else None)
         self._places: dict[str, asyncio.Task[Place]] = {}
@@ -66,26 +67,25 @@ class Sandbox:
 
     async def run(self, call: Call, observer: Observer) -> Report:
         """See the contract."""
-        place = await self._place(call.kind)
-        refused = _refused(call, place)
-        if refused is not None:
-            return refused
-        assert place.engine is not None  # noqa: S101 - else it was refused
-        tier = place.standing.tier
         async with contextlib.AsyncExitStack() as stack:
             try:
+                place = await self._place(call.kind)
+                refused = _refused(call, place)
+                if refused is not None:
+                    return refused
+                assert place.engine is not None  # noqa: S101 - else it was refused
+                tier = place.standing.tier
                 plain = Shape(tier, place.engine, _launched_with(call.resources))
                 shape, lock = await self._with_packages(call, plain, stack)
-                shape, told = await self._fitted(call, shape, stack)
+                shape, told = await self._fitted(call, plain.engine, shape, stack)
                 observer.placed(tier, lock)
                 group = self._grouped(stack)
                 jail = await self._taken(shape)
             except _Refused as refusal:
                 return refusal.report
             except OSError as error:
-                return Failed(TaskError("SANDBOX_ERROR", f"no jail could be started: {error}"))
-            wall = min(call.resources.wall_seconds or math.inf, call.timeout)
-            return await attempt(jail, shape, call, observer, wall, told, group)
+                return _not_now(f"no jail could be started: {error}")
+            return await attempt(jail, shape, call, observer, call.wall, told, group)
 
     async def _with_packages(self, call: Call, shape: Shape, stack: contextlib.AsyncExitStack) -> tuple[Shape, str]:
         """The shape with the packages that the call depends on, kept as long as the stack is open, and the hash of
@@ -98,7 +98,7 @@ class Sandbox:
             raise _Refused(Failed(TaskError("VALIDATION_ERROR", error.message, error.details))) from None
         except Uninstallable as error:
             if error.retryable:
-                raise _Refused(Failed(TaskError("SANDBOX_ERROR", error.message, retryable=True))) from None
+                raise _Refused(_not_now(error.message)) from None
             raise _Refused(_unavailable(error.message, {})) from None
         if wanted is None or installed is None:
             return shape, ""
@@ -107,7 +107,7 @@ class Sandbox:
         return shape._replace(engine=engine, packages_since=installed.since), installed.lock
 
     async def _fitted(
-        self, call: Call, shape: Shape, stack: contextlib.AsyncExitStack
+        self, call: Call, engine: Engine, shape: Shape, stack: contextlib.AsyncExitStack
     ) -> tuple[Shape, Mapping[str, dict[str, Any]]]:
         """The shape with the call's files, and what its program is told of them; the stack lets go of them.
 
@@ -115,23 +115,16 @@ class Sandbox:
         """
         told = NO_FILES
         if call.files:
-            given = await asyncio.to_thread(give, call.files, shape.tier, self._shared_folders)
+            given = await _given(call, shape.tier, self._folders)
             stack.callback(given.remove)
             shape, told = shape._replace(engine=shape.engine.reading(given.binds), binds=given.binds), given.told
         allowed = (call.implementation.get("network") or {}).get("allow")
-        return (await self._reaching(shape, allowed, stack) if allowed else shape), told
-
-    async def _reaching(self, shape: Shape, allow: Sequence[str], stack: contextlib.AsyncExitStack) -> Shape:
-        """The shape with a way to these endpoints, as long as the stack is open. Raises _Refused."""
-        if self._guard is None or shape.tier != BUBBLEWRAP:
-            what = "no network can be given" if self._guard is None else f"the tier {shape.tier} cannot bound a network"
-            raise _Refused(_unavailable(f"{what}: `network.allow` needs bubblewrap, and no TASKYARD_EGRESS_PROXY", {}))
-        engine = with_network(shape.engine, self._shared_folders)
-        if isinstance(engine, Missing):
-            raise _Refused(_unavailable(f"{engine.what}. To mend it: {engine.mend}", {}))
-        path = self._folders.root / f"proxy-{next(self._proxies)}"
-        await stack.enter_async_context(Proxy(self._guard, allow, path))
-        return shape._replace(engine=engine, binds=(*shape.binds, Bind(str(path), PROXY_SOCKET)))
+        if not allowed:
+            return shape, told
+        try:
+            return await self._ways_out.lead(call.kind, engine, shape, allowed, stack), told
+        except NoWay as error:
+            raise _Refused(_not_now(str(error)) if error.undecided else _unavailable(str(error), {})) from None
 
     def _grouped(self, stack: contextlib.AsyncExitStack) -> Cgroup | None:
         """A control group for one jail, where there are such. Raises OSError."""
@@ -140,11 +133,6 @@ class Sandbox:
         group = self._cgroups.make()
         stack.callback(group.remove)
         return group
-
-    @property
-    def _shared_folders(self) -> Folders | None:
-        """Where copies go that the jails' users can read; None where these are ourselves."""
-        return self._folders if self._planner.means.is_root else None
 
     async def standings(self) -> list[Standing]:
         """See the contract."""
@@ -159,12 +147,13 @@ class Sandbox:
             task.cancel()
         await asyncio.gather(*self._places.values(), return_exceptions=True)
         self._places.clear()
+        await self._ways_out.stop()
         await self._packages.stop()
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
         if self._launcher is not None:
-            self._launcher.stop()
+            await asyncio.to_thread(self._launcher.stop)  # it waits for a jail that is just being made
             self._launcher = None
         await asyncio.to_thread(self._folders.close)
 
@@ -178,22 +167,27 @@ class Sandbox:
         return place._replace(standing=place.standing._replace(kind=kind))
 
     async def _examined(self, kind: str) -> Place:
-        place = await examine(kind, self._planner.means, self._tiers, self._folders, self._tried)
+        try:
+            place = await examine(kind, self._planner.means, self._tiers, self._folders, self._tried)
+        except OSError as error:
+            mend = "let Taskyard have more open files and processes, and room in its temporary folder"
+            place = Place(Standing(kind, "", f"nothing could be tried: {error}", mend), undecided=True)
         self._look_again[kind] = asyncio.get_running_loop().time() + self.look_again_seconds
         return place
 
     def _is_known(self, kind: str) -> bool:
         """Whether it is, or is being, found out; what a busy machine left undecided is known for a while only."""
         task = self._places.get(kind)
-        if task is None:
+        if task is None or not task.done():
+            return task is not None
+        if task.cancelled() or task.exception() is not None:
             return False
-        late = task.done() and asyncio.get_running_loop().time() >= self._look_again.get(kind, math.inf)
-        return not (late and not task.cancelled() and task.exception() is None and task.result().undecided)
+        return not task.result().undecided or asyncio.get_running_loop().time() < self._look_again[kind]
 
     async def _open(self) -> None:
         if self._launcher is None:
             self._launcher = Launcher()
-            self._pool = Pool(self._start, self._warm)
+            self._pool = Pool(self._start, self._warm, _WARM_IN_ALL)
             await asyncio.to_thread(sweep)
             if self._cgroups is not None:
                 self._cgroups.sweep()
@@ -202,19 +196,27 @@ class Sandbox:
         try:
             jail = (await self._start(shape)).jail
         except OSError as error:
-            return Failed(TaskError("SANDBOX_ERROR", str(error)))
+            return Failed(TaskError("SANDBOX_ERROR", str(error), retryable=error.errno in PASSING))
         return await attempt(jail, shape, call, Nobody(), wall)
 
     async def _taken(self, shape: Shape) -> Jail:
-        """A jail of this shape; those that show files of one call are made for it."""
+        """A jail of this shape."""
         assert self._pool is not None  # noqa: S101 - made with the first place
-        return (await (self._start(shape) if shape.binds else self._pool.take(shape))).jail
+        return (await (self._start(shape) if shape.is_for_one else self._pool.take(shape))).jail
 
     async def _start(self, shape: Shape) -> Waiting:
+        """A new jail. Raises OSError; who is cancelled meanwhile leaves none behind."""
         assert self._launcher is not None  # noqa: S101 - opened before anything is started
-        loop = asyncio.get_running_loop()
         plan = self._planner.plan(shape)
-        return Waiting(Jail(await loop.run_in_executor(self._launcher.thread, launch, plan)))
+        launching = asyncio.wrap_future(self._launcher.start(plan))
+        try:
+            return Waiting(Jail(await asyncio.shield(launching)))
+        except asyncio.CancelledError:
+            await asyncio.shield(_undone(launching, plan))
+            raise
+        except OSError:
+            await _undone(launching, plan)
+            raise
 
 
 class _Refused(Exception):
@@ -225,27 +227,53 @@ class _Refused(Exception):
         self.report = report
 
 
+async def _given(call: Call, tier: str, folders: Folders) -> Given:
+    """The call's files for one jail. Raises OSError; who is cancelled meanwhile leaves no copies."""
+    giving = asyncio.create_task(asyncio.to_thread(give, call.files, tier, folders))
+    try:
+        return await asyncio.shield(giving)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError):
+            (await asyncio.shield(giving)).remove()
+        raise
+
+
+async def _undone(launching: asyncio.Future[Started], plan: Plan) -> None:
+    """Leave nothing of a launch that nobody waits for, or that failed."""
+    try:
+        started = await launching
+    except (OSError, asyncio.CancelledError):
+        if plan.folder is not None:
+            await asyncio.to_thread(remove, plan.folder)
+        return
+    await let_go(Jail(started))
+
+
 def _refused(call: Call, place: Place) -> Failed | None:
     """Why the call cannot run here, so that its code never starts."""
     standing = place.standing
     if not standing.tier:
         message = f"no sandbox holds for {call.kind} here: {standing.missing}. To mend it: {standing.mend}"
         details = {"missing": standing.missing, "mend": standing.mend}
-        return _unavailable(message, details, retryable=place.undecided or None)
+        return _not_now(message, details) if place.undecided else _unavailable(message, details)
     wanted = strictest((call.implementation.get("isolation") or "LOW", call.security_level))
     if not is_enough(standing.tier, wanted):
         message = (
             f"isolation {wanted} is asked for, and {standing.tier} gives only"
             f" {LEVEL_OF[standing.tier]}; get bubblewrap to work here (`taskyard doctor`), or ask for less"
         )
-        return _unavailable(message, {"tier": standing.tier}, retryable=place.undecided or None)
+        return _unavailable(message, {"tier": standing.tier})
     if any(not isinstance(value, str) for value in (call.implementation.get("env") or {}).values()):
         return _unavailable("a secret of `env` was not put in; only an executor does that", {})
     return None
 
 
-def _unavailable(message: str, details: dict[str, Any], *, retryable: bool | None = None) -> Failed:
-    return Failed(TaskError("SANDBOX_UNAVAILABLE", message, details, retryable=retryable))
+def _unavailable(message: str, details: dict[str, Any]) -> Failed:
+    return Failed(TaskError("SANDBOX_UNAVAILABLE", message, details))
+
+
+def _not_now(message: str, details: dict[str, Any] | None = None) -> Failed:
+    return Failed(TaskError("SANDBOX_ERROR", message, details, retryable=True))
 
 
 def _launched_with(resources: Resources) -> Resources:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from taskyard.domain.text import printable
+from taskyard.domain.text import CUT, printable
 
 _LONGEST_LINE = 8_192
 _MOST_LINES = 10_000
 _TAIL = 4_096
-CUT = "…"
-"""Stands where a text goes on whose beginning was cut off."""
 
 
 class Printed:

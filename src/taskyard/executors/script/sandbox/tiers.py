@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from taskyard.domain.isolation import BUBBLEWRAP, EMULATED
+from taskyard.domain.isolation import BUBBLEWRAP, EMULATED, LANDLOCK
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.engines import Missing, confining_python
 from taskyard.executors.script.sandbox.folders import Folders
@@ -18,8 +20,8 @@ from taskyard.executors.script.sandbox.jail import (
     Means,
     allowed_calls,
     bubblewrap_command,
-    landlock_command,
     landlock_environment,
+    landlock_spec,
     process_limit,
 )
 from taskyard.executors.script.sandbox.launch import Plan
@@ -27,6 +29,7 @@ from taskyard.executors.script.sandbox.seccomp import MACHINES, seccomp_filter
 
 _FIRST_UID, _UIDS, _SPREAD = 61_184, 4_336, 97
 _LANDLOCK_WITH_SCOPES = 6
+_KERNEL_THAT_ASKS = (5, 14)
 _BWRAP = "install the package bubblewrap, and let users make namespaces (containers: docs/guide/sandbox.md)"
 
 
@@ -34,6 +37,7 @@ class Shape(NamedTuple):
     """Jails that are alike: any of them can run what another can.
 
     `packages_since`: when its packages were put where it sees them; a jail from before sees those that were removed.
+    `door`: the descriptor by which one asks for connections, or -1.
     """
 
     tier: str
@@ -41,12 +45,18 @@ class Shape(NamedTuple):
     resources: Resources
     binds: tuple[Bind, ...] = ()
     packages_since: int = 0
+    door: int = -1
+
+    @property
+    def is_for_one(self) -> bool:
+        """Whether it is made for one call."""
+        return bool(self.binds) or self.door >= 0
 
 
 def find_means() -> Means:
     """What this process can confine with."""
     bwrap, prlimit, setpriv = (shutil.which(name) or "" for name in ("bwrap", "prlimit", "setpriv"))
-    return Means(bwrap, prlimit, setpriv, confining_python(), os.geteuid() == 0)
+    return Means(bwrap, prlimit, setpriv, confining_python(), os.geteuid() == 0, _has_terminal())
 
 
 def lacks(tier: str, means: Means, landlock: int) -> Missing | None:
@@ -69,6 +79,16 @@ def lacks(tier: str, means: Means, landlock: int) -> Missing | None:
     return None
 
 
+def lacks_network(tier: str, release: str) -> Missing | None:
+    """What keeps jails of this tier, on this release of the kernel, from having a way out that is bounded."""
+    if tier == EMULATED:
+        return Missing("the tier emulated cannot bound a network", "get bubblewrap or Landlock to work here")
+    kernel = tuple(int(part) for part in re.findall(r"\d+", release)[:2])
+    if tier == LANDLOCK and kernel < _KERNEL_THAT_ASKS:
+        return Missing(f"Linux {release} gives no way out of Landlock that is bounded", "use 5.14 or newer")
+    return None
+
+
 class Planner:
     """Plans jails: gives each a user of its own where it can, and a folder where the tier needs one."""
 
@@ -78,8 +98,11 @@ class Planner:
         self._numbers = itertools.count(os.getpid() * _SPREAD)
 
     def plan(self, shape: Shape) -> Plan:
-        """How to start a jail of this shape."""
+        """How to start a jail of this shape. Raises OSError."""
         uid = _FIRST_UID + next(self._numbers) % _UIDS if self.means.is_root else 0
+        for bind in shape.binds if uid else ():
+            if bind.for_one:
+                _hand_over(Path(bind.outside), uid)
         if shape.tier == BUBBLEWRAP:
             return self._bubblewrap(shape, uid)
         return self._landlock(shape, uid)
@@ -90,25 +113,45 @@ class Planner:
         def command(seccomp: int) -> list[str]:
             return bubblewrap_command(self.means, engine, shape.resources, uid=uid, seccomp=seccomp, binds=shape.binds)
 
-        program = seccomp_filter(allowed_calls(engine, own_files=True, own_user=True, own_processes=True))
+        program = seccomp_filter(allowed_calls(engine, namespaces=True, own_user=True))
         environment = {"PATH": os.defpath}
-        return Plan(command, environment, program, uid, None, engine.frames_on_stdout, has_inner=True)
+        return Plan(
+            command, environment, program, uid, None, engine.frames_on_stdout, has_inner=True,
+            own_session=self.means.has_terminal,
+        )  # fmt: skip
 
     def _landlock(self, shape: Shape, uid: int) -> Plan:
         engine, root = shape.engine, self.means.is_root
         folder = self._folders.make(uid)
         processes = process_limit(engine, shape.resources) if root else _room_for(shape)
 
-        def command(seccomp: int) -> list[str]:
-            return landlock_command(
-                self.means, engine, shape.resources, uid=uid, seccomp=seccomp, folder=folder, processes=processes,
-                binds=shape.binds, confined=shape.tier != EMULATED,
-            )  # fmt: skip
-
-        allowed = allowed_calls(engine, own_files=False, own_user=root, own_processes=False)
+        spec = landlock_spec(
+            engine, shape.resources, uid=uid, folder=folder, processes=processes, binds=shape.binds,
+            confined=shape.tier != EMULATED,
+        )  # fmt: skip
+        allowed = allowed_calls(engine, namespaces=False, own_user=root)
         program = b"" if shape.tier == EMULATED else seccomp_filter(allowed)
         environment = landlock_environment(engine, folder)
-        return Plan(command, environment, program, uid, folder, engine.frames_on_stdout)
+        passed = (shape.door,) if shape.door >= 0 else ()
+        return Plan(
+            spec, environment, program, uid, folder, engine.frames_on_stdout, passed=passed,
+            own_session=self.means.has_terminal, python=self.means.python,
+        )  # fmt: skip
+
+
+def _hand_over(path: Path, uid: int) -> None:
+    """Let this user do with the file what we can; by its group, for an owner could change its mode."""
+    os.chown(path, -1, uid)
+    mode = path.stat().st_mode & stat.S_IRWXU
+    path.chmod(mode | mode >> 3)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _room_for(shape: Shape) -> int | None:

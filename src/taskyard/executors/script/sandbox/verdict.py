@@ -10,9 +10,17 @@ from taskyard.domain.outcome import Done, Failed, TaskError
 from taskyard.domain.resources import Resources
 
 _SIGNALS_FROM = 128
+_SIGNALS = frozenset(signal.valid_signals())
 _CPU_SLACK = 0.8  # the kernel counts a little more than it tells
 _LIMIT_PREFIX = "LIMIT:"
 _MEMORY_SIGNALS = frozenset({signal.SIGTRAP, signal.SIGABRT, signal.SIGILL, signal.SIGSEGV})
+_WORDS = {
+    "memory": ("cannot allocate", "memory exhausted", "out of memory", "memoryerror", "failed to allocate"),
+    "disk": ("no space left on device", "file too large", "disk quota exceeded"),
+    "processes": ("fork: resource temporarily unavailable", "fork: retry: resource temporarily unavailable"),
+}
+"""What programs say, in the language that jails speak, when the kernel refuses them more of it."""
+
 _TOLD = {
     "cpu": "{0.cpu_seconds:g} s of CPU time",
     "memory": "{0.memory_mb} MiB of memory",
@@ -84,6 +92,9 @@ def _limit_of(ending: Ending, resources: Resources) -> str:
     if isinstance(ending.last, Broke) and ending.last.code.startswith(_LIMIT_PREFIX):
         named = ending.last.code.removeprefix(_LIMIT_PREFIX)
         return named if named in _TOLD else ""
+    if ending.code and number not in _SIGNALS and not isinstance(ending.last, Broke):
+        said = _cause(ending).lower()
+        return next((limit for limit, words in _WORDS.items() if any(word in said for word in words)), "")
     return ""
 
 
@@ -97,9 +108,14 @@ def _broke(error: Broke, ending: Ending) -> Failed:
 
 def _exited(ending: Ending) -> Failed:
     details = {"exitCode": ending.code, **_last(ending)}
-    last = next((line for line in reversed(ending.tail.splitlines()) if line.strip()), "")
-    told = f": {last.strip()}" if last else ""
+    cause = _cause(ending)
+    told = f": {cause}" if cause else ""
     return Failed(TaskError("EXECUTION_ERROR", f"the program ended with exit code {ending.code}{told}", details))
+
+
+def _cause(ending: Ending) -> str:
+    """The last line that it printed: why a program without a result has ended, if it says so at all."""
+    return next((line.strip() for line in reversed(ending.tail.splitlines()) if line.strip()), "")
 
 
 def _last(ending: Ending) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Limits over all processes of a jail together, which the kernel bounds one by one: looked up in /proc now and then.
+"""All processes of a jail together, looked up in /proc now and then: limits that the kernel keeps one by one, and who
+takes much of the processor.
 
 <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +21,8 @@ _MIB = 1 << 20
 _BLOCK = 512
 _MOST_PROCESSES = 4_096
 _MOST_FILES = 20_000
+_LITTLE_SECONDS = 0.2
+_ROUNDS = 20
 _AFTER_NAME = 2
 _UTIME, _STIME, _CHILDREN_UTIME, _CHILDREN_STIME, _RSS = (
     field - _AFTER_NAME - 1 for field in (14, 15, 16, 17, 24)
@@ -31,6 +35,11 @@ class Usage(NamedTuple):
     memory_mb: float
     cpu_seconds: float
     processes: int
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether that is so much of the processor that it has to give way to all others."""
+        return self.cpu_seconds > _LITTLE_SECONDS
 
 
 def usage(pid: int) -> Usage:
@@ -47,6 +56,17 @@ def usage(pid: int) -> Usage:
     return Usage(memory / _MIB, cpu / _TICKS, count)
 
 
+def cpu_seconds(pid: int) -> float:
+    """What the process alone has used of the processor; nothing, if it has ended.
+
+    Its clock is numbered as clock_getcpuclockid(3) does, which Python does not have.
+    """
+    try:
+        return time.clock_gettime(~pid << 3 | 2)
+    except OSError:
+        return 0.0
+
+
 def descendants(pid: int) -> Iterator[int]:
     """The process itself, those that it has started, and those of these; not without end."""
     todo = [pid]
@@ -56,8 +76,34 @@ def descendants(pid: int) -> Iterator[int]:
         each = todo.pop()
         yield each
         with contextlib.suppress(OSError, ValueError):
-            for thread in Path(f"/proc/{each}/task").iterdir():
+            for thread in threads(each):
                 todo += map(int, (thread / "children").read_bytes().split())
+
+
+def threads(pid: int) -> list[Path]:
+    """What /proc has of each thread; nothing of a process that has ended."""
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
+def have_give_way(pid: int) -> None:
+    """Let the process and its descendants run only when nobody else of their group wants to (SCHED_IDLE), so that no
+    wakeup of ours waits for the end of their slices, as it does whatever their niceness. Who may not do that leaves it.
+    """
+    for _ in range(_ROUNDS):
+        if not sum(_demoted(int(thread.name)) for each in descendants(pid) for thread in threads(each)):
+            return
+
+
+def _demoted(thread: int) -> bool:
+    """Whether it has just been made to give way: what it has started meanwhile does not, and may not have been seen."""
+    with contextlib.suppress(OSError):
+        if os.sched_getscheduler(thread) != os.SCHED_IDLE:
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+            return True
+    return False
 
 
 def folder_mb(folder: Path) -> float:
@@ -79,13 +125,12 @@ def folder_mb(folder: Path) -> float:
     return taken / _MIB
 
 
-def exceeded(pid: int, folder: Path | None, forks: bool, resources: Resources) -> str:
+def exceeded(now: Usage, folder: Path | None, forks: bool, resources: Resources) -> str:
     """Which limit a jail has gone over, if any."""
     if folder is not None and folder_mb(folder) > resources.disk_mb:
         return "disk"
     if not forks:
         return ""
-    now = usage(pid)
     if now.memory_mb > resources.memory_mb:
         return "memory"
     if now.cpu_seconds > resources.cpu_seconds:

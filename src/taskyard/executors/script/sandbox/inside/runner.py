@@ -30,14 +30,18 @@ CODES = {"NOT_JSON": "OUTPUT_VALIDATION_ERROR"}
 KEPT = 65536
 
 
+class Missing(Exception):
+    """There is nothing here that runs the kind; the message says what."""
+
+
 def command(kind: str, frames: int) -> list[str]:
-    """What runs this kind. Raises ValueError where it is not here."""
+    """What runs this kind. Raises Missing."""
     if kind == "python":
-        return [sys.executable, "-I", "-u", os.path.join(HERE, "run_python.py"), str(frames)]
+        return [sys.executable, "-I", "-u", os.path.join(HERE, "run_python.py"), str(frames), ""]
     name = "bash" if kind == "shell" else "deno"
     path = shutil.which(name)
     if path is None:
-        raise ValueError(f"this image has no {name}, which runs {kind}")
+        raise Missing(f"the runner has no {name}, which runs {kind}")
     if kind == "shell":
         return [path, "--noprofile", "--norc", "-c", SHELL, "runner", str(frames)]
     return [path, "run", *DENO, os.path.join(HERE, "run_javascript.mjs")]
@@ -46,12 +50,18 @@ def command(kind: str, frames: int) -> list[str]:
 def run(told: dict[str, Any], say: Any) -> dict[str, Any]:
     """Run one script; `say` is given each line. Its result, or its error, as a frame."""
     reads, writes = os.pipe()
+    try:
+        words = command(told["kind"], writes)
+    except Missing as error:
+        os.close(reads)
+        os.close(writes)
+        return failed("SANDBOX_UNAVAILABLE", str(error))
     deno = told["kind"] in ("javascript", "typescript")
     cpu = max(1, int(told["cpuSeconds"]))
     with tempfile.TemporaryDirectory() as home:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
         process = subprocess.Popen(  # noqa: S603 - it is here to run what is not ours
-            command(told["kind"], writes), stdin=subprocess.PIPE, stdout=writes if deno else subprocess.PIPE,
+            words, stdin=subprocess.PIPE, stdout=writes if deno else subprocess.PIPE,
             stderr=subprocess.STDOUT if not deno else None, env=environment, cwd=home, pass_fds=(writes,),
             start_new_session=True,
         )  # fmt: skip
@@ -164,11 +174,7 @@ def main() -> None:
     """A container's command."""
     with open(os.environ["TASKYARD_INPUT_FILE"], encoding="utf-8") as stream:
         told = json.load(stream)
-    try:
-        frame = run(told, say)
-    except ValueError as error:
-        frame = failed("SANDBOX_UNAVAILABLE", str(error))
-    say(json.dumps(frame))
+    say(json.dumps(run(told, say)))
 
 
 if __name__ == "__main__":

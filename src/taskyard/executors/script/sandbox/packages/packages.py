@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +18,12 @@ from taskyard.domain.isolation import BUBBLEWRAP
 from taskyard.executors.script.sandbox.jail import Bind, Engine
 from taskyard.executors.script.sandbox.packages import installing, npm, python
 from taskyard.executors.script.sandbox.packages.installing import PACKAGES, Installer, Uninstallable
-from taskyard.executors.script.sandbox.packages.store import Store
+from taskyard.executors.script.sandbox.packages.store import OPEN, Store
 
 NONE = "none"
 _HASH = "sha256:"
 _TRIES = 3
+_AT_ONCE = 2  # installations take minutes, and must not keep others from the threads that all share
 INSIDE = "/jail/packages"
 Publish = Callable[[Path], Path]
 
@@ -56,7 +59,8 @@ class Packages:
         self._publish = publish
         self._store = Store(self._origin.folder, self._origin.most_mb)
         self._stop = threading.Event()
-        self._getting: dict[str, asyncio.Task[str]] = {}
+        self._getting: dict[str, asyncio.Future[str]] = {}
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="taskyard-packages")
 
     async def get(self, wanted: Dependencies, engine: Engine) -> Installed | None:
         """What is wanted, for this engine, kept until it is released; None where that is no package.
@@ -91,7 +95,8 @@ class Packages:
         """The name of the lock that the wish leads to, installed a moment ago at least."""
         getting = self._getting.get(wish)
         if getting is None or (getting.done() and (getting.cancelled() or getting.exception() is not None)):
-            getting = self._getting[wish] = asyncio.create_task(asyncio.to_thread(self._get, wish, wanted, engine))
+            getting = asyncio.get_running_loop().run_in_executor(self._threads, self._get, wish, wanted, engine)
+            self._getting[wish] = getting
             getting.add_done_callback(_look_at)
         return await asyncio.shield(getting)
 
@@ -133,7 +138,9 @@ class Packages:
             work = folder / "work"
             packages = work / PACKAGES
             packages.mkdir(parents=True)
-            environment = {"PATH": "/usr/bin:/bin", "HOME": str(work), "LANG": "C.UTF-8", **_by(self._origin.proxy)}
+            packages.chmod(OPEN)
+            environment = {"PATH": "/usr/bin:/bin", "HOME": str(work), "LANG": "C.UTF-8"}
+            environment |= _by(self._origin.proxy) | _trusting(os.environ.get("SSL_CERT_FILE", ""))
             if engine.name == "deno":
                 environment |= npm.environment(self._origin.npm_registry, str(packages))
             installer = Installer(work, room, environment, self._stop)
@@ -160,7 +167,7 @@ class Packages:
         return name
 
 
-def _look_at(getting: asyncio.Task[str]) -> None:
+def _look_at(getting: asyncio.Future[str]) -> None:
     """Whoever waited for it may be gone, and with it the one who would have looked at its error."""
     if not getting.cancelled():
         getting.exception()
@@ -173,3 +180,8 @@ def _digest(*parts: str) -> str:
 def _by(proxy: str) -> dict[str, str]:
     names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
     return dict.fromkeys(names, proxy) if proxy else {}
+
+
+def _trusting(authorities: str) -> dict[str, str]:
+    """Whose certificates are trusted, as uv and Deno want to be told it; their own authorities where this is empty."""
+    return dict.fromkeys(("SSL_CERT_FILE", "DENO_CERT"), authorities) if authorities else {}

@@ -19,6 +19,8 @@ from taskyard.executors.script.sandbox.watch import folder_mb
 
 _NEW, _GONE = "new-", "gone-"
 _HELD = ".held"
+OPEN = 0o755
+"""How folders are made that jails' users read, whatever our umask is."""
 
 
 class Store:
@@ -36,7 +38,9 @@ class Store:
         mend = "set TASKYARD_PACKAGES_DIR to a folder that"
         try:
             for folder in (self.root, self._wishes):
-                folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+                if not folder.is_dir():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    folder.chmod(OPEN)
         except OSError as error:
             raise Uninstallable(
                 f"packages cannot be kept in {self.root}: {error.strerror}; {mend} can be written"
@@ -93,7 +97,8 @@ class Store:
         """A new folder to make something in, and how many MiB it may take; removed afterwards."""
         room = self._make_room()
         folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
-        folder.mkdir(mode=0o755)
+        folder.mkdir()
+        folder.chmod(OPEN)
         held = _held(folder)
         try:
             yield folder, room
@@ -115,7 +120,8 @@ class Store:
         It is held, as by `hold`.
         """
         folder = self.root / f"{_NEW}{secrets.token_hex(8)}"
-        folder.mkdir(mode=0o755)
+        folder.mkdir()
+        folder.chmod(OPEN)
         held = _held(folder)
         made.rename(folder / PACKAGES)
         try:

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from taskyard.calls.sql.result import BATCH, Budget, Execute, Result, Row
 from taskyard.errors import CallFailed, ValidationFailed
-from taskyard.executors.system.failure import FunctionFailed
 
 T = TypeVar("T")
-Row = Mapping[str, Any]
-Execute = Callable[[str, Mapping[str, Any], int], Awaitable[tuple[list[Row], int]]]
-"""`await execute(statement, parameters, most_rows)` gives rows and how many were changed."""
 
 _WAIT_FOR_LOCK = 5.0
+_PASSING = ("locked", "interrupted", "disk is full", "disk I/O", "unable to open")
 _LONGEST_VALUE = 16 << 20
 """Bytes of one value or row, which SQLite would let grow to a gigabyte."""
 
 
 @contextlib.asynccontextmanager
-async def sqlite_transaction(url: str, *, read_only: bool) -> AsyncIterator[Execute]:
+async def sqlite_transaction(path: str, *, read_only: bool, budget: Budget | None = None) -> AsyncIterator[Execute]:
     """A transaction; committed when the block ends well. Read-only: the file is opened so."""
-    path = quote(url.removeprefix("sqlite:///"))
+    allowed = budget or Budget()
     try:
         connection = sqlite3.connect(
-            f"file:{path}?mode={'ro' if read_only else 'rw'}", uri=True, timeout=_WAIT_FOR_LOCK,
+            f"file:{quote(path)}?mode={'ro' if read_only else 'rw'}", uri=True, timeout=_WAIT_FOR_LOCK,
             isolation_level=None, check_same_thread=False,
         )  # fmt: skip
     except sqlite3.Error as error:
@@ -37,24 +36,37 @@ async def sqlite_transaction(url: str, *, read_only: bool) -> AsyncIterator[Exec
     connection.row_factory = sqlite3.Row
     connection.set_authorizer(_authorize)
 
-    def run(statement: str, parameters: Mapping[str, Any], most: int) -> tuple[list[dict[str, Any]], int]:
-        with _as_refusals():
-            cursor = connection.execute(statement, parameters)
-            return [dict(row) for row in cursor.fetchmany(most)], max(cursor.rowcount, 0)
+    async def execute(statement: str, parameters: Mapping[str, Any]) -> Result:
+        cursor = await in_thread(lambda: connection.execute(statement, parameters))
+        if cursor.description is None:
+            return Result(None, max(cursor.rowcount, 0))
 
-    async def execute_(statement: str, parameters: Mapping[str, Any], most: int) -> Any:
-        return await _in_thread(lambda: run(statement, parameters, most), connection.interrupt)
+        async def fetch() -> list[Row]:
+            allowed.refill()
+            return await in_thread(lambda: list(_bounded(itertools.islice(cursor, BATCH), allowed)))
+
+        return Result(fetch)
+
+    async def in_thread(work: Callable[[], T]) -> T:
+        with _as_refusals():
+            return await _in_thread(work, connection.interrupt)
 
     try:
-        connection.execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        await in_thread(lambda: connection.execute("BEGIN" if read_only else "BEGIN IMMEDIATE"))
         connection.set_authorizer(_authorize_statement)
-        yield execute_
-        connection.set_authorizer(None)
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        raise CallFailed(f"the database is not to be had: {error}", reason="connect") from None
+        yield execute
+        connection.set_authorizer(_authorize)
+        await in_thread(lambda: connection.execute("COMMIT"))
     finally:
         connection.close()
+
+
+def _bounded(rows: Iterable[sqlite3.Row], budget: Budget) -> Iterator[Row]:
+    """The rows, as long as they are not too large together. Raises ValidationFailed."""
+    for row in rows:
+        if not budget.take(sum(len(value) for value in row if isinstance(value, str | bytes))):
+            raise budget.exceeded()
+        yield dict(row)
 
 
 def _authorize(*_: Any) -> int:
@@ -76,11 +88,11 @@ def _as_refusals() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "interrupted" in str(error):
+        if any(word in str(error) for word in _PASSING):
             raise CallFailed(f"the database is busy: {error}", reason="connect") from None
         raise ValidationFailed(f"the statement cannot be executed: {error}") from None
     except sqlite3.IntegrityError as error:
-        raise FunctionFailed(f"the database refuses: {error}", retryable=False) from None
+        raise CallFailed(f"the database refuses: {error}", reason="refused", retryable=False) from None
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
         raise ValidationFailed(f"the statement cannot be executed: {error}") from None
 

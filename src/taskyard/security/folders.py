@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import fnmatch
 import os
 import secrets
@@ -13,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_RESUME = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -79,6 +81,26 @@ def writing(place: Place, *, replace: bool) -> Iterator[BinaryIO]:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(draft, dir_fd=folder)
+
+
+@contextlib.contextmanager
+def resuming(place: Place, draft: str, *, replace: bool) -> Iterator[BinaryIO]:
+    """As `writing`, but what was written stays as a draft of that name when the block fails; the next one under it
+    finds the file as it was left. Raises BlockingIOError while another has it.
+    """
+    with parent_of(place) as folder:
+        name = place.name
+        _refuse_folder(name, folder)
+        if not replace and _kind(name, folder) is not None:
+            raise FileExistsError(f"{name} is there already")
+        with os.fdopen(os.open(draft, _RESUME, 0o644, dir_fd=folder), "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise PermissionError(f"{draft} is no regular file")
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            _appear(draft, name, folder, folder, replace=replace)
 
 
 def entries(place: Place, pattern: str, *, recursive: bool) -> Iterator[tuple[str, os.stat_result]]:
@@ -155,6 +177,13 @@ def _appear(draft: str, name: str, from_: int, to: int, *, replace: bool) -> Non
         raise FileExistsError(f"{name} is there already")
     else:
         os.rename(draft, name, src_dir_fd=from_, dst_dir_fd=to)
+
+
+def facts(place: Place) -> os.stat_result | None:
+    """What is known of what is there; of a link, the link's own. None for nothing."""
+    with contextlib.suppress(FileNotFoundError), parent_of(place) as folder:
+        return os.lstat(place.name, dir_fd=folder)
+    return None
 
 
 def _refuse_folder(name: str, folder: int) -> None:

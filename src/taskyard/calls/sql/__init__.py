@@ -1,0 +1,1 @@
+"""One statement in a transaction of its own: SQLite files and PostgreSQL, for whoever asks."""

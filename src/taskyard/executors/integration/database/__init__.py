@@ -1,0 +1,1 @@
+"""Databases: one statement a call, in a transaction of its own."""

@@ -1,0 +1,1 @@
+"""Message queues: Kafka, SQS, RabbitMQ, NATS JetStream, Redis and Valkey streams."""
