@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -18,8 +17,7 @@ from taskyard.connecting import Ways, connected, make_connector
 from taskyard.contracts.clock import Clock, SystemClock
 from taskyard.contracts.directory import Directory
 from taskyard.contracts.executor import Executor
-from taskyard.contracts.records import Topic
-from taskyard.contracts.store import Store
+from taskyard.contracts.records import Claimed, Topic
 from taskyard.contracts.target import Target
 from taskyard.directory.stored import StoredDirectory
 from taskyard.domain.breaker import SERVICE
@@ -27,20 +25,26 @@ from taskyard.domain.outcome import MadeFile
 from taskyard.domain.priority import HEAD_STARTS
 from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.schedule import Schedule
+from taskyard.domain.token import token_of
 from taskyard.domain.upload import UploadedFile
 from taskyard.engine.audit import READER as SEALS
 from taskyard.engine.audit import Chain
 from taskyard.engine.define import define
 from taskyard.engine.engine import Engine, Limits
 from taskyard.engine.orchestrator import OURS, Orchestrator
+from taskyard.engine.query import token_now
+from taskyard.engine.renewing import renew_secrets
 from taskyard.engine.schedules import put_schedule
 from taskyard.engine.subscriptions import Outside
 from taskyard.engine.upload import open_uploads, save_upload
-from taskyard.errors import ConfigurationError
 from taskyard.executors.function.executor import FunctionExecutor
 from taskyard.executors.function.handler import Registry
+from taskyard.executors.integration.calling import Integrations
+from taskyard.executors.integration.executor import IntegrationExecutor
 from taskyard.executors.manual import ManualExecutor
 from taskyard.executors.script.executor import ScriptExecutor
+from taskyard.integrating import make_egress, make_integrations, make_types
+from taskyard.notify.people.endpoints import Endpoints
 from taskyard.notifying import Notifying, make_notice_executor, make_planner
 from taskyard.orchestrating import make_bridges, make_orchestrators
 from taskyard.orchestrators.bpmn.executor import BpmnExecutor
@@ -54,7 +58,6 @@ from taskyard.runtime.watcher import Watcher
 from taskyard.runtime.worker import STANDARD, Worker, WorkerOptions
 from taskyard.security.box import SecretBox
 from taskyard.security.caller import LOCAL, Caller
-from taskyard.security.egress.rules import Rules
 from taskyard.security.keys import derive, load_or_create
 from taskyard.security.webhooks import signed_headers
 from taskyard.services.resource import ResourceService
@@ -62,6 +65,7 @@ from taskyard.services.service import Service
 from taskyard.services.user import UserDirectory
 from taskyard.settings import Settings
 from taskyard.store.sqlite import SqliteStore
+from taskyard.storing import make_store
 from taskyard.targeting import make_resources, make_secrets, make_targets
 
 VERSION = version("taskyard")
@@ -71,24 +75,6 @@ if TYPE_CHECKING:  # commands that call nobody start without it
     from taskyard.security.egress.client import Egress
 
 log = structlog.get_logger("taskyard.app")
-
-
-def make_store(url: str, clock: Clock, *, notify: bool = True, listen_url: str = "") -> Store:
-    """The store an address means. Raises ConfigurationError for one that means none.
-
-    `notify` and `listen_url`: how processes on a PostgreSQL wake each other.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        path = url.removeprefix("sqlite:///")
-        return SqliteStore(path if path and path != url else ":memory:", clock)
-    if parts.scheme in ("postgresql", "postgres"):
-        from taskyard.store.postgres import PostgresStore
-
-        return PostgresStore(url, clock, notify=notify, listen_url=listen_url)
-    raise ConfigurationError(
-        f"TASKYARD_DATABASE_URL: {parts.scheme or url!r} is no store; use sqlite:///file.db or postgresql://host/name"
-    )
 
 
 def make_limits(settings: Settings) -> Limits:
@@ -103,15 +89,6 @@ def make_limits(settings: Settings) -> Limits:
         ceilings={Queue.of(type_): limit for type_ in TaskType if (limit := settings[f"TASK_MAX_CONCURRENT_{type_}"])},
         head_starts=HEAD_STARTS[settings["TASKYARD_PRIORITY"]],
     )
-
-
-def make_egress(settings: Settings) -> Egress:
-    """The client for calls to other systems, as the settings allow them."""
-    from taskyard.security.egress.client import Egress
-    from taskyard.security.egress.guard import Guard
-
-    rules = Rules.parse(settings["TASKYARD_EGRESS_ALLOW"], settings["TASKYARD_EGRESS_DENY"])
-    return Egress(Guard(rules), proxy=settings["TASKYARD_EGRESS_PROXY"])
 
 
 class App:
@@ -139,6 +116,8 @@ class App:
             listen_url=settings["TASKYARD_LISTEN_URL"],
         )
         self.engine = Engine(store, make_limits(settings), self._check_url)
+        self.types = make_types(settings, lambda: self.egress, self.clock)
+        self.engine.connection_types = self.types
         self.watcher = Watcher(self.engine.store)
         self.breakers = Breakers(self.clock)
         self.processes = Processes(self.engine)
@@ -166,15 +145,33 @@ class App:
         return StoredDirectory(self.engine.store) if users is None else UserDirectory(users)
 
     @cached_property
+    def patient_directory(self) -> Directory:
+        """The same for what nobody waits for, and is lost where nobody is found: it waits for a slow service."""
+        users = self.service("user")
+        return self.directory if users is None else UserDirectory(users, patience=None)
+
+    @cached_property
     def orchestrators(self) -> dict[str, Orchestrator]:
         """What knows processes, by the names that people give."""
         return make_orchestrators(self.engine, self.settings, lambda: self.egress)
 
     @cached_property
+    def box(self) -> SecretBox:
+        """Where secrets are sealed, and those that were sealed with a former key are opened."""
+        former = self.settings["TASKYARD_FORMER_SECRET_KEYS"]
+        return SecretBox(derive(self.master_key, "secrets"), *(derive(key, "secrets") for key in former))
+
+    @cached_property
+    def integrations(self) -> Integrations:
+        """What calls external systems over connections; let go of with the app."""
+        return make_integrations(
+            self.settings, self.types, self.box, self.engine.store, self.clock, self._find_uploads, self._save_file
+        )
+
+    @cached_property
     def outside(self) -> Outside:
         """What dealing with the world outside takes."""
-        box = SecretBox(derive(self.master_key, "secrets"))
-        return Outside(box, self._check_url, derive(self.master_key, "callbacks"))
+        return Outside(self.box, self._check_url, derive(self.master_key, "callbacks"))
 
     async def _check_url(self, url: str, path: str) -> str:
         return await self.egress.guard.check_url(url, path)
@@ -202,10 +199,13 @@ class App:
         self._opened -= 1
         if self._opened == 0:
             await self.watcher.close()
+            if "integrations" in self.__dict__:
+                await self.__dict__.pop("integrations").stop()
             if self._egress is not None:
                 await self._egress.aclose()
                 self._egress = None
-                self.__dict__.pop("directory", None)  # it asks by the client that is closed now
+                for name in ("directory", "patient_directory"):
+                    self.__dict__.pop(name, None)  # it asks by the client that is closed now
             await self.engine.close()
 
     @contextlib.asynccontextmanager
@@ -233,10 +233,13 @@ class App:
         try:
             ways = Ways(self.engine, self.breakers, self.settings, self.request_stop, self.stopping.is_set)
             async with connected(ways, connector, self.service("observability")) as services:
+                planner = make_planner(self.notifying)
                 services += [
-                    Periodic("notices", 0.5, make_planner(self.notifying).turn),
+                    Periodic("notices", 0.5, planner.turn),
+                    Periodic("owners", 5.0, Endpoints(self.engine, planner).turn),
                     Periodic("processes", 0.5, self.processes.turn, Topic.FEED),
                     Periodic("webhooks", 0.5, webhooks.turn, Topic.FEED),
+                    Periodic("secrets", 3600.0, lambda: renew_secrets(self.engine, self.box), insists=False),
                     Periodic("deliveries", 3600.0, lambda: webhooks.prune(days), insists=False),
                 ]
                 if self.settings["TASKYARD_AUDIT_CHAIN"]:
@@ -266,7 +269,7 @@ class App:
     def notifying(self) -> Notifying:
         """What people are told with."""
         return Notifying(
-            self.engine, self.directory, self.settings, self.clock, lambda: self.egress,
+            self.engine, self.patient_directory, self.settings, self.clock, lambda: self.egress,
             lambda: self.master_key, self.service("notification"),
         )  # fmt: skip
 
@@ -276,6 +279,11 @@ class App:
         if not url:
             return None
         return Service(url, self.egress.trusting(url), self.breakers.circuit(f"service:{name}", SERVICE))
+
+    def dependencies(self) -> dict[str, dict[str, Any]]:
+        """How the circuits of what this process calls stand, by name. May be called from any thread."""
+        made = self.__dict__.get("integrations")
+        return self.breakers.figures() | ({} if made is None else made.figures())
 
     def request_stop(self, by: str) -> None:
         """Have this process stop gracefully, as whoever runs it does that."""
@@ -290,8 +298,8 @@ class App:
         resource = self.service("resource")
         allocate = None if resource is None else ResourceService(resource).allocate
         scripts = ScriptExecutor(
-            targets, make_resources(self.settings), self._find_uploads, self._save_file, allocate,
-            self.settings["TASKYARD_PLACEMENT"], make_secrets(self.settings),
+            targets, make_resources(self.settings), self._find_uploads, self._save_file,
+            self._find_token, allocate, self.settings["TASKYARD_PLACEMENT"], make_secrets(self.settings),
         )  # fmt: skip
         options = WorkerOptions(
             slots=size,
@@ -301,8 +309,9 @@ class App:
             log_level=self.settings["TASK_LOG_LEVEL"].lower(),
             open_beat_store=(lambda: make_store(url, self.clock, notify=False)) if shared else None,
             cells=cells,
-            dependencies=self.breakers.figures,
+            dependencies=self.dependencies,
             tiers=scripts.tiers,
+            targets=scripts.places,
         )
         return Worker(self.engine, [*self._executors(size), scripts], self.clock, options)
 
@@ -315,6 +324,7 @@ class App:
             make_notice_executor(self.notifying),
             BpmnExecutor(self.engine),
             self._system_executor(),
+            IntegrationExecutor(self.engine.connections, lambda: self.integrations, self._find_token),
         ]
 
     def _system_executor(self) -> Executor:
@@ -332,6 +342,7 @@ class App:
                 databases=settings["TASKYARD_SYSTEM_DATABASES"],
                 mail_server=parse_mail_url(mail_url) if mail_url else None,
                 mail_from=settings["TASKYARD_MAIL_FROM"],
+                find_token=self._find_token,
             )
         )
 
@@ -356,6 +367,11 @@ class App:
                 kubernetes_runner=settings["TASKYARD_KUBERNETES_RUNNER"],
             )
         )
+
+    async def _find_token(self, claimed: Claimed) -> str:
+        """A first attempt needs no look at what came before it."""
+        task_id = claimed.task_id
+        return token_of(task_id) if claimed.attempt == 1 else await token_now(self.engine, task_id)
 
     async def _find_uploads(self, ids: list[str]) -> dict[str, UploadedFile]:
         return await open_uploads(self.engine, ids, Path(self.settings["TASKYARD_DATA_DIR"]) / "uploads")

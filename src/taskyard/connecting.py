@@ -12,7 +12,7 @@ from taskyard.contracts.connector import Connector
 from taskyard.contracts.records import Topic
 from taskyard.domain.breaker import SERVICE
 from taskyard.domain.window import BREAKER
-from taskyard.engine.answers import match_early
+from taskyard.engine.answers import EarlyAnswers
 from taskyard.engine.engine import Engine
 from taskyard.engine.take import take_kept
 from taskyard.engine.workflows import Workflows
@@ -80,7 +80,7 @@ async def connected(
     engine = ways.engine
     services = [
         Periodic("events", 0.5, lambda: take_kept(engine, ways.request_stop)),
-        Periodic("answers", 0.5, lambda: match_early(engine)),
+        Periodic("answers", 0.5, EarlyAnswers(engine).turn),
         Periodic("workflows", 0.5, Workflows(engine).turn, Topic.FEED),
     ]
     async with contextlib.AsyncExitStack() as stack:

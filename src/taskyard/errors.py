@@ -99,6 +99,10 @@ class Conflict(TaskyardError):
     code = "CONFLICT"
 
 
+class Full(Conflict):
+    """A person has as many open tasks as they may have."""
+
+
 class IllegalTransition(TaskyardError):
     """The lifecycle does not allow this move from the task's present state."""
 

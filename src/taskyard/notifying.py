@@ -81,7 +81,9 @@ def _link(means: Notifying, task_id: str | None) -> str:
 
 def _signing_in(means: Notifying, person: str, task_id: str | None) -> str:
     """The same by way of signing in, if the operator wants that."""
-    hours = means.settings["TASKYARD_NOTIFY_LINK_HOURS"]
+    settings = means.settings
+    # That a link was used is remembered as long as what has ended; one that holds for longer could be used again.
+    hours = min(settings["TASKYARD_NOTIFY_LINK_HOURS"], settings["TASK_RETENTION_DAYS"] * 24)
     if not hours:
         return _link(means, task_id)
     expires = means.clock.now() / 1_000_000 + hours * 3600

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -26,12 +27,14 @@ from taskyard.security.jwks import fetching
 from taskyard.security.keys import derive, load_or_create_admin_token
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.links import LinkSigner
+from taskyard.security.oidc import OpenIdClient, OpenIdLogins
 from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
 from taskyard.services.auth import AuthService
+from taskyard.settings.masking import shown
 from taskyard.supervisor import Supervisor
 
-_ISSUERS = ("TASKYARD_JWT_SECRET", "TASKYARD_JWKS_URL", "TASKYARD_AUTH_SERVICE_URL")
+_ISSUERS = ("TASKYARD_JWT_SECRET", "TASKYARD_JWKS_URL", "TASKYARD_AUTH_SERVICE_URL", "TASKYARD_OIDC_ISSUER")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 log = structlog.get_logger("taskyard.server")
@@ -48,32 +51,24 @@ class Address(NamedTuple):
 def make_services(app: App, host: str, port: int) -> ApiServices:
     """What the API works with. Raises ConfigurationError for an open address without authentication."""
     settings = app.settings
-    signed = any(settings[name] for name in _ISSUERS)
-    if not signed and host not in LOOPBACK:
+    if host not in LOOPBACK and not any(settings[name] for name in _ISSUERS):
         raise ConfigurationError(
             f"TASKYARD_HOST is {host}, which others can reach, but nobody could be told apart: "
-            "set TASKYARD_JWT_SECRET, TASKYARD_JWKS_URL or TASKYARD_AUTH_SERVICE_URL, or bind to 127.0.0.1"
+            "set TASKYARD_JWT_SECRET, TASKYARD_JWKS_URL, TASKYARD_AUTH_SERVICE_URL or TASKYARD_OIDC_ISSUER, or bind to"
+            " 127.0.0.1"
         )
-    folder = Path(settings["TASKYARD_DATA_DIR"])
-    folder.mkdir(parents=True, exist_ok=True)
     master = app.master_key
-    auth = app.service("auth")
     return ApiServices(
         engine=app.engine,
         outside=app.outside,
         egress=lambda: app.egress,
         watcher=app.watcher,
         directory=app.directory,
-        authenticator=Authenticator(
-            app.engine.store,
-            admin_token=load_or_create_admin_token(folder),
-            jwt_secret=settings["TASKYARD_JWT_SECRET"],
-            jwks_url=settings["TASKYARD_JWKS_URL"],
-            issuer=settings["TASKYARD_JWT_ISSUER"],
-            audience=settings["TASKYARD_JWT_AUDIENCE"],
-            fetch=fetching(lambda: app.egress),
-            auth_service=None if auth is None else AuthService(auth),
-        ),
+        people_elsewhere=bool(app.settings["TASKYARD_USER_SERVICE_URL"]),
+        authenticator=_authenticator(app),
+        openid=_openid(app),
+        public_url=settings["TASKYARD_URL"].rstrip("/"),
+        trace_url=settings["TASKYARD_TRACE_URL"],
         leases=LeaseSigner(derive(master, "lease")),
         sessions=SessionSigner(derive(master, "session")),
         login_links=LoginLinks(),
@@ -86,9 +81,39 @@ def make_services(app: App, host: str, port: int) -> ApiServices:
         max_body=settings["TASKYARD_MAX_BODY"],
         websocket_enabled=settings["TASK_WEBSOCKET_ENABLED"],
         buffer_size=settings["TASK_BUFFER_SIZE"],
-        dependencies=app.breakers.figures,
+        dependencies=app.dependencies,
+        integrations=lambda: app.integrations,
+        box=app.box,
         request_stop=app.request_stop,
+        settings=lambda: shown(settings),
     )
+
+
+def _authenticator(app: App) -> Authenticator:
+    settings, auth = app.settings, app.service("auth")
+    folder = Path(settings["TASKYARD_DATA_DIR"])
+    return Authenticator(
+        app.engine.store,
+        admin_token=load_or_create_admin_token(folder),
+        jwt_secret=settings["TASKYARD_JWT_SECRET"],
+        jwks_url=settings["TASKYARD_JWKS_URL"],
+        issuer=settings["TASKYARD_JWT_ISSUER"],
+        audience=settings["TASKYARD_JWT_AUDIENCE"],
+        fetch=fetching(lambda: app.egress),
+        auth_service=None if auth is None else AuthService(auth),
+    )
+
+
+def _openid(app: App) -> OpenIdLogins | None:
+    """Where people log in besides. Raises ConfigurationError for a provider without a client id."""
+    settings = app.settings
+    if not settings["TASKYARD_OIDC_ISSUER"]:
+        return None
+    if not settings["TASKYARD_OIDC_CLIENT_ID"]:
+        raise ConfigurationError("TASKYARD_OIDC_ISSUER is set without TASKYARD_OIDC_CLIENT_ID; set what we are there")
+    names = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "SCOPE", "SUBJECT", "GROUPS", "RIGHTS", "NAME")
+    client = OpenIdClient(*(settings[f"TASKYARD_OIDC_{name}"] for name in names))
+    return OpenIdLogins(client, lambda: app.egress, time.time)
 
 
 def make_asgi(app: App) -> ASGIApp:

@@ -10,7 +10,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from taskyard.app import App
 from taskyard.domain.queue import Queue
+from taskyard.errors import TaskyardError
 from taskyard.loading import load_yard
 from taskyard.logs import configure_logs
 from taskyard.loops import run
@@ -20,10 +22,8 @@ from taskyard.settings import load
 _EXIT_SECONDS = 0.5
 
 
-async def work(supervisor: int, descriptor: int, target: str | None, queues: Sequence[str]) -> None:
+async def work(app: App, supervisor: int, descriptor: int, queues: Sequence[str]) -> None:
     """The life of one supervised worker process: until SIGTERM, or until its supervisor is gone."""
-    yard = load_yard(target)
-    app = yard.app
     named = tuple(queue for queue in map(Queue.titled, queues) if queue is not None)
     cells = Cells(app.settings["TASK_MAX_CONCURRENT"], descriptor)
     stopped = asyncio.Event()
@@ -62,7 +62,12 @@ def main() -> None:
     """`python -m taskyard.supervised SUPERVISOR DESCRIPTOR TARGET [QUEUE …]`: run by the supervisor only."""
     supervisor, descriptor, target, *queues = sys.argv[1:]
     configure_logs(load())
-    run(work(int(supervisor), int(descriptor), target or None, queues))
+    try:
+        # Before there is a loop: a module may run one of its own while it is imported.
+        app = load_yard(target or None).app
+        run(work(app, int(supervisor), int(descriptor), queues))
+    except TaskyardError as error:
+        sys.exit(f"taskyard: {error.message}")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class Supervisor:
                     pause = _RESTART_FIRST
                 elif not self._has_known_cause(running):
                     pause = min(pause * 2, _RESTART_LONGEST)
-                log.error("a worker process ended; it is started again", code=code, running=running, again_in=pause)
+                if code is not None:
+                    log.error("a worker process ended; it is started again", code=code, running=running, again_in=pause)
                 await self._bury(cells, running, crashed=code != -signal.SIGKILL)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -82,12 +83,16 @@ class Supervisor:
         finally:
             os.close(descriptor)
 
-    async def _live(self, descriptor: int) -> int:
-        """One life of a worker process; its exit code."""
+    async def _live(self, descriptor: int) -> int | None:
+        """One life of a worker process; its exit code, None where it could not be started."""
         command = [sys.executable, "-m", "taskyard.supervised", str(os.getpid()), str(descriptor), self._target or ""]
-        child = await asyncio.create_subprocess_exec(
-            *command, *self._queues, pass_fds=(descriptor,), start_new_session=True
-        )
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *command, *self._queues, pass_fds=(descriptor,), start_new_session=True
+            )
+        except OSError as error:
+            log.error("a worker process cannot be started; it is tried again", reason=str(error))  # noqa: TRY400 - the reason is all there is to say
+            return None
         self._children.add(child)
         if self._stopping.is_set():
             self.stop()

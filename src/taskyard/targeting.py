@@ -13,8 +13,8 @@ from taskyard.executors.script.lite import Lite
 from taskyard.executors.script.sandbox.cgroups import Cgroups
 from taskyard.executors.script.sandbox.packages.packages import Origin
 from taskyard.executors.script.sandbox.target import Sandbox
-from taskyard.executors.script.secrets import Secrets
 from taskyard.security.egress.rules import Rules
+from taskyard.security.secrets import Secrets
 from taskyard.settings import Settings
 
 

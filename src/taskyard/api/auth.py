@@ -85,6 +85,15 @@ def credential_of(scope: Scope) -> Credential:
     return credential
 
 
+def cookie_of(header: str | None, wanted: str) -> str | None:
+    """The cookie of this name in the header, the first if there are several."""
+    for pair in (header or "").split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == wanted:
+            return value
+    return None
+
+
 def path_of(scope: Scope) -> str:
     """The path below the place where this application is mounted."""
     path: str = scope["path"]
@@ -133,11 +142,8 @@ def _credential(scope: Scope, headers: _Headers) -> Credential | None:
     protocol = bearer_protocol(scope)
     if protocol is not None:
         return Credential("bearer", protocol.removeprefix(SUBPROTOCOL))
-    for pair in (headers.cookie or "").split(";"):
-        name, _, value = pair.strip().partition("=")
-        if name == SESSION_COOKIE:
-            return Credential("cookie", value)
-    return None
+    cookie = cookie_of(headers.cookie, SESSION_COOKIE)
+    return None if cookie is None else Credential("cookie", cookie)
 
 
 def _needs_origin(scope: Scope, headers: _Headers, credential: Credential) -> bool:

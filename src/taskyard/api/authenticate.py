@@ -58,6 +58,11 @@ class Authenticator:
         self._admin_hash = hash_api_token(admin_token) if admin_token else ""
         signed = (jwt_secret, jwks_url, issuer or None, audience or None)
         self._verifier = auth_service or _verifier(*signed, fetch, now)
+        self._asks = auth_service is not None
+
+    def may_end_early(self, token: str) -> bool:
+        """Whether an accepted token may end before its own word, because somebody else is asked about it."""
+        return self._asks and not is_api_token(token)
 
     async def authenticate(self, token: str) -> Caller:
         """The caller a token proves. Raises Unauthorized for any other, Overloaded when it cannot be checked."""

@@ -12,6 +12,9 @@ Message = dict[str, Any]
 PATIENCE = 1.0
 """Seconds a full buffer waits for its client before it skips lines."""
 
+_TEXT_AT_ONCE = 128 * 1024
+"""Characters of lines after which no more are taken at once: what a slow connection carries while it is waited for."""
+
 _MAY_BE_SKIPPED = frozenset({"log", "progress"})
 
 
@@ -33,33 +36,46 @@ class Buffer:
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
 
-    async def put(self, message: Message) -> None:
-        """Add a message, waiting for room as far as the client deserves it."""
-        if len(self._messages) >= self._size and not self._is_slow:
-            self._drained.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience):
-                    await self._drained.wait()
-            self._is_slow = len(self._messages) >= self._size
-        if len(self._messages) >= self._size:
-            self._skip()
-        self._messages.append(message)
-        self._filled.set()
+    async def put(self, *messages: Message) -> None:
+        """Add messages, waiting for room as far as the client deserves it."""
+        for message in messages:
+            if len(self._messages) >= self._size:
+                await self._make_room()
+            self._messages.append(message)
+            self._filled.set()
 
     def end(self) -> None:
         """Nothing more will be put."""
         self._ended = True
         self._filled.set()
 
-    async def take(self) -> Message | None:
-        """The next message; None after the last."""
+    async def take(self, most: int = 1) -> list[Message]:
+        """The next messages, up to `most` of those that are there, fewer of long lines; none after the last."""
         while not self._messages:
             if self._ended:
-                return None
+                return []
             self._filled.clear()
             await self._filled.wait()
         self._is_slow = False
         self._drained.set()
+        taken: list[Message] = []
+        room = _TEXT_AT_ONCE
+        while self._messages and len(taken) < most and room > 0:
+            taken.append(self._next())
+            room -= len(taken[-1].get("text", ""))
+        return taken
+
+    async def _make_room(self) -> None:
+        if not self._is_slow:
+            self._drained.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    await self._drained.wait()
+            self._is_slow = len(self._messages) >= self._size
+        if self._is_slow:
+            self._skip()
+
+    def _next(self) -> Message:
         gap = self._gap
         if gap is not None and self._messages[0]["sequence"] > gap["sequence"]:
             self._gap = None

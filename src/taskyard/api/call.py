@@ -18,7 +18,7 @@ from taskyard.api.errors import ClientGone
 from taskyard.api.services import ApiServices
 from taskyard.api.shapes import Shape
 from taskyard.domain.ids import parse_id
-from taskyard.domain.json import check, detail, refusal
+from taskyard.domain.json import check, detail, dumps, refusal
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import know_one
 from taskyard.errors import Malformed, NotFound, Overloaded, PayloadTooLarge, ValidationFailed
@@ -43,6 +43,7 @@ class Call:
         self.access = access
         self.scope = scope
         self._receive = receive
+        self._done: list[tuple[str, dict[str, Any]]] = []
 
     @property
     def engine(self) -> Engine:
@@ -54,9 +55,21 @@ class Call:
         """The request's headers."""
         return Headers(scope=self.scope)
 
-    def audit(self, action: str, **facts: Any) -> None:
-        """Leave word of an action that no task's own trail records."""
+    def audit(self, action: str, *, kept: bool = True, **facts: Any) -> None:
+        """Leave word of an action that no task's own trail records: in the log, and in the journal. What programs do
+        all the time is not `kept` there.
+        """
         log.info(action, by=self.caller.subject, **facts)
+        if kept:
+            self._done.append((action, facts))
+
+    async def write_journal(self) -> None:
+        """Keep what was done. Where the store fails at it, the log alone has it."""
+        for action, facts in self._done:
+            try:
+                await self.engine.store.write_journal(self.caller.subject, action, dumps(facts))
+            except Exception as error:  # noqa: BLE001 - it is done, and so it is answered
+                log.warning("the journal could not be written", action=action, error=str(error) or repr(error))
 
     # ---- the address
     @property

@@ -15,7 +15,7 @@ from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.engine import external, external_query
-from taskyard.engine.external_query import ExternalQuery, Retries
+from taskyard.engine.external_query import ExternalQuery, Retries, RetriesOfMany
 from taskyard.errors import (
     Conflict,
     IllegalTransition,
@@ -71,7 +71,7 @@ class ListQuery(schemas.Strict):
 
 _PAGE = {"firstResult": {"minimum": 0}, "maxResults": {"minimum": 1}}
 QUERY, PAGE = Shape[ListQuery](ListQuery, _PAGE), Shape[Page](Page, _PAGE)
-WANTED, RETRIES = Shape[ExternalQuery](ExternalQuery), Shape[Any](Retries)
+WANTED, RETRIES, MANY_RETRIES = Shape[ExternalQuery](ExternalQuery), Shape[Any](Retries), Shape[Any](RetriesOfMany)
 FETCH, COMPLETION, FAILURE, BPMN_ERROR, EXTENSION = (
     Shape[Any](each)
     for each in (
@@ -155,6 +155,14 @@ async def retries(call: Call) -> Response:
     """Have one that is given up tried again."""
     wanted = await _read(call, Retries)
     await external_query.set_retries(call.engine, call.caller, call.param("externalTaskId"), wanted)
+    return Response(status_code=204)
+
+
+@routes.add(f"PUT {_PATH}/retries", body=MANY_RETRIES, answers=_DONE)
+@_in_their_words
+async def retries_of_many(call: Call) -> Response:
+    """Have several that are given up tried again."""
+    await external_query.set_retries_of_many(call.engine, call.caller, await _read(call, RetriesOfMany))
     return Response(status_code=204)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -26,9 +27,19 @@ _BATCHES = 50
 _RESTARTING, _NO_LONGER_ALLOWED = 1012, 1008
 
 
+class Changed(NamedTuple):
+    """Tasks that have changed; `more`: others may have, too."""
+
+    task_ids: list[int]
+    more: bool
+
+
 @routes.add("SOCKET /ws/changes")
 async def tell_changes(socket: WebSocket, call: Call) -> None:
-    """`{"type": "changes", "taskIds": […], "more": …}`, at most twice a second; `more`: others have changed too."""
+    """`{"type": "changes", "taskIds": […], "more": …}`, at most twice a second; `more`: others may have changed too.
+
+    The first comes at once, with `more`: what is read after it misses nothing.
+    """
     if not call.services.websocket_enabled:
         raise Forbidden("WebSockets are switched off on this server (TASK_WEBSOCKET_ENABLED); ask again now and then.")
     await socket.accept(subprotocol=bearer_protocol(call.scope))
@@ -40,7 +51,8 @@ async def tell_changes(socket: WebSocket, call: Call) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if not left.done() and not telling.done():
-            await socket.close(_RESTARTING if stopping.done() else _NO_LONGER_ALLOWED)
+            with contextlib.suppress(WebSocketDisconnect):  # who has left meanwhile need not be told
+                await socket.close(_RESTARTING if stopping.done() else _NO_LONGER_ALLOWED)
     finally:
         for task in tasks:
             task.cancel()
@@ -49,24 +61,32 @@ async def tell_changes(socket: WebSocket, call: Call) -> None:
 
 async def _tell(socket: WebSocket, engine: Engine) -> None:
     with contextlib.suppress(WebSocketDisconnect):
-        async for ids in changes(engine):
-            told = {"type": "changes", "taskIds": [str(id_) for id_ in ids[:MOST_IDS]], "more": len(ids) > MOST_IDS}
+        async for changed in changes(engine):
+            ids = [str(id_) for id_ in changed.task_ids[:MOST_IDS]]
+            told = {"type": "changes", "taskIds": ids, "more": changed.more or len(changed.task_ids) > MOST_IDS}
             await socket.send_text(msgspec.json.encode(told).decode())
 
 
-async def changes(engine: Engine) -> AsyncIterator[list[int]]:
-    """The tasks that have changed since the last time, again and again; it waits for a store that is away."""
+async def changes(engine: Engine) -> AsyncIterator[Changed]:
+    """First that anything may have changed, then what has since the last time, again and again.
+
+    It waits for a store that is away. Where more happens than can be told it says so, and stays at the end.
+    """
     woken = asyncio.Event()
     stop_listening = engine.store.listen(Topic.FEED, woken.set)
     try:
-        position = await engine.store.feed_end()
+        position: int | None = None
         while True:
             woken.clear()
             with contextlib.suppress(Overloaded):
+                if position is None:
+                    position = await engine.store.feed_end()
+                    yield Changed([], more=True)
                 rows = await engine.store.feed(position, _BATCHES)
                 if rows:
-                    position = rows[-1].pos
-                    yield list(dict.fromkeys(task_id for row in rows for task_id in row.task_ids))
+                    is_behind = len(rows) == _BATCHES
+                    position = await engine.store.feed_end() if is_behind else rows[-1].pos
+                    yield Changed(list(dict.fromkeys(id_ for row in rows for id_ in row.task_ids)), more=is_behind)
             await asyncio.sleep(_AT_MOST_EVERY)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):

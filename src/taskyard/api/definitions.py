@@ -10,10 +10,11 @@ from starlette.responses import Response
 from taskyard.api import schemas
 from taskyard.api.answers import answer, answer_page
 from taskyard.api.call import Call
+from taskyard.api.forms import ShownForm
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.forms.fields import form_for
+from taskyard.domain.forms.start import show_start
 from taskyard.domain.task import iso
 from taskyard.engine.define import define, get_definition, list_definitions, list_versions, parse_definition, retire
 from taskyard.errors import NotFound
@@ -66,12 +67,10 @@ async def retire_definition(call: Call) -> Response:
     return Response(status_code=204)
 
 
-@routes.add("GET /api/v1/definitions/{key}/form", answers={200: schemas.FormAnswer})
+@routes.add("GET /api/v1/definitions/{key}/form", answers={200: ShownForm})
 async def read_form(call: Call) -> Response:
-    """The form that asks for a task's input, made from the schema of the current version; the schema judges."""
-    definition = (await get_definition(call.engine, call.param("key"))).definition
-    schema = definition.input_schema
-    return answer({"fields": [] if schema is None else form_for(schema, definition.ui_schema)["fields"]})
+    """The form that asks for a task's input, made from the schema of the current version and its components."""
+    return answer(show_start((await get_definition(call.engine, call.param("key"))).definition))
 
 
 @routes.add("GET /api/v1/definitions/{key}/versions", query=schemas.PAGE_QUERY, answers={200: schemas.DefinitionPage})

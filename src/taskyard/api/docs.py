@@ -6,6 +6,7 @@ from html import escape
 
 from starlette.responses import Response
 
+from taskyard.api import texts
 from taskyard.api.answers import answer
 from taskyard.api.asyncapi import make_messages
 from taskyard.api.call import Call
@@ -37,15 +38,15 @@ async def show_docs(call: Call) -> Response:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    head = "<tr><th>Route</th><th>What it does</th><th>Parameters</th></tr>"
+    head = f"<tr>{''.join(f'<th>{each}</th>' for each in texts.ROUTE_COLUMNS)}</tr>"
     link = f'<p>{escape(document["info"]["description"])} <a href="{escape(call.root)}/openapi.json">OpenAPI</a></p>'
-    return page("Taskyard: routes", f"{link}<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>")
+    return page(call, texts.ROUTES, f"{link}<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>")
 
 
 def _row(method: str, path: str, operation: JsonObject) -> str:
     parameters = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
     body = operation.get("requestBody", {}).get("content", {})
     schemas = [media["schema"].get("$ref", "").rpartition("/")[2] for media in body.values()]
-    named = ", ".join(parameters + [f"body: {name}" for name in schemas if name])
+    named = ", ".join(parameters + [texts.BODY.format(name) for name in schemas if name])
     what = f"{escape(operation['summary'])}<br>{escape(operation['description'])}"
     return f"<tr><td><code>{method} {escape(path)}</code></td><td>{what}</td><td>{escape(named)}</td></tr>"

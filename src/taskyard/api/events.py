@@ -19,7 +19,7 @@ from taskyard.api.standing import Standing
 from taskyard.contracts.records import Topic
 from taskyard.domain.json import detail, refusal
 from taskyard.engine.engine import Engine
-from taskyard.engine.events import FeedEvent, read_feed
+from taskyard.engine.events import FeedEvent, read_page
 from taskyard.engine.query import know
 from taskyard.errors import Overloaded
 
@@ -31,9 +31,10 @@ _SILENCE = 15.0
 
 
 class FeedQuery(schemas.Strict, rename="camel"):
-    """Events after a position of the feed, of the tasks with a cause if one is named."""
+    """Events after a position of the feed, or the `last` so many; of the tasks with a cause if one is named."""
 
     after: schemas.Sequence | None = None
+    last: schemas.Limit | None = None
     cause_type: str | None = None
     cause: str | None = None
     limit: schemas.Limit = 50
@@ -59,13 +60,21 @@ async def read_events(call: Call) -> Response:
     if EVENT_STREAM in call.headers.get("accept", ""):
         return EventStream(_stream(call, query, await _beginning(call, query)))
     cursors = call.services.cursors
-    after = cursors.read_number("events", query.cursor)
-    after = (query.after or 0) if after is None else after
-    events = await read_feed(call.engine, after, query.limit)
-    position = events[-1].pos if events else after
-    more = bool(events) and position < await call.engine.store.feed_end()
-    items = [each.event.envelope() for each in await _caused(call.engine, events, query)]
-    return answer_page(items, cursors.make("events", position if more else None), position=str(position))
+    at = cursors.read_number("events", query.cursor)
+    after = await _first(call, query) if at is None else at
+    page = await read_page(call.engine, after, query.limit)
+    more = after < page.end < await call.engine.store.feed_end()
+    items = [each.event.envelope() for each in await _caused(call.engine, page.events, query)]
+    return answer_page(items, cursors.make("events", page.end if more else None), position=str(page.end))
+
+
+async def _first(call: Call, query: FeedQuery) -> int:
+    """Where the first page begins. Raises ValidationFailed."""
+    if query.last is None:
+        return query.after or 0
+    if query.after is not None:
+        raise refusal([detail("/last", "is named beside after; there is one beginning", "oneOf")])
+    return max(0, await call.engine.store.feed_end() - query.last)
 
 
 async def _beginning(call: Call, query: FeedQuery) -> int:
@@ -89,12 +98,12 @@ async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[byt
     try:
         while await standing.holds():
             woken.clear()
-            events = await read_feed(call.engine, after, _AT_ONCE)
-            for each in await _caused(call.engine, events, query):
+            page = await read_page(call.engine, after, _AT_ONCE)
+            for each in await _caused(call.engine, page.events, query):
                 yield sse_event(str(each.pos), each.event.key, msgspec.json.encode(each.event.envelope()))
                 spoken = loop.time()
-            if events:
-                after = events[-1].pos
+            if page.end > after:
+                after = page.end
                 continue
             if loop.time() - spoken >= _SILENCE:
                 yield KEEP_ALIVE

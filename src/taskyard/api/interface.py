@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
-
 from starlette.responses import RedirectResponse, Response
 
+from taskyard.api import texts
 from taskyard.api.answers import answer, answer_page
 from taskyard.api.call import Call
 from taskyard.api.definitions import definition_json
-from taskyard.api.pages import page
+from taskyard.api.pages import page, theme_of
 from taskyard.api.routing import Routes
 from taskyard.api.schemas import DefinitionPage, DefinitionVersion
 from taskyard.engine.define import get_definition, list_definitions
@@ -17,8 +16,6 @@ from taskyard.errors import NotFound
 from taskyard.interface.built import NOT_BUILT
 
 routes = Routes("People")
-
-THEME_COOKIE = "taskyard_theme"
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _HTML = {"text/html": {"schema": {"type": "string"}}}
@@ -82,15 +79,7 @@ def _wants_page(call: Call) -> bool:
 def _page(call: Call) -> Response:
     interface = call.services.interface
     if interface is None:
-        link = f'<a href="{call.root}/docs">the routes</a>'
-        return page("Taskyard", f"<p>{NOT_BUILT[0].upper()}{NOT_BUILT[1:]}. See {link}.</p>")
+        link = f'<a href="{call.root}/docs">{texts.SEE_ROUTES}</a>'
+        return page(call, texts.HOME, f"<p>{NOT_BUILT[0].upper()}{NOT_BUILT[1:]}.</p><p>{link}</p>")
     headers = {"Content-Security-Policy": _POLICY}
-    return Response(interface.page(call.root, _theme(call)), 200, headers, "text/html")
-
-
-def _theme(call: Call) -> str | None:
-    try:
-        cookie = SimpleCookie(call.headers.get("cookie", "")).get(THEME_COOKIE)
-    except CookieError:
-        return None
-    return None if cookie is None else cookie.value
+    return Response(interface.page(call.root, theme_of(call)), 200, headers, "text/html")

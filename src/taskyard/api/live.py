@@ -23,7 +23,7 @@ from taskyard.api.shapes import Shape
 from taskyard.api.standing import Standing
 from taskyard.api.visibility import see
 from taskyard.errors import Forbidden
-from taskyard.runtime.follow import follow
+from taskyard.runtime.follow import follow, follow_in_batches
 
 routes = Routes("People")
 
@@ -36,8 +36,14 @@ class FollowQuery(schemas.Strict):
     after: schemas.Sequence = 0
 
 
+class SocketQuery(FollowQuery):
+    """The same, and whether each frame is an array of messages rather than one of them."""
+
+    batch: bool = False
+
+
 class MessagesQuery(FollowQuery):
-    """The same, and for how many seconds to wait for the first message."""
+    """From where on, and for how many seconds to wait for the first message."""
 
     wait: Annotated[float, Meta(ge=0, le=30)] = 0
 
@@ -48,10 +54,11 @@ class MessagePage(schemas.Answer):
     items: list[dict[str, Any]]
 
 
-FOLLOW_QUERY = Shape[FollowQuery](FollowQuery)
+SOCKET_QUERY = Shape[SocketQuery](SocketQuery)
 MESSAGES_QUERY = Shape[MessagesQuery](MessagesQuery)
 
 _AT_ONCE = 1000
+_A_FRAME = 1000
 _PAUSE = 0.05
 
 
@@ -77,25 +84,26 @@ async def _collect(call: Call, task_id: int, query: MessagesQuery, items: list[d
                 limit.reschedule(asyncio.get_running_loop().time() + _PAUSE)
 
 
-@routes.add("SOCKET /ws/task/{runId}", query=FOLLOW_QUERY)
+@routes.add("SOCKET /ws/task/{runId}", query=SOCKET_QUERY)
 async def follow_run(socket: WebSocket, call: Call) -> None:
     """The run's messages after `after`, then live until its end."""
     if not call.services.websocket_enabled:
         raise Forbidden("WebSockets are switched off on this server (TASK_WEBSOCKET_ENABLED); poll the task instead.")
     task_id = call.task_id("runId")
     await see(call.engine, call.caller, task_id)
-    after = call.query(FOLLOW_QUERY).after
+    query = call.query(SOCKET_QUERY)
     await socket.accept(subprotocol=bearer_protocol(call.scope))
-    code = await _serve(socket, call, task_id, after)
+    code = await _serve(socket, call, task_id, query)
     if code is not None:
-        await socket.close(code)
+        with contextlib.suppress(WebSocketDisconnect):  # who has left meanwhile need not be told
+            await socket.close(code)
 
 
-async def _serve(socket: WebSocket, call: Call, task_id: int, after: int) -> int | None:
+async def _serve(socket: WebSocket, call: Call, task_id: int, query: SocketQuery) -> int | None:
     """Send until the run ends, the client leaves, or its right does; the code to close with, None if it has left."""
     buffer = Buffer(call.services.buffer_size, PATIENCE)
-    pumping = asyncio.create_task(_pump(call, task_id, after, buffer))
-    sending = asyncio.create_task(_send(socket, buffer))
+    pumping = asyncio.create_task(_pump(call, task_id, query.after, buffer))
+    sending = asyncio.create_task(_send(socket, buffer, batch=query.batch))
     left = asyncio.create_task(_until_left(socket))
     lost = asyncio.create_task(Standing(call, task_id).until_lost())
     stopping = asyncio.create_task(call.services.closing.wait())
@@ -119,15 +127,16 @@ async def _serve(socket: WebSocket, call: Call, task_id: int, after: int) -> int
 
 async def _pump(call: Call, task_id: int, after: int, buffer: Buffer) -> None:
     try:
-        async for message in follow(call.engine, call.services.watcher, task_id, after):
-            await buffer.put(message)
+        async for messages in follow_in_batches(call.engine, call.services.watcher, task_id, after):
+            await buffer.put(*messages)
     finally:
         buffer.end()
 
 
-async def _send(socket: WebSocket, buffer: Buffer) -> None:
-    while (message := await buffer.take()) is not None:
-        await socket.send_text(msgspec.json.encode(message).decode())
+async def _send(socket: WebSocket, buffer: Buffer, *, batch: bool) -> None:
+    while messages := await buffer.take(_A_FRAME if batch else 1):
+        told = messages if batch else messages[0]
+        await socket.send_text(msgspec.json.encode(told).decode())
 
 
 async def _until_left(socket: WebSocket) -> None:

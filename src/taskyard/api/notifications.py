@@ -27,18 +27,19 @@ class NoticeQuery(schemas.PageQuery):
 
 
 class Notice(schemas.Answer):
-    """What somebody was told of a task, as it was then."""
+    """What somebody was told of a task, or of a webhook endpoint, as it was then."""
 
     notice_id: str
     kind: NoticeKind
-    task_id: str
+    task_id: str | None
+    subscription_id: str | None
     at: Time
     read_at: Time | None
     text: str
     title: str
-    task_definition_id: str
+    task_definition_id: str | None
     workflow_id: str | None
-    priority: str
+    priority: str | None
     due_date: Time | None
     by: str | None
     reason: str | None

@@ -39,7 +39,7 @@ def make_document(operations: list[Operation], version: str) -> JsonObject:
             "title": "Taskyard",
             "version": version,
             "description": "Tasks: requested, queued, executed, followed. "
-            "Live progress is served over the WebSocket /ws/task/{runId}?after=.",
+            "Live progress is served over the WebSocket /ws/task/{runId}?after=, with &batch=true in large frames.",
         },
         "paths": paths,
         "components": {

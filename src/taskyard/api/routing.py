@@ -102,7 +102,10 @@ class _Endpoint:
             return
         handler, access = found
         call = Call(self._services, _admitted(scope, access), access, scope, receive)
-        response = await handler(call)
+        try:
+            response = await handler(call)
+        finally:
+            await call.write_journal()
         await response(scope, receive, send)
 
 

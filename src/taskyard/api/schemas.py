@@ -206,12 +206,6 @@ class DefinitionPage(Answer):
     next_cursor: str | None
 
 
-class FormAnswer(Answer):
-    """The fields of a form, as `domain.forms.fields` describes them."""
-
-    fields: list[dict[str, Any]]
-
-
 class Attempt(Answer):
     """One ended try at a task; `queueWait` (null: it was not queued) and `executionTime` in milliseconds, `delay` in
     seconds until the next. `formerInput` is what it was given where a requeue has changed the input since.
@@ -230,6 +224,8 @@ class Attempt(Answer):
     delay: float | None
     by: str | None
     reason: str | None
+    decision: str | None
+    decisions: list[dict[str, Any]]
     tier: str | None
     lock: str | None
     former_input: Any

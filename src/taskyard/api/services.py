@@ -6,22 +6,29 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from taskyard.api.access import MANUAL
-from taskyard.api.authenticate import Authenticator
+from taskyard.api.authenticate import ADMIN_SUBJECT, Authenticator
 from taskyard.api.cursors import Cursors
+from taskyard.api.ended import EndedSessions
 from taskyard.contracts.directory import Directory
 from taskyard.engine.engine import Engine
+from taskyard.engine.logins import PasswordLogins
 from taskyard.engine.orchestrator import Orchestrator
+from taskyard.engine.people.persons import as_known
 from taskyard.engine.subscriptions import Outside
 from taskyard.errors import Unauthorized
+from taskyard.executors.integration.calling import Integrations
 from taskyard.interface.built import Interface
 from taskyard.runtime.watcher import Watcher
+from taskyard.security.box import SecretBox
 from taskyard.security.caller import Caller
 from taskyard.security.egress.client import Egress
 from taskyard.security.lease import LeaseSigner
 from taskyard.security.links import LinkSigner
+from taskyard.security.oidc import OpenIdLogins
 from taskyard.security.session import LoginLinks, SessionSigner
 
 LARGE_FACTOR = 16
@@ -47,7 +54,17 @@ class ApiServices:
     egress: Callable[[], Egress]
     watcher: Watcher
     directory: Directory
+    box: SecretBox
+    integrations: Callable[[], Integrations]
+    people_elsewhere: bool = False
+    """Whether people are kept by a service of the platform, not here."""
     authenticator: Authenticator
+    openid: OpenIdLogins | None = None
+    """Where people log in besides."""
+    public_url: str = ""
+    """What stands before the paths where browsers reach us, if that was set."""
+    trace_url: str = ""
+    """Where a trace is shown, with `{traceId}` in it."""
     leases: LeaseSigner
     sessions: SessionSigner
     login_links: LoginLinks
@@ -62,6 +79,8 @@ class ApiServices:
     buffer_size: int = 1000
     dependencies: Callable[[], dict[str, dict[str, Any]]] = dict
     """How the circuits of what this process calls stand, by name."""
+    settings: Callable[[], list[dict[str, Any]]] = list
+    """The server's settings as they may be shown, with `name`, `value`, `source` and `help`."""
     session_ttl: float = 8 * 3600.0
     now: Callable[[], float] = time.time
     request_stop: Callable[[str], None] = lambda by: None
@@ -73,23 +92,38 @@ class ApiServices:
         """Bytes a bulk request or an upload may have."""
         return self.max_body * LARGE_FACTOR
 
+    @cached_property
+    def ended(self) -> EndedSessions:
+        """The sessions that were logged out."""
+        return EndedSessions(self.engine.store, self.now)
+
+    @cached_property
+    def passwords(self) -> PasswordLogins | None:
+        """Who logs in with a password; None where people are kept elsewhere."""
+        return None if self.people_elsewhere else PasswordLogins(self.engine.store, self.now)
+
     async def identify(self, credential: Credential) -> Caller:
         """Who a credential stands for, with the groups of the credential and those they have here.
 
         Raises Unauthorized, Overloaded.
         """
         caller = await self._proven(credential)
-        if MANUAL not in caller.scopes:
+        if not caller.allows(MANUAL) or caller.subject == ADMIN_SUBJECT:  # the installation's own token is nobody's
             return caller
-        person = await self.directory.person(caller.subject)
-        return caller if person is None else replace(caller, groups=caller.groups | frozenset(person.groups))
+        return await as_known(self.directory, caller)
 
     async def _proven(self, credential: Credential) -> Caller:
         if credential.kind == "bearer":
             return await self.authenticator.authenticate(credential.value)
         session = self.sessions.read(credential.value, self.now())
-        if session is None:
+        if session is None or await self.ended.has_ended(credential.value):
             raise Unauthorized("The session has ended; log in again.")
+        if session.password:
+            if self.passwords is None:
+                raise Unauthorized("People no longer log in with a password here.")
+            return await self.passwords.caller(session.caller.subject, session.password)
+        if session.token:
+            return replace(await self.authenticator.authenticate(session.token), is_token=False)
         if not session.token_hash:
             return session.caller
         return replace(await self.authenticator.caller_behind(session.token_hash), is_token=False)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from msgspec import Meta
 from starlette.responses import Response
 
-from taskyard.api import schemas
+from taskyard.api import schemas, texts
 from taskyard.api.access import MANUAL
 from taskyard.api.bodies import read_body
 from taskyard.api.call import Call
@@ -47,9 +47,9 @@ async def show(call: Call) -> Response:
         return _refused(call)
     form = (
         f'<form method="post" action="{escape(call.root)}/signin"><input type="hidden" name="link" '
-        f'value="{escape(token)}"><button autofocus>Continue as {escape(link.subject)}</button></form>'
+        f'value="{escape(token)}"><button autofocus>{texts.CONTINUE_AS.format(escape(link.subject))}</button></form>'
     )
-    return page("Your tasks", form)
+    return page(call, texts.YOUR_TASKS, form)
 
 
 @routes.add("POST /signin", media=_FORM, body=SIGN_IN, answers={303: None, 401: _HTML})
@@ -75,6 +75,6 @@ def _read(call: Call, token: str) -> Link | None:
 
 
 def _refused(call: Call) -> Response:
-    text = "This link was used before or is too old."
-    login = f'<a href="{escape(call.root)}/login">Log in</a> to see your tasks.'
-    return page("Your tasks", f'<p class="error" role="alert">{text}</p><p>{login}</p>', 401)
+    login = f'<a href="{escape(call.root)}/login">{texts.LOG_IN}</a> {texts.TO_SEE_THEM}'
+    told = f'<p class="error" role="alert">{texts.LINK_OVER}</p><p>{login}</p>'
+    return page(call, texts.YOUR_TASKS, told, 401)

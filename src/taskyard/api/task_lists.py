@@ -13,16 +13,26 @@ from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
 from taskyard.api.visibility import is_theirs, sees_all
+from taskyard.contracts.insight import AttemptFilter
 from taskyard.contracts.records import Filter
+from taskyard.domain import sequence
 from taskyard.domain.ids import parse_id
 from taskyard.domain.lifecycle import State
-from taskyard.domain.queue import TaskType
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import Queue, TaskType
 from taskyard.domain.task import Task, Time, to_json
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import TaskPage, get_tasks, list_tasks
+from taskyard.engine.request import PriorityName
 
 internal = Routes("Internal: tasks")
 routes = Routes("Tasks")
+
+
+QueueName = Literal[
+    "task-execution-automated", "task-execution-integration", "task-execution-manual", "task-execution-retry",
+    "task-execution-deadletter",
+]  # fmt: skip
 
 
 class StatusQuery(schemas.PageQuery, rename="camel"):
@@ -33,7 +43,9 @@ class StatusQuery(schemas.PageQuery, rename="camel"):
 
 class TaskFilter(schemas.Strict, rename="camel"):
     """Which tasks are meant; every field that is given has to hold. `q` is the beginning of id, title or
-    correlation id.
+    correlation id. `error`, `worker`, `tookFrom` and `tookBelow` (seconds) are of one and the same ended attempt: the
+    code it failed with, who executed it, for how long. `queue`: where the task waits now; `attempts`: at least so
+    many have begun; `askedBy`: who asked, by themselves or through a client; `traceId`: the trace its spans are in.
     """
 
     status: list[schemas.Status] | None = None
@@ -52,6 +64,15 @@ class TaskFilter(schemas.Strict, rename="camel"):
     created_before: Time | None = None
     started_after: Time | None = None
     started_before: Time | None = None
+    error: Annotated[str, Meta(max_length=255)] | None = None
+    worker: Annotated[str, Meta(max_length=255)] | None = None
+    took_from: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    took_below: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    queue: list[QueueName] | None = None
+    priority: list[PriorityName] | None = None
+    attempts: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    asked_by: Annotated[str, Meta(max_length=255)] | None = None
+    trace_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
 
 
 class TaskQuery(TaskFilter, rename="camel"):
@@ -64,6 +85,8 @@ class TaskQuery(TaskFilter, rename="camel"):
     limit: schemas.Limit = 50
     cursor: schemas.Cursor | None = None
 
+
+_QUEUES = {queue.title: queue for queue in Queue}
 
 STATUS_QUERY = Shape[StatusQuery](StatusQuery)
 TASK_QUERY = Shape[TaskQuery](TaskQuery)
@@ -117,8 +140,20 @@ async def filter_of(engine: Engine, wanted: TaskFilter) -> Filter:
         created_before=schemas.us(wanted.created_before),
         started_after=schemas.us(wanted.started_after),
         started_before=schemas.us(wanted.started_before),
+        attempt=_attempt(wanted),
+        queues=None if wanted.queue is None else frozenset(map(_QUEUES.__getitem__, wanted.queue)),
+        priorities=None if wanted.priority is None else frozenset(map(Priority.parse, wanted.priority)),
+        attempts=wanted.attempts,
+        asker=wanted.asked_by,
+        family=None if wanted.trace_id is None else sequence.task_of(wanted.trace_id) or 0,
         **await _search(engine, wanted.q),
     )
+
+
+def _attempt(wanted: TaskFilter) -> AttemptFilter | None:
+    spans = (None if each is None else round(each * 1000) for each in (wanted.took_from, wanted.took_below))
+    like = AttemptFilter(wanted.error, wanted.worker, *spans)
+    return None if like == AttemptFilter() else like
 
 
 async def _answer_some(call: Call, query: StatusQuery, wanted: Filter) -> Response:

@@ -16,9 +16,11 @@ from taskyard.api.shapes import Shape
 from taskyard.api.visibility import see
 from taskyard.domain.facts import Line
 from taskyard.domain.lifecycle import State
+from taskyard.domain.people.approval import tell_decisions
 from taskyard.domain.task import detail_of, iso, tell
 from taskyard.engine.events import task_events
-from taskyard.engine.query import Attempt, list_attempts, list_lines
+from taskyard.engine.query import Attempt, know_one, list_attempts, list_lines
+from taskyard.engine.traces import roots, trace_id
 from taskyard.engine.why import why
 from taskyard.errors import Conflict
 
@@ -37,6 +39,13 @@ class OutputQuery(schemas.Strict):
     format: Literal["json", "csv", "xml", "yaml"] = "json"
 
 
+class TraceAnswer(schemas.Answer):
+    """The trace that a task's spans are in, and where it is shown, if that was set."""
+
+    trace_id: str
+    url: str | None
+
+
 LOG_QUERY = Shape[LogQuery](LogQuery)
 OUTPUT_QUERY = Shape[OutputQuery](OutputQuery)
 
@@ -47,6 +56,15 @@ async def read_attempts(call: Call) -> Response:
     task_id = await _seen(call)
     attempts = await list_attempts(call.engine, task_id)
     return _answer_after(call, [(one.fact.attempt, attempt_json(one)) for one in attempts])
+
+
+@routes.add("GET /api/v1/tasks/{taskId}/trace", answers={200: TraceAnswer})
+async def read_trace(call: Call) -> Response:
+    """The trace a task is in: with all that was started by the task that began it."""
+    task_id = await _seen(call)
+    body = (await know_one(call.engine, task_id)).facts.body
+    trace, shown_at = trace_id((await roots(call.engine, [body]))[task_id]), call.services.trace_url
+    return answer({"traceId": trace, "url": shown_at.replace("{traceId}", trace) or None})
 
 
 @routes.add("GET /api/v1/tasks/{taskId}/events", query=schemas.PAGE_QUERY, answers={200: schemas.EventPage})
@@ -106,6 +124,8 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "delay": detail.delay,
         "by": detail.by,
         "reason": detail.reason,
+        "decision": detail.decision,
+        "decisions": tell_decisions(detail.decisions),
         "tier": detail.tier,
         "lock": detail.lock,
         "formerInput": former_input,

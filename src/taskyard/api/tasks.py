@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from taskyard.api import schemas
 from taskyard.api.answers import answer, answer_task
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
+from taskyard.api.shapes import Shape
 from taskyard.api.visibility import see
+from taskyard.domain.forms.start import start_errors
 from taskyard.domain.json import MAX_DETAILS, refusal
 from taskyard.domain.task import Task, tell, to_json
 from taskyard.engine.cancel import cancel
@@ -23,6 +26,15 @@ internal = Routes("Internal: tasks")
 routes = Routes("Tasks")
 
 _CREATED: dict[int, Any] = {201: Task, 200: schemas.ReusedTask}
+
+
+class StatusQuery(msgspec.Struct):
+    """`token`: the one that the task was handed over under; it is refused once the task has been requeued."""
+
+    token: str | None = None
+
+
+STATUS_QUERY = Shape[StatusQuery](StatusQuery)
 
 
 @internal.add("POST /api/internal/tasks", body=schemas.CREATE, answers=_CREATED)
@@ -61,12 +73,18 @@ async def read_task(call: Call) -> Response:
     return answer_task(tell(*await see(call.engine, call.caller, call.task_id())))
 
 
-@internal.add("PUT /api/internal/tasks/{taskId}/status", body=schemas.STATUS_CHANGE, answers={200: Task})
+@internal.add(
+    "PUT /api/internal/tasks/{taskId}/status",
+    query=STATUS_QUERY,
+    body=schemas.STATUS_CHANGE,
+    answers={200: Task},
+)
 async def change_status(call: Call) -> Response:
     """Change a task's state, where that is the caller's to do."""
     task_id = call.task_id()
     change = await call.body_about(task_id, schemas.STATUS_CHANGE)
-    return answer_task(await set_status(call.engine, call.services.leases, call.caller, task_id, change))
+    token = call.query(STATUS_QUERY).token
+    return answer_task(await set_status(call.engine, call.services.leases, call.caller, task_id, change, token))
 
 
 @internal.add("POST /api/internal/tasks/{taskId}/cancel", body=schemas.REASON, body_optional=True, answers={200: Task})
@@ -97,6 +115,6 @@ async def _everything_wrong(call: Call, values: dict[str, Any], error: Validatio
         key = value.get("taskDefinitionId") if isinstance(value, dict) else None
         if isinstance(key, str):
             known = await call.engine.catalog.current(key)
-            if known.input is not None and value.get("input") is not None:
-                details += known.input.errors(value["input"], f"{path}/input")
+            if value.get("input") is not None:
+                details += start_errors(known.kind.definition, value["input"], f"{path}/input")
     return refusal(details[:MAX_DETAILS])

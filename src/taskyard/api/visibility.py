@@ -22,7 +22,9 @@ def sees_all(caller: Caller) -> bool:
 async def see(engine: Engine, caller: Caller, task_id: int) -> Known:
     """The task's facts. Raises NotFound where there is none, and just so where it is not theirs to see."""
     known = await know_one(engine, task_id)
-    if not sees_all(caller) and not is_theirs(caller, tell(*known)) and not _was_theirs(caller, known):
+    if sees_all(caller) or is_theirs(caller, tell(*known)) or _was_theirs(caller, known):
+        return known
+    if not await engine.store.has_worked(caller.subject, task_id):  # such as who has repaired it
         raise NotFound(f"there is no task {task_id}")
     return known
 
@@ -35,8 +37,8 @@ def is_theirs(caller: Caller, task: Task) -> bool:
 
 
 def _was_theirs(caller: Caller, known: Known) -> bool:
-    """Whether the caller has ended a person's task, or delegated it."""
+    """Whether the caller has ended a person's task, was one of those who decided it, or has delegated it."""
     place, detail = known.facts.place, detail_of(known.facts.last)
     owner = None if place is None else read_sheet(place.sheet).owner
     is_persons = known.kind.definition.task_type == "MANUAL" or detail.assignee_id is not None
-    return is_persons and caller.subject in (owner, detail.by)
+    return is_persons and caller.subject in (owner, detail.by, *(each.by for each in detail.decisions))

@@ -39,7 +39,8 @@ def read_definitions(files: Sequence[str]) -> list[Json]:
     first = checked.findings[0]
     more = len(checked.findings) - 1
     others = f" (and {more} more; see `taskyard definitions validate`)" if more else ""
-    raise ValidationFailed(f"{first.file}: {first.definition}{first.path} {first.message}{others}")
+    place = f"{first.definition}{first.path} ".lstrip()
+    raise ValidationFailed(f"{first.file}: {place}{first.message.removeprefix(f'{first.file} ')}{others}")
 
 
 def check_files(files: Sequence[str]) -> Checked:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from taskyard.cli.output import err, out, print_json, print_line
 from taskyard.cli.quiet import configure_quiet_logs
-from taskyard.demo import approval, workspace
+from taskyard.demo import approval, sales, stock, workspace
 from taskyard.demo.plan import PROCESS_STEPS, STEPS, Step
 from taskyard.demo.show import show
 from taskyard.interface.built import NOT_BUILT
@@ -27,6 +27,7 @@ class Demonstration:
 
     def __init__(self, folder: Path, host: str, port: int | None, *, once: bool, as_json: bool) -> None:
         self._folder = folder.absolute()
+        self._data = self._folder / ".taskyard"
         self._host = host
         self._port = port
         self._once = once
@@ -35,15 +36,20 @@ class Demonstration:
 
     async def run(self) -> bool:
         """Serve, run the samples, and go on serving unless `once`; whether every sample ended as planned."""
+        async with stock.serving() as service:
+            return await self._run(service)
+
+    async def _run(self, service: stock.Service) -> bool:
         yard = self._prepare()
         ready: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
         port = _free_port(self._host) if self._port is None else self._port
         serving = asyncio.create_task(
             serve(yard.app, host=self._host, port=port, target=_TARGET, ready=ready.set_result, stop=self._stop)
         )
-        working = asyncio.create_task(self._work(yard, ready))
+        working = asyncio.create_task(self._work(yard, ready, service))
         try:
             await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
+            interrupted = self._stop.is_set()
             if working.done() and not self._once and not working.exception():
                 await serving
         finally:
@@ -53,27 +59,31 @@ class Demonstration:
             await asyncio.gather(working, return_exceptions=True)
             await serving
         # Interrupted before the samples have ended, it has stopped as it was asked to.
-        return working.cancelled() or working.result()
+        return interrupted or working.cancelled() or working.result()
 
     def _prepare(self) -> Taskyard:
         """Sample data, and settings that worker processes inherit: the demo's own store and nothing else's."""
         workspace.prepare(self._folder)
         os.chdir(self._folder)
         os.environ["TASKYARD_DATABASE_URL"] = f"sqlite:///{self._folder / 'taskyard.db'}"
-        os.environ["TASKYARD_DATA_DIR"] = str(self._folder / ".taskyard")
+        os.environ["TASKYARD_DATA_DIR"] = str(self._data)
         os.environ.setdefault("TASK_LOG_LEVEL", "ERROR")
+        os.environ.setdefault("TASKYARD_EGRESS_ALLOW", stock.HOST)
         from taskyard.cli.sample_yard import yard
 
         configure_quiet_logs(yard.app.settings)
         return yard
 
-    async def _work(self, yard: Taskyard, ready: asyncio.Future[Address]) -> bool:
+    async def _work(self, yard: Taskyard, ready: asyncio.Future[Address], service: stock.Service) -> bool:
         address = await asyncio.shield(ready)  # who stops it early must not break the server's start
         if not self._as_json:
             self._introduce(address)
         await approval.prepare(yard.engine)
+        await stock.prepare(yard.engine, yard.app.box, service)
+        await asyncio.to_thread(sales.copy, self._data)
+        await sales.prepare(yard.engine, yard.app.box)
         runs = [(step, await yard.start(step.key, step.input, **step.options)) for step in _steps()]
-        refund = next(run for step, run in runs if step.key == "refund-customer")
+        refund = next(run for step, run in runs if step.key == approval.WORKFLOW)
         async with asyncio.TaskGroup() as group:
             shown = group.create_task(show(runs, err() if self._as_json else out()))
             group.create_task(approval.decide(yard.engine, int(refund.id)))
@@ -95,12 +105,13 @@ class Demonstration:
         print_line(f"an approval waits for {approval.PERSON} of {approval.GROUP}; in another terminal:")
         print_line(f"  export TASKYARD_DATABASE_URL=sqlite:///{self._folder / 'taskyard.db'}")
         print_line(f"  taskyard claim {task_id} --user {approval.PERSON}")
+        print_line(f"  taskyard draft {task_id} --user {approval.PERSON} --output '{{\"approved\": false}}'")
         output = '{"approved": true}'
         print_line(f"  taskyard complete {task_id} --user {approval.PERSON} --outcome pay --output '{output}'")
 
 
 def _steps() -> tuple[Step, ...]:
-    return STEPS + PROCESS_STEPS if is_installed() else STEPS
+    return (*STEPS, stock.STEP, sales.STEP, *(PROCESS_STEPS if is_installed() else ()))
 
 
 def _print_address(address: Address) -> None:

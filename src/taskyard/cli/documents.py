@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -36,3 +37,8 @@ def read_documents(file: str, what: str) -> list[Any]:
     if not flat:
         raise ValidationFailed(f"holds no {what}")
     return flat
+
+
+def read_all(files: Sequence[str], what: str) -> list[Any]:
+    """The documents in all files. Raises ValidationFailed."""
+    return [document for file in files for document in read_documents(file, what)]

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from taskyard.domain.text import printable
+from taskyard.settings import Settings
+from taskyard.settings.misspelt import misspelt
 
 Json = dict[str, Any]
 
@@ -120,6 +122,13 @@ def print_details(rows: Iterable[tuple[str, Any]]) -> None:
 def hint(text: str) -> None:
     """A line on stderr beside the result."""
     err().print(Text(printable(text), style="dim"))
+
+
+def hint_at_misspelt(settings: Settings) -> None:
+    """A line for the variables of the environment that were meant as settings, where there are any."""
+    found = misspelt(settings)
+    if found:
+        hint(f"{'; '.join(found)}; see `taskyard settings`")
 
 
 def styled(state: str) -> Text:

@@ -45,17 +45,15 @@ def _options(
     del version, debug
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the program with `arguments` (default: the process's) and exit as `taskyard.cli.exits` says."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
 def run(arguments: list[str]) -> int:
     """Run one command; its exit code. Errors are told on stderr in one line."""
     debug = arguments[:1] == ["--debug"]
     try:
         result: Any = program(arguments, prog_name="taskyard", standalone_mode=False)
     except TyperException as error:
+        if _is_help(error):
+            print(error.format_message(), file=sys.stderr)  # noqa: T201 - it is what a command line does
+            return Exit.REFUSED
         return _refuse(_usage(error), Exit.REFUSED)
     except typer.Abort:
         return _refuse("stopped", Exit.INTERRUPTED)
@@ -70,10 +68,17 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else Exit.DONE
 
 
+def _is_help(error: TyperException) -> bool:
+    """Whether a group was called without a command, which it refuses with its help."""
+    context = getattr(error, "ctx", None)
+    return context is not None and error.format_message() == context.get_help()
+
+
 def _usage(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "taskyard"
-    return f"{error.format_message().rstrip('.')}; see `{path} --help`"
+    message = error.format_message().rstrip(".").replace(": Value error, ", ": ")
+    return f"{message}; see `{path} --help`"
 
 
 def _refuse(message: str, code: Exit) -> int:

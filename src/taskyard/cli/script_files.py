@@ -29,9 +29,9 @@ def is_script(file: str) -> bool:
 
 
 def script_definition(file: str, content: bytes) -> dict[str, Any]:
-    """The definition that a file of source code makes. Raises ValidationFailed."""
+    """The definition that a file of source code makes, as editors of any system write it. Raises ValidationFailed."""
     try:
-        source = content.decode()
+        source = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise ValidationFailed("is not text in UTF-8") from None
     header = _header(source)

@@ -12,7 +12,8 @@ from taskyard.cli.fields import fields_of, read_input
 from taskyard.cli.output import err
 from taskyard.contracts.target import Call, Target
 from taskyard.domain.definition import Definition
-from taskyard.domain.json import dumps
+from taskyard.domain.forms.start import input_schema, start_errors
+from taskyard.domain.json import dumps, refusal
 from taskyard.domain.outcome import Done, Failed, TaskError
 from taskyard.domain.resources import ResourcePatch
 from taskyard.domain.schema import compile_schema
@@ -61,9 +62,9 @@ async def try_script(settings: Settings, file: str, raw: str | None, fields: lis
     """Run the file with this input. Raises ValidationFailed for a file or an input that is refused."""
     (value,) = read_definitions([file])
     definition = parse_definition(value)
-    input_ = read_input(raw) if raw is not None else fields_of(fields, definition.input_schema)
-    if definition.input_schema is not None:
-        compile_schema(definition.input_schema).check(input_, "/input")
+    input_ = read_input(raw) if raw is not None else fields_of(fields, input_schema(definition))
+    if wrong := start_errors(definition, input_, "/input"):
+        raise refusal(wrong)
     shown = Shown(quiet)
     targets = make_targets(settings, 1)
     target = next((one for one in targets if definition.kind in one.kinds), None)

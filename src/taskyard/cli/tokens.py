@@ -6,7 +6,6 @@ import time
 from typing import NamedTuple
 
 from taskyard.api.authenticate import record_of
-from taskyard.app import make_store
 from taskyard.cli.access import Json
 from taskyard.contracts.clock import SystemClock
 from taskyard.domain.task import iso
@@ -15,6 +14,7 @@ from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import RESERVED_SUBJECTS, SCOPES, Caller
 from taskyard.security.tokens import mint
 from taskyard.settings import Settings, load
+from taskyard.storing import make_store
 
 
 class Wanted(NamedTuple):

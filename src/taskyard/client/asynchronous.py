@@ -11,6 +11,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from taskyard.client import connections as connecting
 from taskyard.client import leases, live, operations, people, processes, scheduling, tasks, webhooks
 from taskyard.client.errors import unreachable
 from taskyard.client.run import RunView
@@ -257,6 +258,15 @@ class AsyncTaskyardClient(Exchange):
     resume_schedule = _verb(scheduling.resume_schedule)
     run_schedule = _verb(scheduling.run_schedule)
     backfill_schedule = _verb(scheduling.backfill_schedule)
+
+    # ---- connections
+    connections = _stream(connecting.connections)
+    connection = _verb(connecting.connection)
+    connection_types = _stream(connecting.connection_types)
+    put_connection = _verb(connecting.put_connection)
+    remove_connection = _verb(connecting.remove_connection)
+    try_connection = _verb(connecting.try_connection)
+    invoke = _verb(connecting.invoke)
 
     # ---- webhooks
     subscriptions = _stream(webhooks.subscriptions)

@@ -16,5 +16,5 @@ def named_after(build: Callable[..., Any], method: F) -> F:
     parameters = inspect.signature(build).parameters.values()
     method.__name__ = build.__name__
     method.__doc__ = build.__doc__
-    method.__signature__ = inspect.Signature([_SELF, *parameters])  # type: ignore[attr-defined]
+    method.__signature__ = inspect.Signature([_SELF, *parameters])  # type: ignore[attr-defined]  # for `inspect`
     return method

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from taskyard.contracts.records import InboxFilter
+from taskyard.contracts.inbox import InboxFilter
 from taskyard.domain.people.assignment import Person
 from taskyard.engine.define import define, parse_definition
 from taskyard.engine.engine import Engine
@@ -19,6 +19,7 @@ from taskyard.errors import Conflict, IllegalTransition
 from taskyard.security.caller import LOCAL, Caller
 
 KEY = "approve-refund"
+WORKFLOW = "refund-customer"
 GROUP = "shop-managers"
 PERSON = "ada"
 
@@ -87,12 +88,12 @@ async def _asked(engine: Engine, workflow: int) -> int:
 
 
 async def leave_one(engine: Engine) -> int:
-    """An approval that nobody has asked about yet, for whoever sees the demo; its id."""
-    waiting = [each for each in await _inbox(engine) if each.facts.body.parent_id is None]
+    """An approval that a refund waits for, for whoever sees the demo; its id."""
+    waiting = [each for each in await _inbox(engine) if each.facts.body.parent_id is not None]
     if waiting:
         return waiting[0].facts.body.id
-    request = TaskRequest(task_definition_id=KEY, input={"customer": "Grace Hughes", "amount": 42.5})
-    return (await submit(engine, request, LOCAL)).id
+    request = TaskRequest(task_definition_id=WORKFLOW, input={"customer": "Grace Hughes", "amount": 42.5})
+    return await _asked(engine, (await submit(engine, request, LOCAL)).id)
 
 
 async def _inbox(engine: Engine) -> list[Known]:

@@ -117,7 +117,7 @@ def _unsteady(yard: Yard) -> None:
 
 def _people(yard: Yard) -> None:
     yard.register(
-        "refund-customer",
+        approval.WORKFLOW,
         refund_customer,
         title="Refund a customer",
         description="Waits until one of the shop's managers has agreed, and notes the payment in the folder outbox.",

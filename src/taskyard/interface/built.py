@@ -15,7 +15,6 @@ NOT_BUILT = (
 )
 
 _WORTH_PACKING = frozenset({".css", ".html", ".js", ".svg"})
-_THEMES = frozenset({"light", "dark"})
 
 
 class Asset(NamedTuple):
@@ -40,7 +39,7 @@ class Interface:
     def page(self, root: str, theme: str | None) -> str:
         """The page below the path `root`, in the theme the browser asked for before anything is painted."""
         place = escape(root, quote=True)
-        chosen = f' data-theme="{theme}"' if theme in _THEMES else ""
+        chosen = "" if theme is None else f' data-theme="{theme}"'
         page = self._page.replace('"./assets/', f'"{place}/admin/assets/')
         return page.replace('<html lang="en"', f'<html lang="en" data-root="{place}"{chosen}', 1)
 

@@ -53,10 +53,10 @@ async def look(engine: Engine, worker: Worker, can_run: Callable[[Known], bool])
 
 
 async def _opens_at(engine: Engine, known: Known) -> int | None:
-    """When the rate of the task's definition lets the next one start; None for now."""
-    gate = await engine.gates.rate(known.kind.definition.key)
-    opens_at = None if gate is None else await engine.store.rate_opens_at(gate)
-    return None if opens_at is None or opens_at <= await engine.store.now() else opens_at
+    """When the rates that the task keeps to let the next one start; None for now."""
+    gates = await engine.gates.rates(known.kind.definition.key)
+    opens_at = max([await engine.store.rate_opens_at(gate) for gate in gates], default=0)
+    return None if opens_at <= await engine.store.now() else opens_at
 
 
 def _runs_here(facts: Facts, worker: Worker) -> bool:

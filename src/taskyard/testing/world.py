@@ -176,7 +176,7 @@ class World:
         return await self.yard.app.processes.next_timer()
 
     def _can_run(self, known: Known) -> bool:
-        return self._worker.can_run(known.kind.definition)
+        return self._worker.can_run(known.kind.definition, known.policy.target)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

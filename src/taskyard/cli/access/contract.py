@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -64,7 +64,7 @@ class PeopleAccess(Protocol):
         """A page of an inbox; `query` as the parameters of `GET /api/v1/inbox`."""
 
     async def act(self, task_id: str, verb: str, body: Json, user: str | None) -> Json:
-        """The task after `claim`, `release`, `draft`, `complete`, `reject` or `repair`."""
+        """The task after a verb that people have for it, such as `claim` or `complete`."""
 
     async def notifications(self, query: Mapping[str, Any], user: str | None) -> Json:
         """A page of what somebody was told; `query` as the parameters of `GET /api/v1/notifications`."""
@@ -102,7 +102,50 @@ class WorkflowAccess(Protocol):
         """Start an instance from a create body; the instance."""
 
 
-class Access(WebhookAccess, PeopleAccess, AuditAccess, WorkflowAccess, Protocol):
+class ConnectionAccess(Protocol):
+    """The verbs of connections."""
+
+    async def connections(self, limit: int, cursor: str | None) -> Json:
+        """A page of the connections, by id."""
+
+    async def connection(self, connection_id: str) -> Json:
+        """One connection, and how its breaker stands."""
+
+    async def put_connection(self, connection: Json) -> Json:
+        """Keep a connection under its `connectionId`."""
+
+    async def remove_connection(self, connection_id: str) -> None:
+        """Forget a connection."""
+
+    async def try_connection(self, connection_id: str) -> Json:
+        """What comes of a test: `{ok, latencyMs, error}`."""
+
+
+def told_of(person: Json) -> Json:
+    """A person as they are entered: without the id."""
+    return {key: value for key, value in person.items() if key != "id"}
+
+
+class UserAccess(Protocol):
+    """The verbs of the people who are kept here."""
+
+    async def users(self, limit: int, cursor: str | None) -> Json:
+        """A page of them, by id."""
+
+    async def user(self, user: str) -> Json:
+        """What is known of a person, as `put_user` takes it; nothing where there is none."""
+
+    async def put_user(self, user: str, body: Json) -> None:
+        """Enter a person, or change them; `body` as that of `PUT /api/v1/users/{userId}`."""
+
+    async def give_password(self, user: str, password: str, scopes: Sequence[str] | None) -> None:
+        """Have a person log in with this password, with these scopes; None: with those they had."""
+
+    async def take_password(self, user: str) -> None:
+        """Have a person log in with a password no longer."""
+
+
+class Access(WebhookAccess, PeopleAccess, UserAccess, AuditAccess, WorkflowAccess, ConnectionAccess, Protocol):
     """The verbs. All speak the JSON of the HTTP interface and raise the TaskyardErrors of the engine."""
 
     async def start(self, body: Json) -> Started:

@@ -13,8 +13,11 @@ from typing import Any
 
 from taskyard.app import App
 from taskyard.cli.access.contract import Access, Json, Message, Started
+from taskyard.cli.access.cursors import position
 from taskyard.cli.access.local_audit import LocalAudit
+from taskyard.cli.access.local_connections import LocalConnections
 from taskyard.cli.access.local_people import LocalPeople
+from taskyard.cli.access.local_users import LocalUsers
 from taskyard.cli.access.local_webhooks import LocalWebhooks
 from taskyard.cli.access.local_workflows import LocalWorkflows
 from taskyard.domain.definition import Kind
@@ -31,7 +34,7 @@ from taskyard.engine.request import parse_request
 from taskyard.engine.submit import submit
 from taskyard.engine.upload import save_upload
 from taskyard.engine.why import why
-from taskyard.errors import NotFound, ValidationFailed
+from taskyard.errors import NotFound
 from taskyard.loading import load_yard
 from taskyard.runtime.follow import follow
 from taskyard.security.caller import LOCAL
@@ -48,7 +51,7 @@ async def open_local(target: str | None, *, work: bool) -> AsyncIterator[Access]
         yield LocalAccess(yard.app)
 
 
-class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit, LocalWorkflows):
+class LocalAccess(LocalWebhooks, LocalPeople, LocalUsers, LocalAudit, LocalWorkflows, LocalConnections):
     """The verbs on an open app; see the contract."""
 
     def __init__(self, app: App) -> None:
@@ -75,7 +78,7 @@ class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit, LocalWorkflows):
             self._engine,
             await filter_of(self._engine, wanted),
             wanted.limit,
-            _position(wanted.cursor),
+            position(wanted.cursor),
             by_start=wanted.sort == "started",
         )
         return _page(page.items, page.next)
@@ -121,7 +124,7 @@ class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit, LocalWorkflows):
 
     async def dead_letters(self, limit: int, cursor: str | None) -> Json:
         """See the contract."""
-        page = await list_dead(self._engine, limit, _position(cursor))
+        page = await list_dead(self._engine, limit, position(cursor))
         return _page(page.items, page.next)
 
     async def requeue(self, body: Json) -> Json:
@@ -129,12 +132,12 @@ class LocalAccess(LocalWebhooks, LocalPeople, LocalAudit, LocalWorkflows):
         ids = await self._chosen(body)
         rate = body.get("ratePerSecond")
         moved = await requeue.requeue(self._engine, ids, LOCAL.subject, _REASON, body.get("input"), rate)
-        return {"taskIds": _ids(moved)}
+        return {"taskIds": _ids(moved), "complete": True}
 
     async def discard(self, body: Json) -> Json:
         """See the contract."""
         moved = await requeue.discard(self._engine, await self._chosen(body), LOCAL.subject, _REASON)
-        return {"taskIds": _ids(moved)}
+        return {"taskIds": _ids(moved), "complete": True}
 
     async def _chosen(self, body: Json) -> list[int]:
         """The dead letters that ids or a filter name."""
@@ -226,14 +229,6 @@ def _id(text: str) -> int:
 
 def _ids(numbers: list[int]) -> list[str]:
     return [str(number) for number in numbers]
-
-
-def _position(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not cursor.isdecimal():
-        raise ValidationFailed("this is no cursor of this list; begin without one")
-    return int(cursor)
 
 
 def _page(tasks: list[Any], next_: int | None) -> Json:

@@ -33,7 +33,8 @@ class LocalAudit:
         """See the contract."""
         retention = int(self._app.settings["TASK_RETENTION_DAYS"] * _DAY_US)
         key = derive(self._app.master_key, "audit")
-        verdict = await audit.verify(self._app.engine, key, retention, head)
+        former = [derive(each, "audit") for each in self._app.settings["TASKYARD_FORMER_SECRET_KEYS"]]
+        verdict = await audit.verify(self._app.engine, key, retention, head, former=former)
         found = [
             {"number": one.number, "problem": one.problem, "taskId": one.task_id, "message": one.message}
             for one in verdict.findings

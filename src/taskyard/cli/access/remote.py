@@ -9,7 +9,9 @@ from typing import Any
 
 from taskyard.cli.access.contract import Access, Json, Message, Started
 from taskyard.cli.access.remote_audit import RemoteAudit
+from taskyard.cli.access.remote_connections import RemoteConnections
 from taskyard.cli.access.remote_people import RemotePeople
+from taskyard.cli.access.remote_users import RemoteUsers
 from taskyard.cli.access.remote_webhooks import RemoteWebhooks
 from taskyard.cli.access.remote_workflows import RemoteWorkflows
 from taskyard.client import AsyncTaskyardClient
@@ -25,7 +27,7 @@ async def open_remote(url: str, token: str) -> AsyncIterator[Access]:
         yield RemoteAccess(client)
 
 
-class RemoteAccess(RemoteWebhooks, RemotePeople, RemoteAudit, RemoteWorkflows):
+class RemoteAccess(RemoteWebhooks, RemotePeople, RemoteUsers, RemoteAudit, RemoteWorkflows, RemoteConnections):
     """The verbs over HTTP, in the JSON of the answers as they are; see the contract."""
 
     # ---- tasks
@@ -134,14 +136,6 @@ class RemoteAccess(RemoteWebhooks, RemotePeople, RemoteAudit, RemoteWorkflows):
     async def backfill(self, schedule_id: str, body: Json) -> Json:
         """See the contract."""
         return await self._post(f"{API}/schedules/{part(schedule_id)}/backfill", body)
-
-    async def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Json:
-        answer: Json = await self._client.carry_out(fetch("GET", path, query=query))
-        return answer
-
-    async def _post(self, path: str, body: Json) -> Json:
-        answer: Json = await self._client.carry_out(fetch("POST", path, body=body))
-        return answer
 
 
 def _task(task_id: str) -> str:

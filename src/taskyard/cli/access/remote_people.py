@@ -6,41 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskyard.cli.access.contract import Json
-from taskyard.client import AsyncTaskyardClient
+from taskyard.cli.access.remote_calls import RemoteCalls
 from taskyard.client.talk import API, fetch, part
 from taskyard.errors import ConfigurationError
 
 
-class RemotePeople:
+class RemotePeople(RemoteCalls):
     """The verbs in the JSON of the answers as they are; see the contract."""
-
-    _client: AsyncTaskyardClient
 
     async def inbox(self, query: Mapping[str, Any], user: str | None) -> Json:
         """See the contract."""
         _refuse(user)
-        answer: Json = await self._client.carry_out(fetch("GET", f"{API}/inbox", query=query))
-        return answer
+        return await self._get(f"{API}/inbox", query)
 
     async def act(self, task_id: str, verb: str, body: Json, user: str | None) -> Json:
         """See the contract."""
         _refuse(user)
-        path = f"{API}/tasks/{part(task_id)}/{verb}"
-        answer: Json = await self._client.carry_out(fetch("POST", path, body=body))
+        answer = await self._post(f"{API}/tasks/{part(task_id)}/{verb}", body)
         return dict(answer["task"]) if verb == "complete" else answer
 
     async def notifications(self, query: Mapping[str, Any], user: str | None) -> Json:
         """See the contract."""
         _refuse(user)
         asked = {**query, "unread": "true" if query["unread"] else "false"}
-        answer: Json = await self._client.carry_out(fetch("GET", f"{API}/notifications", query=asked))
-        return answer
+        return await self._get(f"{API}/notifications", asked)
 
     async def mark_notifications(self, body: Json, user: str | None) -> Json:
         """See the contract."""
         _refuse(user)
-        answer: Json = await self._client.carry_out(fetch("POST", f"{API}/notifications/read", body=body))
-        return answer
+        return await self._post(f"{API}/notifications/read", body)
 
     async def preferences(self, wanted: Any, user: str | None) -> Json:
         """See the contract."""

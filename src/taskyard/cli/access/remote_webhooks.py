@@ -6,21 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskyard.cli.access.contract import Json
-from taskyard.client import AsyncTaskyardClient
-from taskyard.client.talk import API, fetch
+from taskyard.cli.access.remote_calls import RemoteCalls
+from taskyard.client.talk import API
 
 
-class RemoteWebhooks:
+class RemoteWebhooks(RemoteCalls):
     """The verbs in the JSON of the answers as they are; see the contract."""
-
-    def __init__(self, client: AsyncTaskyardClient) -> None:
-        self._client = client
 
     async def subscriptions(self, limit: int, cursor: str | None) -> Json:
         """See the contract."""
-        query = {"limit": limit, "cursor": cursor}
-        answer: Json = await self._client.carry_out(fetch("GET", f"{API}/subscriptions", query=query))
-        return answer
+        return await self._get(f"{API}/subscriptions", {"limit": limit, "cursor": cursor})
 
     async def subscription(self, subscription_id: str) -> Json:
         """See the contract."""
@@ -49,8 +44,7 @@ class RemoteWebhooks:
     async def deliveries(self, query: Mapping[str, Any]) -> Json:
         """See the contract."""
         texts = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in query.items()}
-        answer: Json = await self._client.carry_out(fetch("GET", f"{API}/deliveries", query=texts))
-        return answer
+        return await self._get(f"{API}/deliveries", texts)
 
     async def delivery(self, delivery_id: str) -> Json:
         """See the contract."""

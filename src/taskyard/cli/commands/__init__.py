@@ -8,6 +8,7 @@ from taskyard.cli.commands import (
     audit,
     bench,
     cancel,
+    connections,
     deadletters,
     definitions,
     demo,
@@ -28,6 +29,7 @@ from taskyard.cli.commands import (
     start,
     tasks,
     token,
+    users,
     webhooks,
     why,
     worker,
@@ -51,17 +53,22 @@ def add_to(program: typer.Typer) -> None:
     program.command("cancel")(cancel.cancel)
     program.command("retry")(retry.retry)
     program.command("why")(why.why)
-    for verb in (inbox.inbox, inbox.claim, inbox.release, inbox.draft, inbox.complete, inbox.reject, inbox.repair):
+    for verb in (
+        inbox.inbox, inbox.claim, inbox.release, inbox.assign, inbox.reassign, inbox.delegate, inbox.resolve,
+        inbox.draft, inbox.complete, inbox.reject, inbox.repair,
+    ):  # fmt: skip
         program.command(verb.__name__)(verb)
     program.add_typer(notifications.group, name="notifications")
     program.add_typer(audit.group, name="audit")
     program.add_typer(queues.group, name="queues")
     program.add_typer(deadletters.group, name="deadletters")
     program.add_typer(definitions.group, name="definitions")
+    program.add_typer(connections.group, name="connections")
     program.add_typer(schedules.group, name="schedules")
     program.add_typer(workflows.group, name="workflows")
     program.add_typer(webhooks.group, name="webhooks")
     program.add_typer(token.group, name="token")
+    program.add_typer(users.group, name="users")
     program.command("migrate")(migrate.migrate)
     program.command("settings")(settings.settings)
     program.command("doctor")(doctor.doctor)

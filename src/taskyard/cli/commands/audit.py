@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from taskyard.cli.asking import Answer, ask
 from taskyard.cli.options import AsJson, TaskId, YardName
 
 group = typer.Typer(help="What happened to tasks: tell it, verify it.", no_args_is_help=True)
@@ -20,15 +21,9 @@ def story(
     app: YardName = None,
 ) -> None:
     """All that has happened to a task, from its beginning."""
-    from taskyard.cli.access import open_access
     from taskyard.cli.output import print_line
-    from taskyard.cli.running import execute
 
-    async def ask() -> None:
-        async with open_access(app) as access:
-            print_line((await access.history(task_id, format_)).rstrip("\r\n"))
-
-    execute(ask())
+    print_line(ask(app, lambda access: access.history(task_id, format_)).rstrip("\r\n"))
 
 
 @group.command("verify")
@@ -44,23 +39,20 @@ def verify(
     The exit code is 1 when something was changed, is missing or was moved. Note the head that is printed, away from
     the database: with it, nobody can take entries off the end.
     """
-    from taskyard.cli.access import open_access
     from taskyard.cli.exits import Exit
-    from taskyard.cli.output import print_json, print_line, print_table
-    from taskyard.cli.running import execute
+    from taskyard.cli.output import print_json
 
-    async def ask() -> bool:
-        async with open_access(app) as access:
-            verdict = await access.verify_audit(head)
-        if as_json:
-            print_json(verdict)
-            return bool(verdict["findings"])
-        if verdict["findings"]:
-            rows = [[one["number"], one["problem"], one["taskId"], one["message"]] for one in verdict["findings"]]
-            print_table(["entry", "problem", "task", "what was seen"], rows)
-        print_line(f"{verdict['entries']} entries, {verdict['forgotten']} of tasks that are forgotten")
-        print_line(f"head {verdict['head']}" if verdict["head"] else "nothing is sealed; see TASKYARD_AUDIT_CHAIN")
-        return bool(verdict["findings"])
-
-    if execute(ask()):
+    verdict: Answer = ask(app, lambda access: access.verify_audit(head))
+    (print_json if as_json else _tell)(verdict)
+    if verdict["findings"]:
         raise typer.Exit(Exit.FAILED)
+
+
+def _tell(verdict: Answer) -> None:
+    from taskyard.cli.output import print_line, print_table
+
+    if verdict["findings"]:
+        rows = [[one["number"], one["problem"], one["taskId"], one["message"]] for one in verdict["findings"]]
+        print_table(["entry", "problem", "task", "what was seen"], rows)
+    print_line(f"{verdict['entries']} entries, {verdict['forgotten']} of tasks that are forgotten")
+    print_line(f"head {verdict['head']}" if verdict["head"] else "nothing is sealed; see TASKYARD_AUDIT_CHAIN")

@@ -96,8 +96,19 @@ def _move(verb: str, body: dict[str, Any], app: str | None, as_json: bool) -> No
             moved = await (access.requeue(body) if verb == "requeue" else access.discard(body))
         if as_json:
             print_json(moved)
-            return
-        count = len(moved["taskIds"])
-        print_line(f"{count} {'task' if count == 1 else 'tasks'} {verb.removesuffix('e')}ed")
+        else:
+            count = len(moved["taskIds"])
+            print_line(f"{count} {'task' if count == 1 else 'tasks'} {verb.removesuffix('e')}ed")
+        _refuse_others(body.get("taskIds", []), moved["taskIds"])
 
     execute(ask())
+
+
+def _refuse_others(named: list[str], moved: list[str]) -> None:
+    """Raises ValidationFailed with the ids that are none of a dead letter."""
+    from taskyard.errors import ValidationFailed
+
+    others = [id_ for id_ in dict.fromkeys(named) if id_ not in moved]
+    if others:
+        are = "is no dead letter" if len(others) == 1 else "are no dead letters"
+        raise ValidationFailed(f"{', '.join(others)} {are}; `taskyard deadletters` lists those there are")

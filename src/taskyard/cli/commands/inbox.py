@@ -1,4 +1,6 @@
-"""`taskyard inbox`, `claim`, `release`, `draft`, `complete`, `reject` and `repair`."""
+"""`taskyard inbox`, `claim`, `release`, `assign`, `reassign`, `delegate`, `resolve`, `draft`, `complete`, `reject` and
+`repair`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from taskyard.cli.options import AsJson, Limit, TaskId, YardName
+from taskyard.cli.asking import Answer, ask, ask_and_tell, tell_page
+from taskyard.cli.options import AsJson, Cursor, Limit, TaskId, YardName
 
 User = Annotated[
     str | None, typer.Option("--user", metavar="NAME", help="Whose; by default who is logged in, or the token's.")
@@ -15,6 +18,8 @@ Output = Annotated[
     str, typer.Option("--output", metavar="JSON|@FILE|-", help="The result as JSON, in a file, or from stdin.")
 ]
 Said = Annotated[str | None, typer.Option("--comment", help="What is to be said of it.")]
+To = Annotated[str, typer.Option(help="To whom.")]
+Why = Annotated[str | None, typer.Option("--reason", help="Why.")]
 View = Literal["open", "mine", "claimed", "groups", "unclaimed", "overdue", "done"]
 
 
@@ -22,26 +27,22 @@ def inbox(
     view: Annotated[View, typer.Option(help="Which of them; `open`: what you can do now.")] = "open",
     sort: Annotated[Literal["due", "priority", "age"], typer.Option(help="In which order.")] = "due",
     limit: Limit = 20,
+    cursor: Cursor = None,
     user: User = None,
     app: YardName = None,
     as_json: AsJson = False,
 ) -> None:
     """What people have to do."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import print_json, print_table
-    from taskyard.cli.running import execute
+    wanted = {"view": view, "sort": sort, "limit": limit, **({"cursor": cursor} if cursor else {})}
+    ask_and_tell(app, as_json, lambda access: access.inbox(wanted, user), tell_page(_tell))
 
-    async def ask() -> None:
-        async with open_access(app) as access:
-            page = await access.inbox({"view": view, "sort": sort, "limit": limit}, user)
-        if as_json:
-            print_json(page)
-            return
-        columns = ("taskId", "title", "priority", "dueDate", "assigneeId", "claimedBy")
-        rows = [[item[name] for name in columns] for item in page["items"]]
-        print_table(["id", "task", "priority", "due", "assigned to", "claimed by"], rows, empty="nothing to do")
 
-    execute(ask())
+def _tell(items: list[Answer]) -> None:
+    from taskyard.cli.output import print_table
+
+    columns = ("taskId", "title", "priority", "dueDate", "assigneeId", "claimedBy")
+    rows = [[item[name] for name in columns] for item in items]
+    print_table(["id", "task", "priority", "due", "assigned to", "claimed by"], rows, empty="nothing to do")
 
 
 def claim(task_id: TaskId, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
@@ -52,6 +53,39 @@ def claim(task_id: TaskId, user: User = None, app: YardName = None, as_json: AsJ
 def release(task_id: TaskId, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
     """Give a claim back."""
     _act(task_id, "release", {}, user, app, as_json=as_json)
+
+
+def assign(
+    task_id: TaskId, to: To, reason: Why = None, user: User = None, app: YardName = None, as_json: AsJson = False
+) -> None:
+    """Give a task to a person, who does it or repairs it."""
+    _act(task_id, "assign", {"assigneeId": to, "reason": reason}, user, app, as_json=as_json)
+
+
+def reassign(
+    task_id: TaskId,
+    to: Annotated[str, typer.Option(help="To whom: a person, or with --group a group.")],
+    group: Annotated[bool, typer.Option("--group", help="That is a group.")] = False,
+    reason: Why = None,
+    user: User = None,
+    app: YardName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hand a task over to another person or group."""
+    body = {"assigneeType": "GROUP" if group else "USER", "assigneeId": to, "reason": reason}
+    _act(task_id, "reassign", body, user, app, as_json=as_json)
+
+
+def delegate(
+    task_id: TaskId, to: To, reason: Why = None, user: User = None, app: YardName = None, as_json: AsJson = False
+) -> None:
+    """Have somebody else do a task, and get it back."""
+    _act(task_id, "delegate", {"assigneeId": to, "reason": reason}, user, app, as_json=as_json)
+
+
+def resolve(task_id: TaskId, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
+    """Give a delegated task back to its owner."""
+    _act(task_id, "resolve", {}, user, app, as_json=as_json)
 
 
 def draft(task_id: TaskId, output: Output, user: User = None, app: YardName = None, as_json: AsJson = False) -> None:
@@ -110,12 +144,6 @@ def repair(
 
 
 def _act(task_id: str, verb: str, body: dict[str, Any], user: str | None, app: str | None, *, as_json: bool) -> None:
-    from taskyard.cli.access import open_access
     from taskyard.cli.output import print_task_line
-    from taskyard.cli.running import execute
 
-    async def ask() -> None:
-        async with open_access(app) as access:
-            print_task_line(await access.act(task_id, verb, body, user), as_json=as_json)
-
-    execute(ask())
+    print_task_line(ask(app, lambda access: access.act(task_id, verb, body, user)), as_json=as_json)

@@ -7,11 +7,11 @@ from taskyard.cli.options import AsJson
 
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database up to date. Safe to repeat, and from many processes at once."""
-    from taskyard.app import make_store
     from taskyard.cli.output import print_json, print_line
     from taskyard.cli.running import execute
     from taskyard.contracts.clock import SystemClock
     from taskyard.settings import load
+    from taskyard.storing import make_store
 
     store = make_store(load()["TASKYARD_DATABASE_URL"], SystemClock())
     applied = execute(store.migrate())

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from taskyard.cli.asking import Answer, ask, ask_and_tell, tell_page
 from taskyard.cli.commands.inbox import User
-from taskyard.cli.options import AsJson, Limit, YardName
+from taskyard.cli.options import AsJson, Cursor, Limit, YardName
 
 group = typer.Typer(help="What people were told of their tasks.", no_args_is_help=True)
 
@@ -16,28 +17,24 @@ group = typer.Typer(help="What people were told of their tasks.", no_args_is_hel
 def list_(
     unread: Annotated[bool, typer.Option("--unread", help="Only what was not read.")] = False,
     limit: Limit = 20,
+    cursor: Cursor = None,
     user: User = None,
     app: YardName = None,
     as_json: AsJson = False,
 ) -> None:
     """What somebody was told, the latest first; listing marks nothing."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import local_time, print_json, print_table
-    from taskyard.cli.running import execute
+    wanted = {"unread": unread, "limit": limit, **({"cursor": cursor} if cursor else {})}
+    ask_and_tell(app, as_json, lambda access: access.notifications(wanted, user), tell_page(_tell))
 
-    async def ask() -> None:
-        async with open_access(app) as access:
-            page = await access.notifications({"unread": unread, "limit": limit}, user)
-        if as_json:
-            print_json(page)
-            return
-        rows = [
-            ["" if one["readAt"] else "new", one["noticeId"], local_time(one["at"]), one["text"], one["taskId"]]
-            for one in page["items"]
-        ]
-        print_table(["", "id", "at", "notice", "task"], rows, empty="nothing to read")
 
-    execute(ask())
+def _tell(items: list[Answer]) -> None:
+    from taskyard.cli.output import local_time, print_table
+
+    rows = [
+        ["" if one["readAt"] else "new", one["noticeId"], local_time(one["at"]), one["text"], one["taskId"]]
+        for one in items
+    ]
+    print_table(["", "id", "at", "notice", "task"], rows, empty="nothing to read")
 
 
 @group.command("read")
@@ -49,18 +46,15 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Have notices read."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import print_json, print_line
-    from taskyard.cli.running import execute
+    from taskyard.cli.output import print_line
 
     body = {"read": not unread, **({"noticeIds": notice_ids} if notice_ids else {})}
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            told = await access.mark_notifications(body, user)
-        print_json(told) if as_json else print_line(f"{told['count']} changed")
-
-    execute(ask())
+    ask_and_tell(
+        app,
+        as_json,
+        lambda access: access.mark_notifications(body, user),
+        lambda told: print_line(f"{told['count']} changed"),
+    )
 
 
 @group.command("preferences")
@@ -72,13 +66,8 @@ def preferences(
     app: YardName = None,
 ) -> None:
     """How somebody wants to be told; with --set, from now on."""
-    from taskyard.cli.access import open_access
     from taskyard.cli.fields import read_input
     from taskyard.cli.output import print_json
-    from taskyard.cli.running import execute
 
-    async def ask() -> None:
-        async with open_access(app) as access:
-            print_json(await access.preferences(None if wanted is None else read_input(wanted), user))
-
-    execute(ask())
+    given = None if wanted is None else read_input(wanted)
+    print_json(ask(app, lambda access: access.preferences(given, user)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from taskyard.cli.asking import ask, ask_and_tell, tell_page
 from taskyard.cli.options import AsJson, Cursor, Limit, YardName
 
 group = typer.Typer(help="List, put, pause, run and backfill schedules.", rich_markup_mode=None)
@@ -28,63 +29,41 @@ def _list_by_default(
 @group.command("list")
 def list_schedules(limit: Limit = 50, cursor: Cursor = None, app: YardName = None, as_json: AsJson = False) -> None:
     """List the schedules, each with its next time and its latest run."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import hint, print_json
-    from taskyard.cli.running import execute
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            page = await access.schedules(limit, cursor)
-        if as_json:
-            print_json(page)
-            return
-        _print_table(page["items"])
-        if page["nextCursor"]:
-            hint(f"there are more: --cursor {page['nextCursor']}")
-
-    execute(ask())
+    ask_and_tell(app, as_json, lambda access: access.schedules(limit, cursor), tell_page(_print_table))
 
 
 @group.command()
 def put(files: _Files, app: YardName = None, as_json: AsJson = False) -> None:
     """Check files of schedules and store all they hold, or nothing when one is wrong in itself."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.documents import read_documents
-    from taskyard.cli.output import print_json
-    from taskyard.cli.running import execute
+    from taskyard.cli.documents import read_all
     from taskyard.domain.schedule import parse_schedule
 
-    wanted = [value for file in files for value in read_documents(file, "schedule")]
+    wanted = read_all(files, "schedule")
     for value in wanted:
         parse_schedule(value)
 
-    async def ask() -> None:
-        async with open_access(app) as access:
-            stored = [await access.put_schedule(value) for value in wanted]
-        if as_json:
-            print_json({"items": stored, "nextCursor": None})
-        else:
-            _print_table(stored)
+    async def put_all(access: Any) -> dict[str, Any]:
+        return {"items": [await access.put_schedule(value) for value in wanted], "nextCursor": None}
 
-    execute(ask())
+    ask_and_tell(app, as_json, put_all, tell_page(_print_table))
 
 
 @group.command()
 def show(schedule_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Show a schedule, with what it did last and does next."""
-    _do(app, as_json, lambda access: access.schedule(schedule_id), _print_details)
+    ask_and_tell(app, as_json, lambda access: access.schedule(schedule_id), _print_details)
 
 
 @group.command()
 def pause(schedule_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Let a schedule start nothing; what runs goes on."""
-    _do(app, as_json, lambda access: access.pause_schedule(schedule_id, paused=True), _print_one)
+    ask_and_tell(app, as_json, lambda access: access.pause_schedule(schedule_id, paused=True), _print_one)
 
 
 @group.command()
 def resume(schedule_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Let a paused schedule go on from now; what it would have started meanwhile is not made up for."""
-    _do(app, as_json, lambda access: access.pause_schedule(schedule_id, paused=False), _print_one)
+    ask_and_tell(app, as_json, lambda access: access.pause_schedule(schedule_id, paused=False), _print_one)
 
 
 @group.command()
@@ -92,7 +71,7 @@ def run(schedule_id: _Id, app: YardName = None, as_json: AsJson = False) -> None
     """Start a schedule's task once, now, even while it is paused."""
     from taskyard.cli.output import print_task_line
 
-    _do(
+    ask_and_tell(
         app, as_json, lambda access: access.run_schedule(schedule_id), lambda task: print_task_line(task, as_json=False)
     )
 
@@ -114,39 +93,13 @@ def backfill(
         count = len(answer["taskIds"])
         print_line(f"{count} {'task' if count == 1 else 'tasks'} started")
 
-    _do(app, as_json, lambda access: access.backfill(schedule_id, body), tell)
+    ask_and_tell(app, as_json, lambda access: access.backfill(schedule_id, body), tell)
 
 
 @group.command()
 def remove(schedule_id: _Id, app: YardName = None) -> None:
     """Forget a schedule; the tasks it has started go on."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.running import execute
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            await access.remove_schedule(schedule_id)
-
-    execute(ask())
-
-
-def _do(
-    app: str | None,
-    as_json: bool,
-    verb: Callable[[Any], Awaitable[dict[str, Any]]],
-    tell: Callable[[dict[str, Any]], None],
-) -> None:
-    """Ask for something and print the answer."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import print_json
-    from taskyard.cli.running import execute
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            answer = await verb(access)
-        (print_json if as_json else tell)(answer)
-
-    execute(ask())
+    ask(app, lambda access: access.remove_schedule(schedule_id))
 
 
 def _print_one(schedule: dict[str, Any]) -> None:

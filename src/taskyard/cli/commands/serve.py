@@ -26,6 +26,7 @@ def serve(
     It stops on SIGTERM or SIGINT, within TASKYARD_GRACE seconds; what runs may finish in most of them.
     """
     from taskyard.cli.exits import Exit
+    from taskyard.cli.output import hint_at_misspelt
     from taskyard.cli.running import execute
     from taskyard.loading import load_yard
     from taskyard.logs import configure_logs
@@ -34,6 +35,7 @@ def serve(
     app = load_yard(yard).app
     settings = app.settings
     configure_logs(settings)
+    hint_at_misspelt(settings)
     serving = serve_app(
         app,
         host=settings["TASKYARD_HOST"] if host is None else host,

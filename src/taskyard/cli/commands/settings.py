@@ -10,13 +10,11 @@ def settings(as_json: AsJson = False) -> None:
 
     The environment goes before taskyard.toml, and that before the defaults. Secrets are masked.
     """
-    from taskyard.cli.masking import masked
     from taskyard.cli.output import print_json, print_table
     from taskyard.settings import load
+    from taskyard.settings.masking import shown
 
-    rows = [
-        {"name": s.name, "value": masked(s, v.value), "source": v.source, "help": s.help} for s, v in load().items()
-    ]
+    rows = shown(load())
     if as_json:
         print_json({"items": rows, "nextCursor": None})
     else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
 
+from taskyard.cli.asking import ask, ask_and_tell, tell_page
 from taskyard.cli.options import AsJson, Cursor, Limit, YardName
 
 group = typer.Typer(help="Say who is told of what happens, and see what was sent.", rich_markup_mode=None)
@@ -35,7 +35,7 @@ def _list_by_default(
 @group.command("list")
 def list_webhooks(limit: Limit = 50, cursor: Cursor = None, app: YardName = None, as_json: AsJson = False) -> None:
     """List the subscriptions, and how their endpoints fare."""
-    _do(app, as_json, lambda access: access.subscriptions(limit, cursor), _print_page(_print_subscriptions))
+    ask_and_tell(app, as_json, lambda access: access.subscriptions(limit, cursor), tell_page(_print_subscriptions))
 
 
 @group.command()
@@ -49,13 +49,13 @@ def create(
 ) -> None:
     """Have an address told of what happens from now on; the secret is shown this once."""
     body = {"url": url, "events": events, "description": description, **_read(fields)}
-    _do(app, as_json, lambda access: access.subscribe(body), _print_secret)
+    ask_and_tell(app, as_json, lambda access: access.subscribe(body), _print_secret)
 
 
 @group.command()
 def show(subscription_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Show a subscription, and how its endpoint fares."""
-    _do(app, as_json, lambda access: access.subscription(subscription_id), _print_details)
+    ask_and_tell(app, as_json, lambda access: access.subscription(subscription_id), _print_details)
 
 
 @group.command()
@@ -67,44 +67,41 @@ def change(
 ) -> None:
     """Change the fields that are given; the others stay."""
     body = _read(fields)
-    _do(app, as_json, lambda access: access.change_subscription(subscription_id, body), _print_details)
+    ask_and_tell(app, as_json, lambda access: access.change_subscription(subscription_id, body), _print_details)
 
 
 @group.command()
 def enable(subscription_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Take up an endpoint again, also one that was given up; it is told of what happens from now on."""
-    _do(app, as_json, lambda access: access.change_subscription(subscription_id, {"enabled": True}), _print_details)
+    ask_and_tell(
+        app, as_json, lambda access: access.change_subscription(subscription_id, {"enabled": True}), _print_details
+    )
 
 
 @group.command()
 def disable(subscription_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Tell an endpoint nothing until it is enabled again; what waits for it waits."""
-    _do(app, as_json, lambda access: access.change_subscription(subscription_id, {"enabled": False}), _print_details)
+    ask_and_tell(
+        app, as_json, lambda access: access.change_subscription(subscription_id, {"enabled": False}), _print_details
+    )
 
 
 @group.command()
 def rotate(subscription_id: _Id, overlap: _Overlap = _DAY, app: YardName = None, as_json: AsJson = False) -> None:
     """Give a subscription a new secret, shown this once; for a while the one before signs as well."""
-    _do(app, as_json, lambda access: access.rotate_subscription(subscription_id, overlap), _print_secret)
+    ask_and_tell(app, as_json, lambda access: access.rotate_subscription(subscription_id, overlap), _print_secret)
 
 
 @group.command("test")
 def send_ping(subscription_id: _Id, app: YardName = None, as_json: AsJson = False) -> None:
     """Send a ping now, also to a disabled endpoint, and tell what came of it."""
-    _do(app, as_json, lambda access: access.ping_subscription(subscription_id), _print_tries)
+    ask_and_tell(app, as_json, lambda access: access.ping_subscription(subscription_id), _print_tries)
 
 
 @group.command()
 def remove(subscription_id: _Id, app: YardName = None) -> None:
     """Forget a subscription; what is on its way to it is dead."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.running import execute
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            await access.remove_subscription(subscription_id)
-
-    execute(ask())
+    ask(app, lambda access: access.remove_subscription(subscription_id))
 
 
 @group.command()
@@ -121,13 +118,13 @@ def deliveries(
     """List what was sent, or is on its way, newest first."""
     given = {**_filter(subscription, status, task, event), "limit": limit, "cursor": cursor}
     query = {name: value for name, value in given.items() if value is not None}
-    _do(app, as_json, lambda access: access.deliveries(query), _print_page(_print_deliveries))
+    ask_and_tell(app, as_json, lambda access: access.deliveries(query), tell_page(_print_deliveries))
 
 
 @group.command()
 def delivery(delivery_id: _Delivery, app: YardName = None, as_json: AsJson = False) -> None:
     """Show a delivery: what is sent, and what came of each try."""
-    _do(app, as_json, lambda access: access.delivery(delivery_id), _print_tries)
+    ask_and_tell(app, as_json, lambda access: access.delivery(delivery_id), _print_tries)
 
 
 @group.command()
@@ -145,9 +142,9 @@ def redeliver(
     if (delivery_id is None) == (not filter_):
         raise ValidationFailed("say which: a delivery's id, or --subscription and --status")
     if delivery_id is not None:
-        _do(app, as_json, lambda access: access.redeliver(delivery_id), lambda one: _print_deliveries([one]))
+        ask_and_tell(app, as_json, lambda access: access.redeliver(delivery_id), lambda one: _print_deliveries([one]))
     else:
-        _do(app, as_json, lambda access: access.redeliver_all(filter_), _print_count)
+        ask_and_tell(app, as_json, lambda access: access.redeliver_all(filter_), _print_count)
 
 
 @group.command()
@@ -155,26 +152,7 @@ def callbacks(app: YardName = None, as_json: AsJson = False) -> None:
     """Show the secret that signs what the callbackUrl of one's tasks is told."""
     from taskyard.cli.output import print_line
 
-    _do(app, as_json, lambda access: access.callback_secret(), lambda answer: print_line(answer["secret"]))
-
-
-def _do(
-    app: str | None,
-    as_json: bool,
-    verb: Callable[[Any], Awaitable[dict[str, Any]]],
-    tell: Callable[[dict[str, Any]], None],
-) -> None:
-    """Ask for something and print the answer."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import print_json
-    from taskyard.cli.running import execute
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            answer = await verb(access)
-        (print_json if as_json else tell)(answer)
-
-    execute(ask())
+    ask_and_tell(app, as_json, lambda access: access.callback_secret(), lambda answer: print_line(answer["secret"]))
 
 
 def _read(text: str | None) -> dict[str, Any]:
@@ -198,17 +176,6 @@ def _filter(subscription: str | None, status: list[str] | None, task: str | None
         "event": event,
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _print_page(tell: Callable[[list[dict[str, Any]]], None]) -> Callable[[dict[str, Any]], None]:
-    from taskyard.cli.output import hint
-
-    def tell_page(page: dict[str, Any]) -> None:
-        tell(page["items"])
-        if page["nextCursor"]:
-            hint(f"there are more: --cursor {page['nextCursor']}")
-
-    return tell_page
 
 
 def _print_subscriptions(items: list[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ def worker(
     It stops on SIGTERM or SIGINT, within TASKYARD_GRACE seconds; what runs may finish in most of them.
     """
     from taskyard.cli.exits import Exit
-    from taskyard.cli.output import hint, print_json
+    from taskyard.cli.output import hint, hint_at_misspelt, print_json
     from taskyard.cli.running import execute
     from taskyard.cli.workers import queue_titles, work
     from taskyard.loading import load_yard
@@ -32,6 +32,7 @@ def worker(
     titles = queue_titles(queues or [])
     app = load_yard(yard).app
     configure_logs(app.settings)
+    hint_at_misspelt(app.settings)
     if as_json:
         print_json({"processes": processes, "queues": titles})
     else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
 
+from taskyard.cli.asking import ask_and_tell, tell_page
 from taskyard.cli.options import AsJson, RawInput, YardName
 
 group = typer.Typer(help="Deploy BPMN files, and start instances of their processes.", rich_markup_mode=None)
@@ -27,10 +27,10 @@ def _list_by_default(
 def list_workflows(engine: _Engine = "taskyard", app: YardName = None, as_json: AsJson = False) -> None:
     """List the processes that can be started."""
 
-    async def ask(access: Any) -> dict[str, Any]:
+    async def list_all(access: Any) -> dict[str, Any]:
         return {"items": await access.workflows(engine), "nextCursor": None}
 
-    _do(app, as_json, ask, lambda page: _print_table(page["items"]))
+    ask_and_tell(app, as_json, list_all, tell_page(_print_table))
 
 
 @group.command()
@@ -50,7 +50,7 @@ def deploy(
             hint(f"nobody has registered yet what it asks for: {', '.join(workflow['missing'])}")
 
     source = read_file(file).decode(errors="replace")
-    _do(app, as_json, lambda access: access.deploy_workflow(source, engine), tell)
+    ask_and_tell(app, as_json, lambda access: access.deploy_workflow(source, engine), tell)
 
 
 @group.command()
@@ -72,7 +72,7 @@ def start(
 
     given = {"input": None if input_ is None else read_input(input_), "correlationId": correlation_id}
     body = {name: value for name, value in given.items() if value is not None}
-    _do(app, as_json, lambda access: access.start_workflow(key, body, engine), tell)
+    ask_and_tell(app, as_json, lambda access: access.start_workflow(key, body, engine), tell)
 
 
 @group.command()
@@ -86,26 +86,7 @@ def show(key: _Key, engine: _Engine = "taskyard", app: YardName = None, as_json:
         rows = [(step["stepId"], step["name"], step["type"], step["taskDefinitionId"]) for step in workflow["steps"]]
         print_table(["step", "name", "type", "task"], rows)
 
-    _do(app, as_json, lambda access: access.workflow(key, engine), tell)
-
-
-def _do(
-    app: str | None,
-    as_json: bool,
-    verb: Callable[[Any], Awaitable[dict[str, Any]]],
-    tell: Callable[[dict[str, Any]], None],
-) -> None:
-    """Ask for something and print the answer."""
-    from taskyard.cli.access import open_access
-    from taskyard.cli.output import print_json
-    from taskyard.cli.running import execute
-
-    async def ask() -> None:
-        async with open_access(app) as access:
-            answer = await verb(access)
-        (print_json if as_json else tell)(answer)
-
-    execute(ask())
+    ask_and_tell(app, as_json, lambda access: access.workflow(key, engine), tell)
 
 
 def _print_table(workflows: list[dict[str, Any]]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from taskyard.app import make_egress
 from taskyard.cli.doctor.finding import Finding, ok, warning, wrong
 from taskyard.connecting import make_connector
 from taskyard.contracts.connector import Away
 from taskyard.errors import ConfigurationError
+from taskyard.integrating import make_egress
 from taskyard.settings import Settings
 
 _SECONDS = 20.0

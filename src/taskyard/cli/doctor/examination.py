@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from taskyard.cli.doctor import connector, machine, postgres, remote, sandbox, sqlite, store
-from taskyard.cli.doctor.finding import Finding, wrong
+from taskyard.cli.doctor.finding import Finding, warning, wrong
 from taskyard.errors import ConfigurationError
 from taskyard.settings import Settings, load
+from taskyard.settings.misspelt import misspelt
 
 
 async def examine() -> list[Finding]:
@@ -14,7 +15,10 @@ async def examine() -> list[Finding]:
         settings = load()
     except ConfigurationError as error:
         return [wrong("settings", error.message, "mend the value; `taskyard settings` shows the others once it is")]
-    findings: list[Finding] = []
+    findings = [
+        warning("settings", told, "correct its name or unset it; `taskyard settings` shows all")
+        for told in misspelt(settings)
+    ]
     if settings["TASKYARD_URL"]:
         findings += await remote.look(settings["TASKYARD_URL"], settings["TASKYARD_TOKEN"])
     if not settings["TASKYARD_URL"] or settings.is_given("TASKYARD_DATABASE_URL"):

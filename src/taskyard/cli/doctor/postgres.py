@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from taskyard.cli.doctor.finding import Finding, ok, warning, wrong
-from taskyard.cli.masking import mask_password
+from taskyard.settings.masking import mask_credentials
 
 _OLDEST = 15
 _CONNECT_SECONDS = 5.0
@@ -30,7 +30,7 @@ async def look(url: str) -> list[Finding]:
         return [
             wrong(
                 "database",
-                f"{mask_password(url)} cannot be reached: {reason}",
+                f"{mask_credentials(url)} cannot be reached: {reason}",
                 "start it, or mend TASKYARD_DATABASE_URL",
             )
         ]

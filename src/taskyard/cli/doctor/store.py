@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taskyard.app import make_store
 from taskyard.cli.doctor.finding import Finding, ok, warning, wrong
 from taskyard.contracts.clock import SystemClock
 from taskyard.errors import ConfigurationError, TaskyardError
+from taskyard.storing import make_store
 
 
 async def look(url: str) -> list[Finding]:
     """Whether the schema is current, and whether any worker lives; nothing of a file that is not there yet."""
-    if _is_missing_file(url):
-        return []
     try:
         store = make_store(url, SystemClock())
     except ConfigurationError as error:
         return [wrong("database", error.message, "mend TASKYARD_DATABASE_URL")]
+    if _is_missing_file(url):
+        return []
     try:
         await store.open()
         workers = await store.workers()

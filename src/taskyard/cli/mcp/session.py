@@ -65,8 +65,8 @@ class Session:
     def _take(self, line: bytes) -> None:
         try:
             message = json.loads(line)
-        except ValueError as error:
-            self._refuse(None, RpcError(PARSE_ERROR, f"this is not JSON: {error}"))
+        except (ValueError, RecursionError) as error:
+            self._refuse(None, RpcError(PARSE_ERROR, f"this cannot be read as JSON: {error}"))
             return
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             self._refuse(None, RpcError(INVALID_REQUEST, "a message is one JSON-RPC 2.0 object; there are no batches"))
@@ -145,7 +145,7 @@ class Session:
         self._send({"id": id_, "error": {"code": error.code, "message": error.message}})
 
     def _send(self, message: Json) -> None:
-        self._write(json.dumps({"jsonrpc": "2.0", **message}, ensure_ascii=False))
+        self._write(json.dumps({"jsonrpc": "2.0", **message}))  # ASCII: half a surrogate pair is no UTF-8
 
 
 class Progress:

@@ -10,7 +10,8 @@ from itertools import accumulate
 
 import pytest
 
-from taskyard.domain.gate import Ceiling, Gate, GatedLane, RateGate
+from taskyard.contracts.connections import AtWork, Begun
+from taskyard.domain.gate import CallGate, Ceiling, Gate, GatedLane, RateGate
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.priority import STRICT, Priority
 from taskyard.domain.queue import Queue
@@ -22,6 +23,7 @@ from taskyard.testing.conformance.store.sharing import crew
 TEN = RateGate("report", parse_rate("10/s"))
 HOURLY = RateGate("report", parse_rate("5/h"))
 THREE = Ceiling(Queue.AUTOMATED, 3)
+TWO_CALLS = CallGate("billing", 2, ("report", "other"))
 
 
 async def gated(bench: Bench, *gates: Gate) -> list[GatedLane]:
@@ -52,6 +54,17 @@ class TestRate(Suite):
         held, opens_at = await let_through(bench, lanes)
         assert [one.task_id for one in held] == ids[10:12]
         assert opens_at == {TEN: bench.clock.now() + SECOND // 20}
+
+    async def test_who_has_no_task_passes_the_same_rate(self, bench: Bench) -> None:
+        passed = await asyncio.gather(*(bench.store.begin_call([TEN], SECOND) for _ in range(4)))
+        assert all(begun.call_id is not None for begun in passed)
+        ids = await bench.put(9)
+        held, opens_at = await let_through(bench, await gated(bench, TEN))
+        assert [one.task_id for one in held] == ids[:6]
+        assert await bench.store.begin_call([TEN], SECOND) == Begun(None, TEN, opens_at[TEN])
+        assert opens_at[TEN] == bench.clock.now() + SECOND // 10
+        bench.clock.move(0.1)
+        assert (await bench.store.begin_call([TEN], SECOND)).call_id is not None
 
     async def test_when_a_rate_lets_the_next_one_pass_can_be_asked(self, bench: Bench) -> None:
         assert await bench.store.rate_opens_at(TEN) == bench.clock.now()
@@ -140,6 +153,23 @@ class TestClaimersAtGates(Suite):
         await asyncio.gather(*map(work, await crew(bench, open_store)))
         assert sorted(done) == ids
 
+    async def test_together_they_make_no_more_calls_than_there_are_places(
+        self, bench: Bench, open_store: OpenStore
+    ) -> None:
+        await bench.put(9)
+        lanes = await gated(bench, TWO_CALLS)
+
+        async def claim(worker: Bench) -> int:
+            return len((await let_through(worker, lanes, 2))[0])
+
+        async def call(worker: Bench) -> int:
+            return int((await worker.store.begin_call([TWO_CALLS], SECOND)).call_id is not None)
+
+        workers = await crew(bench, open_store)
+        begun = sum(await asyncio.gather(*map(claim, workers), *map(call, workers)))
+        at_work = await bench.store.at_work(TWO_CALLS, 2)
+        assert 1 <= begun == at_work.tasks + at_work.calls <= 2
+
 
 async def walk(workers: Sequence[Bench], seed: int) -> None:
     """All claim at once, again and again while time passes, and never get more than the rate allows."""
@@ -163,6 +193,44 @@ def _keeps_to(rate: Rate, starts: list[tuple[int, int]]) -> None:
             spell = starts[last][0] - begin
             assert sums[last + 1] - sums[first] <= rate.burst + spell * rate.number / rate.per_us
     assert sums[-1] >= rate.burst
+
+
+class TestCallGate(Suite):
+    """Gates of a connection: `claim_gated`, `begin_call`, `end_call` and `at_work`."""
+
+    async def test_tasks_of_all_its_definitions_and_calls_share_its_places(self, bench: Bench) -> None:
+        other = await bench.lane(definition="other")
+        await bench.put(2)
+        await bench.put(2, lane_id=other)
+        lanes = [*await gated(bench, TWO_CALLS), GatedLane(other, (TWO_CALLS,))]
+        begun = await bench.store.begin_call([TWO_CALLS], SECOND)
+        assert begun.call_id is not None
+        held, opens_at = await let_through(bench, lanes)
+        assert (len(held), opens_at) == (1, {})
+        assert await bench.store.begin_call([TWO_CALLS], SECOND) == Begun(None, TWO_CALLS, bench.clock.now())
+        assert await bench.store.at_work(TWO_CALLS, 5) == AtWork([held[0].task_id], 1, 1)
+        await bench.store.end_call(begun.call_id)
+        assert len((await let_through(bench, lanes))[0]) == 1
+        assert (await bench.store.at_work(TWO_CALLS, 1)).tasks == 2
+        await bench.settle(held[0])
+        assert (await bench.store.begin_call([TWO_CALLS], SECOND)).call_id is not None
+
+    async def test_a_call_that_nobody_ends_counts_until_its_time_is_over(self, bench: Bench) -> None:
+        for _ in range(2):
+            assert (await bench.store.begin_call([TWO_CALLS], SECOND)).call_id is not None
+        await bench.put(3)
+        lanes = await gated(bench, TWO_CALLS)
+        assert (await let_through(bench, lanes))[0] == []
+        bench.clock.move(1)
+        assert (await bench.store.at_work(TWO_CALLS, 5)).calls == 0
+        assert len((await let_through(bench, lanes))[0]) == 2
+
+    async def test_where_one_gate_is_shut_nothing_is_taken_of_another(self, bench: Bench) -> None:
+        for _ in range(2):
+            assert (await bench.store.begin_call([TWO_CALLS], SECOND)).call_id is not None
+        for _ in range(3):
+            assert (await bench.store.begin_call([HOURLY, TWO_CALLS], SECOND)).shut == TWO_CALLS
+        assert await bench.store.rate_opens_at(HOURLY) == bench.clock.now()
 
 
 class TestCeiling(Suite):
@@ -209,7 +277,7 @@ class TestCeiling(Suite):
         assert (await let_through(bench, lanes, worker_id=other))[0] == []
         lost = await bench.store.lost(10)
         back = [
-            Held(bench.worker_id, task.claim_id, task).settlement(Outcome.RELEASED)  # type: ignore[arg-type]
+            Held(bench.worker_id, task.claim_id, task).settlement(Outcome.RELEASED)  # type: ignore[arg-type]  # it has what a claimed one has
             for task in lost
         ]
         await bench.store.settle(None, back, [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
-from taskyard.contracts.instances import Instance, InstanceWrite
+from taskyard.contracts.instances import NEVER, Instance, InstanceWrite
 from taskyard.contracts.records import Filter
 from taskyard.contracts.store import Store
 from taskyard.testing.conformance.store.bench import Bench
@@ -23,7 +23,7 @@ async def stored(store: Store, task_id: int, due_at: int = 5, steps: tuple[int, 
 
 
 class TestInstances(Suite):
-    """`write_instance`, `instance`, `due_instances`, `instances_of` and `remove_instance`."""
+    """`write_instance`, `instance`, `due_instances`, `instances_of`, `wake_instances`, `remove_instance`."""
 
     async def test_an_instance_comes_back_as_it_was(self, store: Store) -> None:
         assert await stored(store, 7) == Instance(7, b"\x00\xff", 5, 1)
@@ -66,6 +66,15 @@ class TestInstances(Suite):
         assert await store.write_instance(InstanceWrite(seen, steps=[12]))
         assert await store.instances_of([11]) == []
         assert await store.instances_of([]) == []
+
+    async def test_those_that_are_woken_are_due_and_are_read_again(self, store: Store) -> None:
+        seen = await stored(store, 7, NEVER, steps=(11,))
+        await stored(store, 8, NEVER, steps=(12,))
+        await store.wake_instances([11, 99])
+        now = await store.now()
+        assert [each.task_id for each in await store.due_instances(now, 9, BEGINNING)] == [7]
+        assert not await store.write_instance(InstanceWrite(seen, steps=[11]))
+        assert await store.instances_of([11]) == [7]
 
     async def test_what_is_removed_is_gone(self, store: Store) -> None:
         seen = await stored(store, 7, steps=(11,))

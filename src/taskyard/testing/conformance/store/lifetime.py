@@ -168,10 +168,11 @@ class TestNames(Suite):
 
     async def test_a_lane_has_one_id(self, store: Store) -> None:
         plain = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "a", 2, solo=False)
-        keys = [plain, plain._replace(solo=True), plain._replace(queue=int(Queue.RETRY)), plain]
+        others = (plain._replace(solo=True), plain._replace(queue=int(Queue.RETRY)), plain._replace(target="moon"))
+        keys = [plain, *others, plain]
         ids = await store.lanes(keys)
-        assert ids[0] == ids[3]
-        assert len(set(ids)) == 3
+        assert ids[0] == ids[4]
+        assert len(set(ids)) == 4
         assert await store.lanes(keys[::-1]) == ids[::-1]
         made = dict(zip(ids, keys, strict=True))
         assert dict(await store.all_lanes()) == made

@@ -196,6 +196,7 @@ class Model:
         task = self.tasks[id_]
         if task.place is not PlaceKind.DEAD:
             return False
+        task.events.append((EventType.DEADLETTERED, sequence.queued(task.attempt + 1)))
         task.go(None, now)
         return True
 

@@ -12,7 +12,9 @@ from taskyard.contracts.records import SlotKey
 from taskyard.domain import sequence
 from taskyard.domain.facts import AttemptDetail, Place, PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome, State
-from taskyard.domain.queue import Queue
+from taskyard.domain.people.document import askers_of, read_extra
+from taskyard.domain.priority import Priority
+from taskyard.domain.queue import LaneKey, Queue
 from taskyard.errors import Conflict
 from taskyard.testing.conformance.store.bench import SECOND, WAYS_OUT, Bench
 from taskyard.testing.conformance.store.fixtures import Suite
@@ -183,6 +185,22 @@ class TestRequeue(Suite):
         body = (await bench.facts(id_)).body
         assert (body.input, body.revision) == (b"{}", 0)
 
+    async def test_who_gives_a_new_input_is_behind_the_task(self, bench: Bench) -> None:
+        extra = b'{"client":{"user":"bob","about":"\\u0000 1e300","n":1e300},"caller":"ann"}'
+        asked = [await bench.ended(Outcome.FAILED, extra=given) for given in (extra, None)]
+        kept = await bench.ended(Outcome.FAILED, extra=extra)
+        for by in ("cyd", "ann"):
+            await bench.store.requeue([*asked, 5], by, "mended", b"{}")
+            for id_ in asked:
+                held = await bench.take_one()
+                assert held.task_id == id_
+                await bench.settle(held, Outcome.FAILED)
+        await bench.store.requeue([kept], "dan", "again", None)
+        told = [(await bench.facts(id_)).body.extra for id_ in (*asked, kept)]
+        first, second, third = (read_extra(each) for each in told)
+        assert (askers_of(first), askers_of(second)) == (["ann", "bob", "cyd"], ["cyd", "ann"])
+        assert (first.client, told[2]) == (third.client, extra)
+
     async def test_delays_are_waited_for_first(self, bench: Bench) -> None:
         first, second = [await bench.ended(Outcome.FAILED) for _ in range(2)]
         moved = await bench.store.requeue([first, second], "ada", "slowly", None, [0, 5_000_000])
@@ -200,6 +218,15 @@ class TestRequeue(Suite):
         assert set(await bench.store.requeue([*dead, done, waiting, 5], "ada", "all", None)) == set(dead)
         assert await bench.store.requeue(dead, "ada", "again", None) == []
         assert len(await bench.store.notes(dead)) == 2
+
+    async def test_it_goes_back_to_the_target_that_it_asks_for(self, bench: Bench) -> None:
+        key = LaneKey(Queue.AUTOMATED, Queue.AUTOMATED, "report", Priority.MEDIUM, solo=False, target="moon")
+        (lane,) = await bench.store.lanes([key])
+        ids = [await bench.put_one(), await bench.put_one(lane_id=lane)]
+        for held in await bench.take(2):
+            await bench.settle(held, Outcome.FAILED)
+        await bench.store.requeue(ids, "ada", "again", None)
+        assert [held.task_id for held in await bench.take(2, lanes=[lane])] == ids[1:]
 
     async def test_nothing_else_can_be_requeued(self, bench: Bench) -> None:
         for place, id_ in (await one_of_each(bench, ENDS | PLACES, "dead")).items():
@@ -227,11 +254,12 @@ class TestDiscard(Suite):
         assert (await bench.store.dead(10, None, None)).ids == []
         assert next(row.depth for row in await bench.store.queues() if row.queue == Queue.DEADLETTER) == 0
 
-    async def test_it_is_noted(self, bench: Bench) -> None:
+    async def test_it_is_noted_and_told(self, bench: Bench) -> None:
         id_ = await bench.ended(Outcome.FAILED)
         await bench.store.discard([id_], "ada", "no use")
         (note,) = await bench.store.notes([id_])
         assert (note.body["by"], note.body["reason"]) == ("ada", "no use")
+        assert (await bench.events(id_))[-1] == (EventType.DEADLETTERED, note.sequence)
 
     async def test_it_is_for_good(self, bench: Bench) -> None:
         id_ = await bench.ended(Outcome.FAILED)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from taskyard.contracts.notices import NoticeRow
 from taskyard.contracts.records import Opened
 from taskyard.domain.lifecycle import EventType, Outcome
@@ -14,11 +16,11 @@ from taskyard.testing.conformance.store.fixtures import Suite
 READER = "notices"
 
 
-def notice(bench: Bench, person: str = "ann", **fields: object) -> NoticeRow:
+def notice(bench: Bench, person: str = "ann", **fields: Any) -> NoticeRow:
     """Something that a person is told now."""
     (id_,) = bench.store.new_ids(1)
     row = NoticeRow(id_, person, 7, "assigned", bench.clock.now(), b'{"title":"Pay"}')
-    return row._replace(**fields)  # type: ignore[arg-type]
+    return row._replace(**fields)
 
 
 async def begin(bench: Bench) -> None:

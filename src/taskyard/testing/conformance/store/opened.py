@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,9 @@ from taskyard.testing.conformance.store.settling import trace
 CLAIMED = Opened("USER", "ada", "ada", None, 5 * SECOND, 6 * SECOND)
 
 
-def way_out(outcome: Outcome, **fields: object) -> Settlement:
+def way_out(outcome: Outcome, **fields: Any) -> Settlement:
     """How an open task ends; the claim, the task and the attempt are the store's to know."""
-    return Settlement(0, 0, 0, outcome, **fields)  # type: ignore[arg-type]
+    return Settlement(0, 0, 0, outcome, **fields)
 
 
 class TestSettleOpen(Suite):

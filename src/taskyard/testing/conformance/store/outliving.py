@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from taskyard.contracts.records import Filter, Opened, ProgressReport, SlotKey, Unique, Upload
+from taskyard.contracts.records import Filter, Opened, ProgressReport, Settlement, SlotKey, Unique, Upload
 from taskyard.domain import sequence
 from taskyard.domain.facts import Line
 from taskyard.domain.lifecycle import EventType, Outcome, State
@@ -161,3 +161,9 @@ class TestOutliving(Suite):
         await days_pass(bench, 20)
         kept = [name for name in names if await bench.store.upload(f"upload-{name}")]
         assert kept == ["needed", "attached", "drafted"]
+        await bench.store.settle_open(id_, Settlement(0, 0, 0, Outcome.COMPLETED, by="ada"), None)
+        await days_pass(bench, 20)
+        kept = [name for name in names if await bench.store.upload(f"upload-{name}")]
+        assert kept == ["needed", "attached"]  # as long as the task itself
+        await days_pass(bench, 20)
+        assert [name for name in names if await bench.store.upload(f"upload-{name}")] == []

@@ -4,117 +4,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 import pytest
 
-from taskyard.contracts.records import InboxFilter, InboxRow, Opened, Settlement, SlotKey
+from taskyard.contracts.inbox import InboxRow, Room
+from taskyard.contracts.records import Opened, Settlement, SlotKey
 from taskyard.contracts.store import Store
 from taskyard.domain import sequence
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.domain.people.assignment import Person
-from taskyard.errors import Conflict
+from taskyard.domain.people.document import askers_of, read_extra
+from taskyard.errors import Conflict, Full
 from taskyard.testing.conformance.store.bench import SECOND, Bench
 from taskyard.testing.conformance.store.fixtures import Suite
+from taskyard.testing.conformance.store.inbox import held, seen
 
 ANN = Person("ann", "Ann", "ann@example.org", ("ops", "hr"), ("sql",), 3)
 _BEGIN = InboxRow(-1, -1)
-
-
-async def held(bench: Bench, opened: Opened) -> int:
-    """A task that is held like this."""
-    id_ = await bench.opened(Outcome.ASSIGNED)
-    assert await bench.store.change_open(id_, opened, EventType.ASSIGNED, {}, None)
-    return id_
-
-
-async def seen(bench: Bench, limit: int = 50, **wanted: object) -> list[int]:
-    """The ids in ann's inbox, read page by page."""
-    ids: list[int] = []
-    after = None
-    while rows := await bench.store.inbox(InboxFilter("ann", ("ops", "hr"), **wanted), limit, after):  # type: ignore[arg-type]
-        assert len(rows) <= limit
-        ids += [row.task_id for row in rows]
-        after = rows[-1]
-    return ids
-
-
-class TestInbox(Suite):
-    """`inbox`, `inbox_counts` and `worked`."""
-
-    async def test_each_view_has_what_belongs_there(self, bench: Bench) -> None:
-        own = await held(bench, Opened("USER", "ann"))
-        claimed = await held(bench, Opened("GROUP", "ops", "ann"))
-        free = await held(bench, Opened("GROUP", "hr", due_at=5))
-        taken = await held(bench, Opened("GROUP", "ops", "bob"))
-        for foreign in (Opened("USER", "ops"), Opened("GROUP", "ann"), Opened("GROUP", "it"), Opened()):
-            await held(bench, foreign)
-        await bench.opened(Outcome.WAITING)
-        views = {
-            "mine": {own, claimed}, "claimed": {claimed}, "groups": {claimed, free, taken}, "unclaimed": {free},
-            "open": {own, claimed, free},
-        }  # fmt: skip
-        for view, expected in views.items():
-            found = await seen(bench, view=view)
-            assert (set(found), len(found)) == (expected, len(expected)), view
-        counts = await bench.store.inbox_counts("ann", ["ops", "hr"], 6)
-        assert counts == {view: len(expected) for view, expected in views.items()} | {"overdue": 1}
-
-    @pytest.mark.parametrize("limit", [1, 2, 50])
-    async def test_sorted_and_paged(self, bench: Bench, limit: int) -> None:
-        first = await held(bench, Opened("USER", "ann", due_at=9 * SECOND, urgency=1))
-        second = await held(bench, Opened("GROUP", "ops", urgency=4))
-        third = await held(bench, Opened("GROUP", "hr", due_at=3 * SECOND))
-        fourth = await held(bench, Opened("GROUP", "ops", "ann", due_at=9 * SECOND))
-        assert await seen(bench, limit, sort="age") == [first, second, third, fourth]
-        assert await seen(bench, limit, sort="due") == [third, first, fourth, second]
-        assert await seen(bench, limit, sort="priority") == [second, third, fourth, first]
-
-    async def test_filtered(self, bench: Bench) -> None:
-        late = await held(bench, Opened("USER", "ann", due_at=3))
-        free = await held(bench, Opened("GROUP", "ops", due_at=7))
-        assert await seen(bench, due_before=5) == [late]
-        assert await seen(bench, kind_ids=(bench.kind.id,)) == [late, free]
-        assert await seen(bench, kind_ids=()) == []
-        assert await seen(bench, workflow_id="none") == []
-        assert await seen(bench, text="no such text") == []
-        assert await seen(bench, text="no such text", text_kind_ids=(bench.kind.id,)) == [late, free]
-        assert await seen(bench, due_after=5) == [free]
-        assert await seen(bench, group="ops") == [free]
-        assert await seen(bench, group="hr") == await seen(bench, urgencies=(4,)) == []
-        assert await seen(bench, urgencies=(2, 4)) == [late, free]
-
-    async def test_filtered_by_what_the_input_has(self, bench: Bench) -> None:
-        inputs = (b'{"a":{"b-1":"x"},"n":7,"ok":true}', b'{"a":{"b-1":"y"},"n":7.5,"ok":false,"z":null}', b"[7]")
-        one, two, _ = [await bench.opened(opened=Opened("USER", "ann"), input=each) for each in inputs]
-        found = {
-            (("a", "b-1"), "x"): [one], (("n",), "7"): [one], (("n",), "7.5"): [two], (("ok",), "true"): [one],
-            (("ok",), "false"): [two], (("z",), "null"): [], (("none", "a"), "x"): [],
-        }  # fmt: skip
-        for wanted, expected in found.items():
-            assert await seen(bench, fields=(wanted,)) == expected, wanted
-        assert await seen(bench, fields=((("n",), "7"), (("ok",), "false"))) == []
-
-    async def test_who_is_in_no_group_has_only_their_own(self, bench: Bench) -> None:
-        own = await held(bench, Opened("USER", "bob"))
-        await held(bench, Opened("GROUP", "ops"))
-        assert [row.task_id for row in await bench.store.inbox(InboxFilter("bob"), 9, None)] == [own]
-        assert await bench.store.inbox(InboxFilter("bob", view="unclaimed"), 9, None) == []
-
-    async def test_what_has_ended_is_told_of_who_ended_it(self, bench: Bench) -> None:
-        ended = []
-        for person in ("ann", "bob", "ann"):
-            id_ = await bench.opened(Outcome.ASSIGNED)
-            bench.clock.move(1)
-            await bench.store.settle_open(id_, Settlement(0, 0, 0, Outcome.COMPLETED, by=person), None)
-            ended += [id_] if person == "ann" else []
-        rows = await bench.store.worked("ann", 1, None)
-        rows += await bench.store.worked("ann", 5, rows[-1])
-        assert [row.task_id for row in rows] == ended[::-1]
-        assert rows[0].key == bench.clock.now()
-        await bench.store.prune(bench.clock.now() + SECOND)
-        assert await bench.store.worked("ann", 5, None) == []
 
 
 class TestPeoplesTasks(Suite):
@@ -140,6 +49,62 @@ class TestPeoplesTasks(Suite):
         ):  # fmt: skip
             await held(bench, opened)
         assert await bench.store.loads(["ann", "bob", "dan"]) == {"ann": 3, "bob": 1}
+
+    async def test_who_gives_sees_what_others_are_giving(self, bench: Bench) -> None:
+        await held(bench, Opened("USER", "ann"))
+        tasks = [await bench.running() for _ in range(5)]
+
+        def least(loads: Mapping[str, int]) -> str:
+            return min(("ann", "bob", "cyd"), key=lambda person: loads.get(person, 0))
+
+        people = ["ann", "bob", "cyd"]
+        await asyncio.gather(*(bench.store.give(*each.pair, people, least) for each in tasks))
+        assert await bench.store.loads(people) == {"ann": 2, "bob": 2, "cyd": 2}
+
+    async def test_what_is_given_counts_once_and_no_longer_than_its_attempt(self, bench: Bench) -> None:
+        one, two = [await bench.running() for _ in range(2)]
+        seen_by_two: list[Mapping[str, int]] = []
+        await bench.store.give(*one.pair, ["ann"], lambda loads: "ann")
+        await bench.store.give(*one.pair, ["ann"], lambda loads: "ann" if not loads else "bob")
+        await bench.store.give(*two.pair, ["ann"], lambda loads: seen_by_two.append(loads))
+        assert seen_by_two == [{"ann": 1}]
+        assert await bench.settle(one, Outcome.ASSIGNED, opened=Opened("USER", "ann"))
+        assert await bench.store.loads(["ann"]) == {"ann": 1}
+        await bench.store.settle_open(one.task_id, Settlement(0, 0, 0, Outcome.COMPLETED, by="ann"), None)
+        assert await bench.store.loads(["ann"]) == {}
+        await bench.store.give(*two.pair, ["ann"], lambda loads: "ann")
+        assert await bench.settle(two, Outcome.RETRY)
+        assert await bench.store.loads(["ann"]) == {}
+
+    async def test_what_is_given_does_not_outlive_its_task(self, bench: Bench) -> None:
+        await bench.store.make_room(3600 * SECOND)
+        for _ in range(2):
+            held = await bench.running()
+            await bench.store.give(*held.pair, ["ann"], lambda loads: "ann")
+            assert await bench.settle(held)
+            assert await bench.store.loads(["ann"]) == {}
+            bench.clock.move(2 * 3600)
+            assert await bench.store.prune(bench.clock.now() - 3600 * SECOND) == 1
+            assert await bench.store.loads(["ann"]) == {}
+
+    async def test_nobody_claims_more_than_they_have_room_for(self, bench: Bench) -> None:
+        ids = [await held(bench, Opened("GROUP", "ops")) for _ in range(6)]
+        versions = [await bench.version(id_) for id_ in ids]
+        claimed = Opened("GROUP", "ops", "ann")
+        told = await asyncio.gather(
+            *(
+                bench.store.change_open(id_, claimed, EventType.CLAIMED, {}, version, Room("ann", 2))
+                for id_, version in zip(ids, versions, strict=True)
+            ),
+            return_exceptions=True,
+        )
+        assert told.count(True) == 2
+        assert [type(each) for each in told if each is not True] == [Full] * 4
+        free = next(id_ for id_, each in zip(ids, told, strict=True) if each is not True)
+        assert await bench.store.change_open(free, claimed, EventType.CLAIMED, {}, None, Room("ann", 3))
+        with pytest.raises(Conflict):
+            await bench.store.change_open(free, claimed, EventType.CLAIMED, {}, versions[0], Room("ann", 9))
+        assert not await bench.store.change_open(5, claimed, EventType.CLAIMED, {}, None, Room("ann", 9))
 
     async def test_what_is_due_comes_in_order_and_once(self, bench: Bench) -> None:
         late, early = [await held(bench, Opened("USER", "ann", wake_at=at)) for at in (20, 10)]
@@ -174,6 +139,14 @@ class TestRepair(Suite):
         assert [row.task_id for row in await bench.store.worked("ann", 5, None)] == [id_]
         assert await bench.settle(again)
         assert [fact.attempt for fact in await bench.store.attempts(id_)] == [1, 2, 3]
+
+    async def test_who_gives_a_new_input_is_behind_the_task(self, bench: Bench) -> None:
+        for known in (True, False):
+            id_ = await bench.opened(extra=b'{"caller":"bob","tags":["a"]}')
+            assert await bench.store.rerun(id_, "ann", None, b"{}", await bench.version(id_) if known else None)
+            assert not await bench.store.rerun(id_, "cyd", None, b"{}", None)
+            extra = read_extra((await bench.take_one()).task.extra)
+            assert (askers_of(extra), extra.tags) == (["bob", "ann"], ["a"])
 
     async def test_without_a_new_input_it_keeps_its_own(self, bench: Bench) -> None:
         id_ = await bench.opened(input=b'{"a":1}')
@@ -243,6 +216,16 @@ class TestTakeUp(Suite):
         assert await seen(bench, view="mine") == [id_]
         assert await bench.store.rerun(id_, "ann", None, None, None)
         assert (await bench.take_one()).task.attempt == 3
+
+    async def test_nobody_takes_up_more_than_they_have_room_for(self, bench: Bench) -> None:
+        dead = [await bench.ended(Outcome.FAILED) for _ in range(4)]
+        told = await asyncio.gather(
+            *(bench.store.take_up(id_, Opened("USER", "ann"), {}, None, Room("ann", 2)) for id_ in dead),
+            return_exceptions=True,
+        )
+        assert told.count(True) == 2
+        assert [type(each) for each in told if each is not True] == [Full] * 2
+        assert await bench.store.loads(["ann"]) == {"ann": 2}
 
     async def test_only_what_is_dead(self, bench: Bench) -> None:
         gone = await bench.ended(Outcome.FAILED)

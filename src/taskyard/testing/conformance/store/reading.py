@@ -16,13 +16,19 @@ _OPENED = Opened("USER", "ada")
 
 
 class TestFacts(Suite):
-    """`facts`, `running`, `attempts`, `attempt_facts`, `notes` and `story`."""
+    """`facts`, `bodies`, `running`, `attempts`, `attempt_facts`, `notes` and `story`."""
 
     async def test_facts_come_in_the_order_asked_for_without_the_unknown(self, bench: Bench) -> None:
         ids = await bench.put(3)
         wanted = [ids[2], 5, ids[0], 2**62, ids[1]]
         assert [facts.body.id for facts in await bench.store.facts(wanted)] == [ids[2], ids[0], ids[1]]
         assert await bench.store.facts([]) == []
+
+    async def test_bodies_come_by_id_without_the_unknown(self, bench: Bench) -> None:
+        ids = await bench.put(3)
+        wanted = [ids[2], 5, ids[0], 2**62, ids[1]]
+        assert await bench.store.bodies(wanted) == [facts.body for facts in await bench.store.facts(sorted(ids))]
+        assert await bench.store.bodies([]) == []
 
     async def test_a_task_is_running_only_under_a_lease(self, bench: Bench) -> None:
         ids = await one_of_each(bench, ENDS | PLACES)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from taskyard.contracts.store import Store
@@ -13,6 +14,7 @@ from taskyard.contracts.webhooks import (
     DeliveryRow,
     SubscriptionRow,
     WebhookMark,
+    owner_reader,
 )
 from taskyard.domain.ids import made_at
 from taskyard.domain.webhook import ClientAuth, Endpoint, Health, Status
@@ -62,10 +64,18 @@ class TestSubscriptions(Suite):
         assert (await store.enabled_subscriptions())[0].health == Health(failing_since=5, last_error="x")
         await store.save_health("1", Health(disabled_at=9, disabled_reason="gone"))
         assert await store.enabled_subscriptions() == []
+        assert [row.id for row in await store.given_up_subscriptions()] == ["1"]
         row = await store.subscription("1")
         assert row is not None
         assert await store.save_subscription(row._replace(health=Health()))
         assert [row.id for row in await store.enabled_subscriptions()] == ["1"]
+
+    async def test_removing_one_ends_the_reader_that_tells_its_owner(self, store: Store) -> None:
+        for id_ in ("1", "2"):
+            await store.save_subscription(subscription(id_))
+            assert await store.move_reader(owner_reader(id_), None, 5)
+        await store.remove_subscription("1")
+        assert [await store.reader_position(owner_reader(id_)) for id_ in ("1", "2")] == [None, 5]
 
     async def test_removing_one_ends_what_is_on_its_way(self, store: Store) -> None:
         await store.save_subscription(subscription("1"))
@@ -84,7 +94,7 @@ class TestClientApps(Suite):
     async def test_apps_are_kept_listed_and_removed_with_their_subscriptions(self, store: Store) -> None:
         apps = [ClientApp(f"k{number}", "k", owner, 5, b"s") for number, owner in enumerate(["ada", "bob", "ada"])]
         for app in apps:
-            await store.save_client_app(app)
+            assert await store.save_client_app(app)
         await store.save_subscription(subscription("1", app="k0"))
         await store.save_subscription(subscription("2"))
         assert await store.client_app("k1") == apps[1]
@@ -94,6 +104,27 @@ class TestClientApps(Suite):
         assert await store.remove_client_app("k0")
         assert not await store.remove_client_app("k0")
         assert [row.id for row in await store.subscriptions(None, 9, "")] == ["2"]
+
+    async def test_a_removed_app_comes_back_by_nothing(self, store: Store) -> None:
+        app = ClientApp("k0", "k", "ada", 5, b"s")
+        assert await store.save_client_app(app)
+        assert await store.save_client_app(app._replace(secret=b"t"), b"s")
+        assert not await store.save_client_app(app._replace(secret=b"u"), b"s")
+        assert await store.client_app("k0") == app._replace(secret=b"t")
+        await store.remove_client_app("k0")
+        assert not await store.save_client_app(app, b"t")
+        assert await store.client_app("k0") is None
+        assert not await store.save_subscription(subscription("1", app="k0"))
+        assert await store.subscriptions(None, 9, "") == []
+
+    async def test_who_subscribes_while_it_is_removed_leaves_nothing(self, store: Store) -> None:
+        for number in range(8):
+            key = f"k{number}"
+            await store.save_client_app(ClientApp(key, "k", "ada", 5, b"s"))
+            rows = [subscription(f"{number}-{each}", app=key) for each in range(4)]
+            await asyncio.gather(*map(store.save_subscription, rows[:2]), store.remove_client_app(key),
+                                 *map(store.save_subscription, rows[2:]))  # fmt: skip
+        assert await store.subscriptions(None, 99, "") == []
 
 
 def delivery(id_: int, endpoint: str = "1", task_id: int = 10, **fields: Any) -> DeliveryRow:

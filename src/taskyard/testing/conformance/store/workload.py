@@ -34,10 +34,19 @@ class TestWork(Suite):
         bench.clock.move(5)
         await end(bench, task_id)
         ended = begun + 20 * SECOND
-        assert await bench.store.work_times(begun) == [
-            WorkTime("report", "ops", begun, begun + 10 * SECOND, due, ended)
+        assert await bench.store.work_times(begun, 10, None) == [
+            WorkTime(task_id, "report", "ops", begun, begun + 10 * SECOND, due, ended)
         ]
-        assert await bench.store.work_times(ended + 1) == []
+        assert await bench.store.work_times(ended + 1, 10, None) == []
+
+    async def test_they_are_told_in_pieces(self, bench: Bench) -> None:
+        ids = [await bench.opened(opened=Opened("GROUP", "ops")) for _ in range(5)]
+        for task_id in ids:
+            await end(bench, task_id)
+        told: list[WorkTime] = []
+        while rows := await bench.store.work_times(0, 2, told[-1] if told else None):
+            told += rows
+        assert sorted(each.task_id for each in told) == sorted(ids)
 
     async def test_what_is_given_back_is_not_claimed(self, bench: Bench) -> None:
         task_id = await bench.opened(opened=Opened("GROUP", "ops"))
@@ -46,12 +55,12 @@ class TestWork(Suite):
         await become(bench, task_id, Opened("GROUP", "ops"))
         await become(bench, task_id, Opened("USER", "ann"))
         await end(bench, task_id)
-        (time,) = await bench.store.work_times(0)
+        (time,) = await bench.store.work_times(0, 10, None)
         assert (time.group, time.claimed_at) == (None, None)
 
     async def test_what_nobody_has_ended_is_nobodys_work(self, bench: Bench) -> None:
         await end(bench, await bench.opened(), None)
-        assert await bench.store.work_times(0) == []
+        assert await bench.store.work_times(0, 10, None) == []
 
     async def test_what_is_open_is_counted_by_definition_and_group(self, bench: Bench) -> None:
         begun = bench.clock.now()
