@@ -1,7 +1,8 @@
 """Takes pictures of the pages, of the demo with some more runs in it.
 
 python ui/screens.py            the two that the README shows, into docs/pictures
-python ui/screens.py FOLDER     all pages, in both themes, and some as a phone shows them
+python ui/screens.py FOLDER     all pages, in both themes, and some as a tablet and as a phone show them
+python ui/screens.py FOLDER NAME…   these pages only
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+WIDE, TABLET, PHONE = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}, {"width": 390, "height": 844}
+NARROW = ("runs", "run", "tasks", "task", "inbox", "process", "overview", "audit")
 
 MORE: list[tuple[str, dict[str, Any]]] = [
     *[("fetch-exchange-rates", {"base": base}) for base in ("EUR", "USD", "GBP", "CHF")],
@@ -64,6 +66,7 @@ async def fill(told: dict[str, Any], token: str) -> str:
     async with httpx.AsyncClient(base_url=told["url"], headers=headers, timeout=60) as client:
         answers = await asyncio.gather(*(client.post(f"/admin/task/{key}/run", json=input_) for key, input_ in MORE))
         await client.post("/admin/task/import-customers/start", json={"mode": "replace", "rows_per_second": 100})
+        await client.post("/admin/task/refund-customer/start", json={"customer": "Anna Becker", "amount": 42})
     return next(str(each.json()["runId"]) for each in answers if each.json().get("status") == "FAILED")
 
 
@@ -79,6 +82,7 @@ async def take(page: Page, path: str, target: Path) -> None:
     """One picture."""
     await page.goto(f"/admin{path}")
     await page.get_by_role("heading", level=1).wait_for()
+    await expect(page.locator(".skeleton")).to_have_count(0, timeout=30_000)
     await page.wait_for_timeout(900)  # nothing tells when all that is live has been painted
     await page.screenshot(path=target)
 
@@ -93,28 +97,34 @@ async def main() -> None:
             failed = await fill(told, token)
             browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             if len(sys.argv) > 1:
-                await take_all(browser, told, token, failed, Path(sys.argv[1]))
+                await take_all(browser, told, token, failed, Path(sys.argv[1]), sys.argv[2:])
             else:
                 await take(await page_of(browser, told, token, "light", WIDE), "/run", PICTURES / "runs.png")
                 await take(await page_of(browser, told, token, "dark", WIDE), "/task", PICTURES / "tasks.png")
             await browser.close()
 
 
-async def take_all(browser: Browser, told: dict[str, Any], token: str, failed: str, target: Path) -> None:
-    """Every page."""
+async def take_all(
+    browser: Browser, told: dict[str, Any], token: str, failed: str, target: Path, names: list[str]
+) -> None:
+    """Every page, or those with these names."""
+    process = next(each["taskId"] for each in told["runs"] if each["taskDefinitionId"] == "publish-prices")
     paths = {
         "overview": "", "tasks": "/task", "task": "/task/import-customers", "runs": "/run", "run": f"/run/{failed}",
         "run-attempts": f"/run/{failed}?tab=attempts", "run-result": f"/run/{told['runs'][0]['taskId']}?tab=result",
-        "inbox": "/inbox", "queues": "/queue", "dead-letters": "/dead-letter", "workers": "/worker",
+        "inbox": "/inbox", "queues": "/queue", "dead-letters": "/dead-letter", "errors": "/error", "workers": "/worker",
+        "people": "/people", "audit": "/audit", "connections": "/connection", "process": f"/run/{process}?tab=process",
         "schedules": "/schedule", "events": "/event", "webhooks": "/webhook", "settings": "/settings",
     }  # fmt: skip
+    wanted = {name: path for name, path in paths.items() if name in (names or paths)}
     for theme in ("light", "dark"):
         page = await page_of(browser, told, token, theme, WIDE)
-        for name, path in paths.items():
+        for name, path in wanted.items():
             await take(page, path, target / f"{name}-{theme}.png")
-    phone = await page_of(browser, told, token, "light", PHONE)
-    for name in ("runs", "run", "tasks", "task", "inbox"):
-        await take(phone, paths[name], target / f"{name}-phone.png")
+    for device, theme, size in (("tablet", "light", TABLET), ("phone", "dark", PHONE)):
+        page = await page_of(browser, told, token, theme, size)
+        for name in [name for name in NARROW if name in wanted]:
+            await take(page, wanted[name], target / f"{name}-{device}.png")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,43 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router"
+import type { QueryClient } from "@tanstack/react-query"
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from "@tanstack/react-router"
 import { root } from "@/api/client"
+import { PAGE, taskOptions, tasksOptions } from "@/api/tasks"
+import type { Search } from "@/lib/useSearchText"
 import { Broken, Missing } from "@/shell/Broken"
 import { Shell } from "@/shell/Shell"
 
-/** What an address may say after its question mark: texts by name, those that are not used left alone. */
-export type Search = Partial<Record<string, string>>
-
-const shell = createRootRoute({
+const shell = createRootRouteWithContext<{ client: QueryClient }>()({
   component: Shell,
   notFoundComponent: Missing,
   validateSearch: (given: Record<string, unknown>): Search => given as Search,
 })
 
-const page = <Path extends string>(path: Path, component: ReturnType<typeof lazyRouteComponent>) =>
-  createRoute({ getParentRoute: () => shell, path, component })
+interface Visit {
+  client: QueryClient
+  search: Search
+  params: Partial<Record<string, string>>
+}
+
+/** A page; `ask` asks for what it begins with while its code still comes. */
+const page = <Path extends string>(
+  path: Path,
+  component: ReturnType<typeof lazyRouteComponent>,
+  ask?: (visit: Visit) => unknown,
+) =>
+  createRoute({
+    getParentRoute: () => shell,
+    path,
+    component,
+    loader: ({ cause, context, location, params }) => {
+      // A link that is merely pointed at costs the server nothing.
+      if (cause === "enter") void ask?.({ client: context.client, search: location.search, params })
+    },
+  })
 
 const tree = shell.addChildren([
   page(
@@ -31,10 +55,12 @@ const tree = shell.addChildren([
   page(
     "/run",
     lazyRouteComponent(() => import("@/pages/runs/RunsPage"), "RunsPage"),
+    ({ client, search }) => search.q || client.prefetchInfiniteQuery(tasksOptions({ limit: PAGE })),
   ),
   page(
     "/run/$taskId",
     lazyRouteComponent(() => import("@/pages/run/RunPage"), "RunPage"),
+    ({ client, params }) => client.prefetchQuery(taskOptions(params.taskId ?? "")),
   ),
   page(
     "/inbox",
@@ -51,6 +77,22 @@ const tree = shell.addChildren([
   page(
     "/dead-letter",
     lazyRouteComponent(() => import("@/pages/deadLetters/DeadLettersPage"), "DeadLettersPage"),
+  ),
+  page(
+    "/error",
+    lazyRouteComponent(() => import("@/pages/errors/ErrorsPage"), "ErrorsPage"),
+  ),
+  page(
+    "/audit",
+    lazyRouteComponent(() => import("@/pages/audit/AuditPage"), "AuditPage"),
+  ),
+  page(
+    "/connection",
+    lazyRouteComponent(() => import("@/pages/connections/ConnectionsPage"), "ConnectionsPage"),
+  ),
+  page(
+    "/people",
+    lazyRouteComponent(() => import("@/pages/people/PeoplePage"), "PeoplePage"),
   ),
   page(
     "/worker",
@@ -75,9 +117,10 @@ const tree = shell.addChildren([
 ])
 
 /** The addresses of the interface. What stands in a search is kept as text, so that an id stays what it is. */
-export const makeRouter = () =>
+export const makeRouter = (client: QueryClient) =>
   createRouter({
     routeTree: tree,
+    context: { client },
     basepath: `${root}/admin`,
     defaultPreload: "intent",
     defaultErrorComponent: Broken,

@@ -73,13 +73,21 @@ interface Loose {
 }
 
 async function send(method: string, address: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
+  const text = body === undefined ? undefined : stringifyJson(body)
   const response = await fetch(address, {
     method: method.toUpperCase(),
     signal: signal ?? null,
-    ...(body !== undefined && { body: stringifyJson(body), headers: { "Content-Type": "application/json" } }),
+    ...(text !== undefined && {
+      body: text,
+      headers: { "Content-Type": "application/json" },
+      keepalive: text.length < KEPT_ALIVE, // what was sent last is not lost with the page
+    }),
   })
   return read(response)
 }
+
+/** Characters of a body that browsers send on when the page is left; they have a limit of 64 KiB for all together. */
+const KEPT_ALIVE = 10_000
 
 /** The answer's JSON, integers of any size kept exactly. Throws ApiError; without a session, leads to the login. */
 export async function read(response: Response): Promise<unknown> {

@@ -1,14 +1,4 @@
-import { infiniteQueryOptions } from "@tanstack/react-query"
-import { get, post, type Schemas } from "./client"
-
-export const deadLettersOptions = (definition?: string) =>
-  infiniteQueryOptions({
-    queryKey: ["deadLetters", definition],
-    queryFn: ({ pageParam, signal }) =>
-      get("/api/v1/deadletters", { query: { definition, limit: 200, cursor: pageParam }, signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: page => page.nextCursor ?? undefined,
-  })
+import { post, type Schemas } from "./client"
 
 export type Requeue = Partial<Schemas["Requeue"]>
 export type Selection = Partial<Schemas["Selection"]>

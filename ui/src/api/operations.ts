@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query"
 import { get, post, type Schemas } from "./client"
+import { every } from "./pages"
 
 export type Me = Schemas["Me"]
 export type Metrics = Schemas["Metrics"]
@@ -22,19 +23,34 @@ export const meOptions = queryOptions({
 export const metricsOptions = queryOptions({
   queryKey: ["metrics"],
   queryFn: ({ signal }) => get("/api/v1/metrics", { signal }),
-  refetchInterval: 5_000,
+  refetchInterval: every(5_000),
+})
+
+export type HistoryRange = "15m" | "1h" | "6h" | "24h" | "7d"
+
+export const historyOptions = (range: HistoryRange) =>
+  queryOptions({
+    queryKey: ["history", range],
+    queryFn: ({ signal }) => get("/api/v1/metrics/history", { query: { range }, signal }),
+    refetchInterval: every(10_000),
+  })
+
+export const settingsOptions = queryOptions({
+  queryKey: ["settings"],
+  queryFn: ({ signal }) => get("/api/v1/settings", { signal }),
+  staleTime: 60_000,
 })
 
 export const queuesOptions = queryOptions({
   queryKey: ["queues"],
   queryFn: ({ signal }) => get("/api/v1/queues", { signal }),
-  refetchInterval: 2_000,
+  refetchInterval: every(2_000),
 })
 
 export const workersOptions = queryOptions({
   queryKey: ["workers"],
   queryFn: ({ signal }) => get("/api/v1/workers", { signal }),
-  refetchInterval: 2_000,
+  refetchInterval: every(2_000),
 })
 
 export const pause = (name: string) => post("/api/v1/queues/{name}/pause", { path: { name } })

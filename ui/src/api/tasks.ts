@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query"
 import { get, post, read, root, type Schemas } from "./client"
+import { everyPage } from "./pages"
 
 export type Task = Schemas["Task"]
 export type Attempt = Schemas["Attempt"]
@@ -19,12 +20,45 @@ export const taskOptions = (taskId: string) =>
     queryFn: ({ signal }) => get("/api/v1/tasks/{taskId}", { path: { taskId }, signal }),
   })
 
+/** A page's most tasks. */
+const MOST = 200
+
+/** How many a list of tasks begins with. */
+export const PAGE = 100
+
 export const tasksOptions = (query: TaskQuery) =>
   infiniteQueryOptions({
     queryKey: ["tasks", query],
-    queryFn: ({ pageParam, signal }) => getTasks({ query: { ...query, cursor: pageParam }, signal }),
+    // The first page is to be there soon; who goes on wants much.
+    queryFn: ({ pageParam, signal }) =>
+      getTasks({ query: { ...query, ...(pageParam && { cursor: pageParam, limit: MOST }) }, signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: page => page.nextCursor ?? undefined,
+    // What changes is told and patched; asked for anew, rows would jump and further pages be gone.
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
+  })
+
+/** The newest tasks that fit, so many at most. */
+export async function everyTask(query: TaskQuery, most: number): Promise<Task[]> {
+  const tasks: Task[] = []
+  let cursor: string | undefined
+  do {
+    const page = await getTasks({ query: { ...query, limit: MOST, cursor } })
+    tasks.push(...page.items)
+    cursor = page.nextCursor ?? undefined
+  } while (cursor && tasks.length < most)
+  return tasks.slice(0, most)
+}
+
+/** The newest tasks that fit, as they are now. */
+export const getNewest = (query: TaskQuery) => getTasks({ query })
+
+/** The tasks with these ids, to be shown. */
+export const someOptions = (taskIds: string[]) =>
+  queryOptions({
+    queryKey: ["tasks", "some", taskIds],
+    queryFn: ({ signal }) => getTasks({ query: { taskIds }, signal }),
   })
 
 /** The tasks with these ids as they are now. */
@@ -34,14 +68,18 @@ export const attemptsOptions = (taskId: string) =>
   queryOptions({
     queryKey: [...taskKey(taskId), "attempts"],
     queryFn: ({ signal }) =>
-      get("/api/v1/tasks/{taskId}/attempts", { path: { taskId }, query: { limit: 200 }, signal }),
+      everyPage(cursor =>
+        get("/api/v1/tasks/{taskId}/attempts", { path: { taskId }, query: { limit: 200, cursor }, signal }),
+      ),
   })
 
 export const eventsOptions = (taskId: string) =>
   queryOptions({
     queryKey: [...taskKey(taskId), "events"],
     queryFn: ({ signal }) =>
-      get("/api/v1/tasks/{taskId}/events", { path: { taskId }, query: { limit: 200 }, signal }),
+      everyPage(cursor =>
+        get("/api/v1/tasks/{taskId}/events", { path: { taskId }, query: { limit: 200, cursor }, signal }),
+      ),
   })
 
 export const whyOptions = (taskId: string) =>
@@ -50,10 +88,29 @@ export const whyOptions = (taskId: string) =>
     queryFn: ({ signal }) => get("/api/v1/tasks/{taskId}/why", { path: { taskId }, signal }),
   })
 
-export const childrenOptions = (taskId: string) =>
+/** The trace a task is in, which is the same for ever. */
+export const traceOptions = (taskId: string) =>
   queryOptions({
+    queryKey: ["trace", taskId],
+    queryFn: ({ signal }) => get("/api/v1/tasks/{taskId}/trace", { path: { taskId }, signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
+export const childrenOptions = (taskId: string) =>
+  infiniteQueryOptions({
     queryKey: [...taskKey(taskId), "children"],
-    queryFn: ({ signal }) => getTasks({ query: { parentTaskId: taskId, limit: 100 }, signal }),
+    queryFn: ({ pageParam, signal }) =>
+      getTasks({ query: { parentTaskId: taskId, limit: 100, cursor: pageParam }, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: page => page.nextCursor ?? undefined,
+  })
+
+/** The tasks of a workflow, the newest 200. */
+export const tasksOfWorkflowOptions = (workflowId: string) =>
+  queryOptions({
+    queryKey: ["tasks", "workflow", workflowId],
+    queryFn: ({ signal }) => getTasks({ query: { workflowId, limit: 200 }, signal }),
+    enabled: workflowId !== "",
   })
 
 export const recentOptions = (keys: string[]) =>
@@ -68,7 +125,16 @@ export const cancel = (taskId: string, reason: string | null = null) =>
 
 export const retry = (taskId: string) => post("/api/v1/tasks/{taskId}/retry", { path: { taskId } })
 
+export type Many = Partial<Schemas["ManyTasks"]>
+
+export const cancelMany = (body: Many) => post("/api/v1/tasks/cancel", { body })
+export const retryMany = (body: Many) => post("/api/v1/tasks/retry", { body })
+
 export const create = (body: Partial<Schemas["TaskRequest"]>) => post("/api/v1/tasks", { body })
+
+/** Run a task and wait for its end, for half a minute at most; `status` is there if it has come. */
+export const runAndWait = (key: string, input: unknown) =>
+  post("/admin/task/{key}/run", { path: { key }, body: input as Record<string, unknown> })
 
 export type ExportFormat = "json" | "csv" | "xml" | "yaml"
 

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query"
-import { get, patch, post, type Schemas } from "./client"
+import { get, patch, post, remove, type Schemas } from "./client"
+import { every, everyPage } from "./pages"
 
 export type Subscription = Schemas["Subscription"]
 export type Delivery = Schemas["Delivery"]
@@ -7,8 +8,9 @@ export type DeliveryStatus = Delivery["status"]
 
 export const subscriptionsOptions = queryOptions({
   queryKey: ["subscriptions"],
-  queryFn: ({ signal }) => get("/api/v1/subscriptions", { query: { limit: 200 }, signal }),
-  refetchInterval: 10_000,
+  queryFn: ({ signal }) =>
+    everyPage(cursor => get("/api/v1/subscriptions", { query: { limit: 200, cursor }, signal })),
+  refetchInterval: every(10_000),
 })
 
 const NO_CHOICE: Schemas["DeliveryChoice"] = {
@@ -33,7 +35,7 @@ export const deliveriesOptions = (choice: DeliveryChoice) =>
       get("/api/v1/deliveries", { query: { ...choice, limit: 50, cursor: pageParam }, signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: page => page.nextCursor ?? undefined,
-    refetchInterval: 5_000,
+    refetchInterval: every(5_000),
   })
 
 export const deliveryOptions = (deliveryId: string) =>
@@ -50,4 +52,8 @@ export const sendTest = (subscriptionId: string) =>
   post("/api/v1/subscriptions/{subscriptionId}/test", { path: { subscriptionId } })
 export const enable = (subscriptionId: string, enabled: boolean) =>
   patch("/api/v1/subscriptions/{subscriptionId}", { path: { subscriptionId }, body: { enabled } })
-export const subscribe = (body: Schemas["Endpoint"]) => post("/api/v1/subscriptions", { body })
+export const rotate = (subscriptionId: string, overlap: number) =>
+  post("/api/v1/subscriptions/{subscriptionId}/rotate", { path: { subscriptionId }, body: { overlap } })
+export const unsubscribe = (subscriptionId: string) =>
+  remove("/api/v1/subscriptions/{subscriptionId}", { path: { subscriptionId } })
+export const subscribe = (body: Partial<Schemas["Endpoint"]>) => post("/api/v1/subscriptions", { body })

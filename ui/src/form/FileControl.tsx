@@ -5,26 +5,29 @@ import { Icon } from "@/parts/Icon"
 import { form as t } from "@/texts/form"
 import type { ControlGiven } from "./Control"
 import type { Kept } from "./field"
+import { comingOf } from "./value"
 
-/** Files, uploaded as they are chosen; the value is what the server calls them. */
+/**
+ * Files, uploaded as they are chosen; the value is what the server calls them. While they are on their way there is no
+ * value, and no others are taken.
+ */
 export function FileControl({ field, raw, onRaw, attributes }: ControlGiven) {
   const kept = Array.isArray(raw) ? (raw as Kept[]) : []
-  const [busy, setBusy] = useState<string | null>(null)
+  const coming = comingOf(raw)
   const [problem, setProblem] = useState<string | null>(null)
   const take = async (files: FileList | null) => {
-    if (!files?.length) return
+    if (!files?.length || coming) return
+    const taken = field.multiple ? [...kept] : []
     setProblem(null)
     try {
-      const taken: Kept[] = []
-      for (const file of field.multiple ? files : [files[0] as File]) {
-        setBusy(file.name)
+      for (const file of field.multiple ? [...files] : [files[0] as File]) {
+        onRaw([...taken, { id: null, name: file.name }])
         taken.push({ id: (await upload(file)).uploadId, name: file.name })
       }
-      onRaw(field.multiple ? [...kept, ...taken] : taken)
+      onRaw(taken)
     } catch (error) {
+      onRaw(kept)
       setProblem((error as Error).message)
-    } finally {
-      setBusy(null)
     }
   }
   const drop = (event: DragEvent) => {
@@ -40,22 +43,24 @@ export function FileControl({ field, raw, onRaw, attributes }: ControlGiven) {
         <input
           {...attributes}
           type="file"
+          disabled={attributes.disabled || coming !== undefined}
           multiple={field.multiple}
           accept={field.accept}
           onChange={event => void take(event.target.files)}
         />
       </span>
-      <span className="quiet">{busy ? t.uploading(busy) : t.drop}</span>
-      {kept.map(file => (
-        <span key={file.id} className="tag">
-          {file.name}
-          <IconButton
-            icon="close"
-            label={t.removeFile(file.name)}
-            onClick={() => onRaw(kept.filter(each => each.id !== file.id))}
-          />
-        </span>
-      ))}
+      <span className="quiet">{coming ? t.uploading(coming.name) : t.drop}</span>
+      {!coming &&
+        kept.map(file => (
+          <span key={file.id} className="tag">
+            {file.name}
+            <IconButton
+              icon="close"
+              label={t.removeFile(file.name)}
+              onClick={() => onRaw(kept.filter(each => each.id !== file.id))}
+            />
+          </span>
+        ))}
       {problem && (
         <p className="fault" role="alert">
           {problem}

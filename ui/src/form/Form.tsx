@@ -1,12 +1,14 @@
-import { type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react"
+import { type FormEvent, type KeyboardEvent, type ReactNode, useId, useRef, useState } from "react"
 import { ApiError } from "@/api/client"
 import { parseJson, stringifyJson } from "@/lib/json"
 import { Button } from "@/parts/Button"
 import { Problem } from "@/parts/Problem"
 import { form as t } from "@/texts/form"
 import { Control } from "./Control"
-import { type Field, leaves, type Raw, type Raws } from "./field"
-import { shownFields } from "./shown"
+import type { Field, Layout, Raw, Raws } from "./field"
+import { Section, sectionsOf } from "./Section"
+import { Summary } from "./Summary"
+import { shown as shownOf } from "./shown"
 import { type Fault, rawsOf, readForm } from "./value"
 
 interface Given {
@@ -15,16 +17,21 @@ interface Given {
   initial: unknown
   /** The beginning of the paths under which the server tells faults of this value. */
   prefix: string
-  onSubmit: (value: unknown) => Promise<unknown>
+  layout?: Layout | undefined
+  /** What stands before the fields, while they make this value. */
+  lead?: (value: unknown) => ReactNode
+  /** Takes the value, and that of the button by which it was submitted. */
+  onSubmit: (value: unknown, button: string | null) => Promise<unknown>
   onChange?: (value: unknown) => void
-  /** The buttons; that of the type `submit` submits. */
-  children: (isBusy: boolean) => ReactNode
+  /** The buttons; those of the type `submit` submit. */
+  children: (isBusy: boolean, value: unknown) => ReactNode
 }
 
 /** A form as the server describes it. It is checked at the first try to submit, and from then on as it is changed. */
-export function Form({ fields, initial, prefix, onSubmit, onChange, children }: Given) {
+export function Form({ fields, initial, prefix, layout, lead, onSubmit, onChange, children }: Given) {
   const id = useId()
   const [raws, setRaws] = useState<Raws>(() => rawsOf(fields, initial))
+  const latest = useRef(raws) // an upload ends long after the form was drawn in which it began
   const [json, setJson] = useState<string | null>(null)
   const [served, setServed] = useState<Fault[]>([])
   const [failure, setFailure] = useState<Error | null>(null)
@@ -33,18 +40,29 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
   const isSending = useRef(false) // a key can ask again before the button is drawn disabled
   const element = useRef<HTMLFormElement>(null)
   const summary = useRef<HTMLDivElement>(null)
-  const shown = shownFields(fields, readForm(fields, raws).value)
+  const shown = shownOf(fields, readForm(fields, raws).value)
   const made = json === null ? readForm(shown, raws) : readJson(json)
   const faults = wasTried ? [...made.faults, ...served] : []
 
-  const change = (pointer: string, raw: Raw) => {
-    const next = { ...raws, [pointer]: raw }
+  const hold = (next: Raws) => {
+    latest.current = next
     setRaws(next)
-    setServed(served.filter(fault => !fault.path.startsWith(pointer)))
-    onChange?.(readForm(shownFields(fields, readForm(fields, next).value), next).value)
+  }
+  const change = (pointer: string, raw: Raw) => {
+    const next = { ...latest.current, [pointer]: raw }
+    hold(next)
+    setServed(known => known.filter(fault => !fault.path.startsWith(pointer)))
+    onChange?.(readForm(shownOf(fields, readForm(fields, next).value), next).value)
+  }
+  const changeJson = (text: string) => {
+    setJson(text)
+    setServed([])
+    const { value, faults } = readJson(text)
+    if (!faults.length) onChange?.(value)
   }
   const submit = async (event: FormEvent) => {
     event.preventDefault()
+    const button = (event.nativeEvent as SubmitEvent).submitter as HTMLButtonElement | null
     if (isSending.current) return
     setTried(true)
     setServed([])
@@ -53,7 +71,7 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
     isSending.current = true
     setBusy(true)
     try {
-      await onSubmit(made.value)
+      await onSubmit(made.value, button?.value ?? null)
     } catch (error) {
       const told = error instanceof ApiError ? error.faults : []
       setServed(told.map(fault => ({ ...fault, path: fault.path.replace(prefix, "") })))
@@ -65,11 +83,12 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
     }
   }
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) element.current?.requestSubmit()
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return
+    element.current?.requestSubmit(element.current.querySelector<HTMLElement>("button[type=submit]"))
   }
   const toggleJson = () => {
     if (json === null) return setJson(stringifyJson(made.value, 2))
-    if (made.faults.length === 0) setRaws(rawsOf(fields, made.value))
+    if (made.faults.length === 0) hold(rawsOf(fields, made.value))
     setJson(null)
   }
 
@@ -83,6 +102,7 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
     >
       {faults.length > 0 && <Summary ref={summary} faults={faults} fields={fields} id={id} />}
       {failure && <Problem error={failure} />}
+      {lead?.(made.value)}
       {json !== null ? (
         <label className="stacked">
           {t.jsonLabel}
@@ -90,26 +110,30 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
             className="field code"
             rows={12}
             value={json}
-            onChange={event => setJson(event.target.value)}
+            onChange={event => changeJson(event.target.value)}
           />
         </label>
       ) : fields.length === 0 ? (
         <p className="quiet">{t.noFields}</p>
       ) : (
-        shown.map(field => (
-          <Control
-            key={field.key}
-            field={field}
-            parent=""
-            id={id}
-            raws={raws}
-            faults={faults}
-            onChange={change}
-          />
+        sectionsOf(shown, layout).map(section => (
+          <Section key={section.title} section={section}>
+            {section.fields.map(field => (
+              <Control
+                key={field.key}
+                field={field}
+                parent=""
+                id={id}
+                raws={raws}
+                faults={faults}
+                onChange={change}
+              />
+            ))}
+          </Section>
         ))
       )}
       <footer className="form-foot">
-        {children(isBusy)}
+        {children(isBusy, made.value)}
         {fields.length > 0 && (
           <>
             <span className="spring" />
@@ -121,57 +145,10 @@ export function Form({ fields, initial, prefix, onSubmit, onChange, children }: 
   )
 }
 
-interface SummaryGiven {
-  ref: React.RefObject<HTMLDivElement | null>
-  faults: Fault[]
-  fields: Field[]
-  id: string
-}
-
-/** What is to be mended, each leading to its field. */
-function Summary({ ref, faults, fields, id }: SummaryGiven) {
-  const labels = new Map(leaves(fields).map(([pointer, field]) => [pointer, field.label]))
-  return (
-    <div ref={ref} className="note danger" role="alert" tabIndex={-1}>
-      <strong>{t.summary(faults.length)}</strong>
-      <ul>
-        {faults.map(fault => (
-          <li key={fault.path + fault.message}>
-            {labels.has(fault.path) ? (
-              <a href={`#${id}${fault.path}`}>{labels.get(fault.path)}</a>
-            ) : (
-              fault.path
-            )}
-            : {fault.message}
-          </li>
-        ))}
-      </ul>
-    </div>
-  )
-}
-
 function readJson(text: string): { value: unknown; faults: Fault[] } {
   try {
     return { value: parseJson(text), faults: [] }
   } catch (error) {
     return { value: undefined, faults: [{ path: "", message: t.json((error as Error).message) }] }
-  }
-}
-
-/** Keep what has been filled in for as long as the tab is open, but for secrets and files. */
-export function useKept(key: string, fields: Field[]) {
-  const hidden = leaves(fields).some(([, field]) => field.widget === "password")
-  useEffect(() => {
-    if (hidden) sessionStorage.removeItem(key)
-  }, [key, hidden])
-  return {
-    kept: (): unknown => {
-      const text = hidden ? null : sessionStorage.getItem(key)
-      return text === null ? undefined : parseJson(text)
-    },
-    keep: (value: unknown) => {
-      if (!hidden) sessionStorage.setItem(key, stringifyJson(value))
-    },
-    forget: () => sessionStorage.removeItem(key),
   }
 }

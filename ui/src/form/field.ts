@@ -29,9 +29,15 @@ export interface Field {
   fields?: Field[]
 }
 
-/** A file that the server has taken. */
+/** How a form is laid out: in so many columns, under headings. */
+export interface Layout {
+  columns: number
+  sections: { title: string; description: string; columns: number | null; fields: string[] }[]
+}
+
+/** A file that the server has taken, or that is on its way there. */
 export interface Kept {
-  id: string
+  id: string | null
   name: string
 }
 

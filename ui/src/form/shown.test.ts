@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
 import type { Field } from "./field"
-import { type Clause, shownFields } from "./shown"
+import { type Clause, shown as shownOf } from "./shown"
 
 const field = (key: string, visibleIf?: Clause[]): Field => ({
   key,
@@ -10,11 +10,11 @@ const field = (key: string, visibleIf?: Clause[]): Field => ({
   required: true,
   visibleIf,
 })
-const shown = (clause: Clause, value: unknown) => shownFields([field("a", [clause])], value).length === 1
+const shown = (clause: Clause, value: unknown) => shownOf([field("a", [clause])], value).length === 1
 
 test("a field without conditions is shown", () => {
-  expect(shownFields([field("a"), field("b", [{ field: "a", in: ["x"] }])], { a: "y" })).toHaveLength(1)
-  expect(shownFields([field("a")], null)).toHaveLength(1)
+  expect(shownOf([field("a"), field("b", [{ field: "a", in: ["x"] }])], { a: "y" })).toHaveLength(1)
+  expect(shownOf([field("a")], null)).toHaveLength(1)
 })
 
 test("a clause asks for one of some values, or none of them", () => {

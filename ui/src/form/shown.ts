@@ -1,4 +1,4 @@
-import type { Field } from "./field"
+import { isObject } from "@/lib/json"
 
 /** What another field has to be for this one to be shown, as the server tells it; all of a clause's words hold. */
 export interface Clause {
@@ -27,8 +27,8 @@ function holds(clause: Clause, value: unknown): boolean {
   return typeof value === "number" && value >= (clause.min ?? -Infinity) && value <= (clause.max ?? Infinity)
 }
 
-/** The fields that are shown while the form has this value. */
-export function shownFields(fields: Field[], value: unknown): Field[] {
-  const values = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>
-  return fields.filter(field => (field.visibleIf ?? []).every(clause => holds(clause, values[clause.field])))
+/** What is shown while the form has this value. */
+export function shown<T extends { visibleIf?: Clause[] }>(things: T[], value: unknown): T[] {
+  const values = isObject(value) ? value : {}
+  return things.filter(each => (each.visibleIf ?? []).every(clause => holds(clause, values[clause.field])))
 }

@@ -74,6 +74,43 @@ test.each([
   expect(faults.map(fault => fault.path)).toEqual([path])
 })
 
+const part = (required: boolean, more: Partial<Field> = {}) => [
+  field("part", "group", {
+    type: "object",
+    required,
+    fields: [
+      field("name", "text", { required: true }),
+      field("loud", "checkbox", { type: "boolean" }),
+      field("size", "integer", { type: "integer", default: 3 }),
+    ],
+    ...more,
+  }),
+]
+
+test("an optional group is left out as long as nobody fills it in, whatever defaults it has", () => {
+  expect(readForm(part(false), rawsOf(part(false), {}))).toEqual({ value: {}, faults: [] })
+  const begun = { ...rawsOf(part(false), {}), "/part/loud": true }
+  expect(readForm(part(false), begun).faults.map(fault => fault.path)).toEqual(["/part/name"])
+  expect(readForm(part(true), rawsOf(part(true), {})).faults.map(fault => fault.path)).toEqual(["/part/name"])
+})
+
+test("an optional group that is a value by its defaults is sent as it is shown", () => {
+  const whole = part(false, { fields: [field("size", "integer", { type: "integer", default: 3 })] })
+  expect(readForm(whole, rawsOf(whole, {})).value).toEqual({ part: { size: 3 } })
+  const none = part(false, { default: null, fields: whole[0]?.fields })
+  expect(readForm(none, rawsOf(none, {})).value).toEqual({})
+})
+
+test("a group's own default fills its fields", () => {
+  const given = part(false, { default: { name: "ada" } })
+  expect(rawsOf(given, {})["/part/name"]).toBe("ada")
+})
+
+test("names that every object has are fields like others", () => {
+  const odd = [field("constructor", "text"), field("toString", "text")]
+  expect(readForm(odd, rawsOf(odd, {})).value).toEqual({})
+})
+
 test("a form for a whole value has one field without a key", () => {
   const whole = [field("", "integer", { type: "integer", required: true })]
   expect(readForm(whole, rawsOf(whole, 3))).toEqual({ value: 3, faults: [] })
@@ -91,4 +128,11 @@ test("one value given to a list is a list of one", () => {
     tags: ["x"],
     only: [2],
   })
+})
+
+test("a file that is on its way is no value yet", () => {
+  const file = field("file", "file", { required: true })
+  const made = readForm([file], { "/file": [{ id: null, name: "photo.bin" }] })
+  expect(made).toEqual({ value: {}, faults: [{ path: "/file", message: "Uploading photo.bin" }] })
+  expect(readForm([file], { "/file": [{ id: "7", name: "photo.bin" }] }).value).toEqual({ file: "7" })
 })

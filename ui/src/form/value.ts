@@ -7,14 +7,21 @@ export interface Fault {
   message: string
 }
 
-/** What the controls hold at first: `given`, and where it says nothing the defaults. */
+/** What the controls hold at first: `given`, and where it says nothing the defaults, those of groups included. */
 export function rawsOf(fields: Field[], given: unknown): Raws {
-  return Object.fromEntries(
-    leaves(fields).map(([pointer, field]) => {
-      const value = at(given, pointer)
-      return [pointer, toRaw(field, value === undefined ? field.default : value)]
-    }),
-  )
+  const raws: Raws = {}
+  collect(fields, given, "", raws)
+  return raws
+}
+
+function collect(fields: Field[], given: unknown, parent: string, raws: Raws): void {
+  for (const field of fields) {
+    const pointer = pointerTo(parent, field.key)
+    const found = field.key === "" ? given : ownOf(given, field.key)
+    const value = found === undefined ? field.default : found
+    if (field.widget === "group") collect(field.fields ?? [], value, pointer, raws)
+    else raws[pointer] = toRaw(field, value)
+  }
 }
 
 /** The value that the controls make, and what no control can make a value of. What is left empty is left out. */
@@ -36,10 +43,26 @@ function readGroup(fields: Field[], parent: string, raws: Raws, faults: Fault[])
   return value
 }
 
-/** A group that nobody has to fill in and nobody has filled in is left out. */
+/**
+ * A group that nobody has to fill in is left out where it is as it was at first: unless that, by the defaults of its
+ * fields, is a value by itself.
+ */
 function readPart(field: Field, pointer: string, raws: Raws, faults: Fault[]): JsonObject | undefined {
-  const isUntouched = leaves(field.fields ?? [], pointer).every(([inner]) => isEmpty(raws[inner] ?? ""))
-  return isUntouched && !field.required ? undefined : readGroup(field.fields ?? [], pointer, raws, faults)
+  const inner = field.fields ?? []
+  if (!field.required) {
+    const first = rawsOf([field], {})
+    const own = pointerTo("", field.key)
+    const parts = leaves(inner).map(([place, leaf]) => ({
+      leaf,
+      raw: raws[pointer + place] ?? "",
+      was: first[own + place] ?? "",
+    }))
+    const isUntouched = parts.every(({ raw, was }) => stringifyJson(raw) === stringifyJson(was))
+    const isWhole = parts.every(({ leaf, raw }) => !leaf.required || !isEmpty(raw))
+    const hasDefaults = field.default !== null && parts.some(({ leaf }) => leaf.default != null)
+    if (isUntouched && !(isWhole && hasDefaults)) return undefined
+  }
+  return readGroup(inner, pointer, raws, faults)
 }
 
 function read(field: Field, pointer: string, raws: Raws, faults: Fault[]): unknown {
@@ -51,7 +74,7 @@ function read(field: Field, pointer: string, raws: Raws, faults: Fault[]): unkno
     return field.required && field.nullable ? null : undefined
   }
   if (typeof raw === "boolean") return raw
-  if (Array.isArray(raw)) return readList(field, raw)
+  if (Array.isArray(raw)) return readList(field, raw, fault)
   if (field.multiple) {
     const lines = raw.split("\n").filter(line => line.trim() !== "")
     return lines.map(line => readText(field, line, fault))
@@ -59,9 +82,16 @@ function read(field: Field, pointer: string, raws: Raws, faults: Fault[]): unkno
   return readText(field, raw, fault)
 }
 
-function readList(field: Field, raw: string[] | Kept[]): unknown {
+function readList(field: Field, raw: string[] | Kept[], fault: (message: string) => void): unknown {
+  const coming = comingOf(raw)
+  if (coming) return fault(t.uploading(coming.name))
   const items = raw.map(each => (typeof each === "string" ? field.options?.[Number(each)]?.value : each.id))
   return field.multiple ? items : items[0]
+}
+
+/** The file that is on its way to the server, if there is one. */
+export function comingOf(raw: Raw): Kept | undefined {
+  return Array.isArray(raw) ? (raw as Kept[]).find(each => each.id === null) : undefined
 }
 
 function readText(field: Field, text: string, fault: (message: string) => void): unknown {
@@ -140,11 +170,5 @@ function localMoment(text: string): string {
   return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }
 
-function at(value: unknown, pointer: string): unknown {
-  if (pointer === "") return value
-  return pointer
-    .slice(1)
-    .split("/")
-    .map(part => part.replaceAll("~1", "/").replaceAll("~0", "~"))
-    .reduce<unknown>((node, name) => (isObject(node) ? node[name] : undefined), value)
-}
+const ownOf = (value: unknown, name: string) =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined

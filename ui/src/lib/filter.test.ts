@@ -22,7 +22,49 @@ test("ages count from now", () => {
   expect(parseFilter("age:>1d", NOW).query).toEqual({ createdBefore: "2026-01-01T00:00:00.000Z" })
 })
 
-test.each(["stat:failed", "state:broken", "age:2h", "type:magic", "parent:x"])("%s is explained", text => {
+test("run times are seconds, errors and workers texts", () => {
+  expect(parseFilter("took:>1.5m error:TIMEOUT worker:a-1", NOW).query).toEqual({
+    tookFrom: 90,
+    error: "TIMEOUT",
+    worker: "a-1",
+  })
+  expect(parseFilter("took:<100ms", NOW).query).toEqual({ tookBelow: 0.1 })
+})
+
+test("queues, priorities, attempts, who asked and traces are told as the server knows them", () => {
+  const text = `queue:retry,task-execution-manual priority:high,low attempt:>=2 actor:ann trace:${"0a".repeat(16)}`
+  expect(parseFilter(text, NOW)).toEqual({
+    problems: [],
+    query: {
+      queue: ["task-execution-retry", "task-execution-manual"],
+      priority: ["HIGH", "LOW"],
+      attempts: 2,
+      askedBy: "ann",
+      traceId: "0a".repeat(16),
+    },
+  })
+  expect(parseFilter("attempt:>2", NOW).query).toEqual({ attempts: 3 })
+})
+
+test.each([
+  "queue:none",
+  "priority:urgent",
+  "attempt:<2",
+  "attempt:0",
+  "trace:x",
+  "stat:failed",
+  "state:broken",
+  "state:constructor",
+  "constructor:x",
+  "age:2h",
+  "took:5s",
+  "took:>5",
+  "type:magic",
+  "parent:x",
+  "state:dead",
+  "state:scheduled",
+  "tag:b",
+])("%s is explained", text => {
   const { problems, query } = parseFilter(`tag:a ${text}`, NOW)
   expect(problems).toHaveLength(1)
   expect(problems[0]).toMatchObject({ start: 6, end: 6 + text.length })
@@ -34,6 +76,14 @@ test("a term is put in, changed and taken out; the rest stays as it is written",
   expect(withTerm("state:failed x", "state", null)).toBe("x")
   expect(termOf('task:"a b" state:failed', "task")).toBe("a b")
 })
+
+test.each(["a b", 'say "no"', "C:\\temp x", '"', "", "line\nbreak", "a:b", "plain"])(
+  "a term with the value %j is read as it was put in",
+  value => {
+    const text = withTerm(withTerm("x", "error", value), "task", "a")
+    expect(parseFilter(text, NOW)).toEqual({ query: { definition: "a", error: value, q: "x" }, problems: [] })
+  },
+)
 
 test("any text can be read", () => {
   for (const text of ["", '"', ":", "a:", '"\\', "::::", 'task:"', "  ", "-x"]) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { clock, relative, span, urgency } from "./time"
+import { absolute, clock, relative, span, urgency } from "./time"
 
 test.each([
   [null, "–"],
@@ -26,6 +26,9 @@ test("a due date is soon in its last hour and late from its moment on", () => {
   expect([urgency(100, 100), urgency(101, 100), urgency(3_600_101, 100)]).toEqual(["late", "soon", "later"])
 })
 
-test("the clock has milliseconds", () => {
-  expect(clock(Date.UTC(2026, 0, 1, 1, 2, 3, 45), "UTC")).toBe("01:02:03.045")
+test("the clock has milliseconds, a moment in full has none", () => {
+  const at = Date.UTC(2026, 0, 1, 1, 2, 3, 45)
+  expect(clock(at, "UTC")).toBe("01:02:03.045")
+  expect(absolute(at, "UTC")).toBe("1 Jan 2026, 01:02:03")
+  expect(Date.parse(absolute(at, "local"))).toBe(at - 45)
 })

@@ -37,20 +37,21 @@ export function coarse(ms: number): string {
 
 export type Zone = "local" | "UTC"
 
-/** The moment in full, in a time zone. */
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec".split(" ")
+
+/** The moment in full, in a time zone: `5 Jan 2026, 14:03:09`. The browser's own formats take long to begin with. */
 export function absolute(at: number, zone: Zone): string {
-  return new Intl.DateTimeFormat("en-GB", {
-    dateStyle: "medium",
-    timeStyle: "medium",
-    ...(zone === "UTC" && { timeZone: "UTC" }),
-  }).format(at)
+  const told = shifted(at, zone)
+  const date = `${told.getUTCDate()} ${MONTHS[told.getUTCMonth()]} ${told.getUTCFullYear()}`
+  return `${date}, ${told.toISOString().slice(11, 19)}`
 }
 
 /** The time of day to the millisecond, for lines of output. */
-export function clock(at: number, zone: Zone): string {
-  const moment = new Date(at)
-  const shift = zone === "UTC" ? 0 : moment.getTimezoneOffset() * MINUTE
-  return new Date(at - shift).toISOString().slice(11, 23)
+export const clock = (at: number, zone: Zone) => shifted(at, zone).toISOString().slice(11, 23)
+
+/** A date whose UTC parts are those of the zone. */
+function shifted(at: number, zone: Zone): Date {
+  return new Date(zone === "UTC" ? at : at - new Date(at).getTimezoneOffset() * MINUTE)
 }
 
 export type Urgency = "late" | "soon" | "later"

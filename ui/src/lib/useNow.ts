@@ -8,7 +8,12 @@ const watchers = new Set<() => void>()
 
 /** The time, told again each second; one timer for the whole page. */
 export function useNow(): number {
-  return useSyncExternalStore(watch, () => now)
+  return useNowAs(now => now)
+}
+
+/** What is made of the time; told again only when that is another. */
+export function useNowAs<T extends string | number>(make: (now: number) => T): T {
+  return useSyncExternalStore(watch, () => make(now))
 }
 
 function watch(watcher: () => void): () => void {

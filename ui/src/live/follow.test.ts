@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest"
 vi.stubGlobal("document", { documentElement: { dataset: {} } })
 vi.stubGlobal("location", { origin: "http://here" })
 const { follow } = await import("./follow")
+const { ApiError } = await import("@/api/client")
 
 import type { Link, World } from "./follow"
 import type { Message } from "./messages"
@@ -18,15 +19,17 @@ class FakeSocket {
     this.closed = true
   }
   say(...sequences: number[]) {
-    for (const sequence of sequences) this.tell({ type: "log", sequence, at: "", level: "info", text: "" })
+    this.tell(
+      ...sequences.map(sequence => ({ type: "log" as const, sequence, at: "", level: "info", text: "" })),
+    )
   }
-  tell(message: Message) {
-    this.onmessage?.({ data: JSON.stringify(message) })
+  tell(...messages: Message[]) {
+    this.onmessage?.({ data: JSON.stringify(messages) })
   }
 }
 
 let sockets: FakeSocket[]
-let polls: { after: number; answer: (messages: Message[]) => void }[]
+let polls: { after: number; answer: (messages: Message[]) => void; refuse: (error: Error) => void }[]
 let links: Link[]
 let told: number[]
 let stop: () => void
@@ -40,7 +43,7 @@ beforeEach(() => {
       sockets.push(socket)
       return socket as unknown as WebSocket
     },
-    poll: (_, after) => new Promise(answer => polls.push({ after, answer })),
+    poll: (_, after) => new Promise((answer, refuse) => polls.push({ after, answer, refuse })),
     later: (callback, delay) => {
       const timer = setTimeout(callback, delay)
       return () => clearTimeout(timer)
@@ -48,7 +51,7 @@ beforeEach(() => {
     chance: () => 0.5,
   }
   const onMessages = (messages: Message[]) => void told.push(...messages.map(each => each.sequence))
-  stop = follow("7", { onMessages, onLink: link => links.push(link) }, world)
+  stop = follow("7", { onMessages, onLink: link => links.push(link) }, 0, world)
 })
 
 afterEach(() => vi.useRealTimers())
@@ -60,7 +63,7 @@ test("a lost connection is taken up where it ended, and nothing is told twice", 
   latest().say(1, 2)
   latest().onclose?.({ code: 1006 })
   vi.advanceTimersByTime(250)
-  expect(latest().address).toBe("ws://here/ws/task/7?after=2")
+  expect(latest().address).toBe("ws://here/ws/task/7?batch=true&after=2")
   latest().onopen?.()
   latest().say(2, 3)
   expect(told).toEqual([1, 2, 3])
@@ -95,6 +98,16 @@ test("waits grow, but not without end", () => {
   expect(sockets).toHaveLength(13)
 })
 
+test("what is not theirs to see is not asked for again and again", async () => {
+  for (const delay of [250, 500]) {
+    latest().onclose?.({ code: 1006 })
+    vi.advanceTimersByTime(delay)
+  }
+  polls[0]?.refuse(new ApiError(404, "NOT_FOUND", "there is no task 7", undefined))
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect([polls.length, links.at(-1)]).toEqual([1, "lost"])
+})
+
 test("who has stopped asks no more", () => {
   stop()
   expect(latest().closed).toBe(true)
@@ -103,9 +116,10 @@ test("who has stopped asks no more", () => {
   expect(sockets).toHaveLength(1)
 })
 
-test("a right that was taken away ends it", () => {
+test("a right that was taken away ends it, once a request has told so", async () => {
   latest().onopen?.()
   latest().onclose?.({ code: 1008 })
-  vi.runAllTimers()
-  expect(sockets).toHaveLength(1)
+  polls[0]?.refuse(new ApiError(401, "UNAUTHORIZED", "the session has ended", undefined))
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect([sockets.length, polls.length, links.at(-1)]).toEqual([1, 1, "lost"])
 })

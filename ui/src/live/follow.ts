@@ -1,4 +1,4 @@
-import { get } from "@/api/client"
+import { ApiError, get } from "@/api/client"
 import { type Message, socketAddress } from "./messages"
 
 /** How the connection to a run stands. */
@@ -41,17 +41,16 @@ export const browser: World = {
 }
 
 /**
- * Follow a run: every message once and in order, through lost connections, from the sequence last seen on. Where
- * sockets are refused it polls. Returns how to stop.
+ * Follow a run: every message with a sequence above `after` once and in order, through lost connections, from the
+ * sequence last seen on. Where sockets are refused it polls. Returns how to stop.
  */
-export function follow(runId: string, listener: Listener, world: World = browser): () => void {
-  const follower = new Follower(runId, listener, world)
+export function follow(runId: string, listener: Listener, after = 0, world: World = browser): () => void {
+  const follower = new Follower(runId, listener, after, world)
   follower.connect()
   return () => follower.stop()
 }
 
 class Follower {
-  private seen = 0
   private failures = 0
   private refusals = 0
   private stopped = false
@@ -62,6 +61,7 @@ class Follower {
   constructor(
     private readonly runId: string,
     private readonly listener: Listener,
+    private seen: number,
     private readonly world: World,
   ) {}
 
@@ -75,7 +75,7 @@ class Follower {
   connect = (): void => {
     if (this.stopped) return
     if (this.refusals >= REFUSALS_BEFORE_POLLING) return void this.poll()
-    const socket = this.world.open(socketAddress(`/ws/task/${this.runId}?after=${this.seen}`))
+    const socket = this.world.open(socketAddress(`/ws/task/${this.runId}?batch=true&after=${this.seen}`))
     let opened = false
     socket.onopen = () => {
       opened = true
@@ -84,12 +84,14 @@ class Follower {
     }
     socket.onmessage = event => {
       this.failures = 0
-      this.take([JSON.parse(event.data as string) as Message])
+      this.take(JSON.parse(event.data as string) as Message[])
     }
     socket.onclose = event => {
       if (!opened) this.refusals += 1
-      if (event.code === NO_LONGER_ALLOWED) this.stopped = true
-      this.again()
+      if (this.stopped) return
+      // Why, the answer to a request tells; that to who is logged out leads to the login.
+      if (event.code === NO_LONGER_ALLOWED) void this.poll()
+      else this.again()
     }
     this.socket = socket
   }
@@ -102,9 +104,15 @@ class Follower {
       this.listener.onLink("polling")
       this.take(messages)
       this.cancelTimer = this.world.later(this.connect, messages.length ? 0 : FIRST_DELAY)
-    } catch {
-      this.again()
+    } catch (error) {
+      if (error instanceof ApiError && error.status < 500) this.giveUp()
+      else this.again()
     }
+  }
+
+  private giveUp(): void {
+    this.stop()
+    this.listener.onLink("lost")
   }
 
   private again(): void {

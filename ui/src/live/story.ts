@@ -21,10 +21,15 @@ export class Story {
   status: Status | null = null
   link: Link = "connecting"
   version = 0
+  /** Whether more lines come than could all be drawn. */
+  isFlood = false
+  /** The highest sequence that was told. */
+  last = 0
   private told = 0
   private listeners = new Set<() => void>()
 
-  take(messages: Message[]): void {
+  take(messages: Message[], isFlood = false): void {
+    this.isFlood = isFlood
     for (const message of messages) this.takeOne(message)
     if (this.lines.length > MOST_LINES) {
       const excess = this.lines.length - MOST_LINES * 0.9
@@ -37,7 +42,7 @@ export class Story {
   /** Begin anew. */
   forget(): void {
     this.lines = []
-    this.skipped = this.told = 0
+    this.skipped = this.told = this.last = 0
     this.progress = this.status = null
     this.changed()
   }
@@ -53,6 +58,7 @@ export class Story {
   }
 
   private takeOne(message: Message): void {
+    this.last = Math.max(this.last, message.sequence)
     if (message.type === "log") {
       const at = Date.parse(message.at)
       for (const text of message.text.split("\n"))

@@ -1,4 +1,5 @@
 import type { ButtonHTMLAttributes } from "react"
+import { counted } from "@/lib/number"
 import { Icon, type IconName } from "./Icon"
 
 type Native = ButtonHTMLAttributes<HTMLButtonElement>
@@ -36,7 +37,7 @@ export function Chip({
   return (
     <button type="button" className="chip" aria-pressed={isOn} {...rest}>
       {children}
-      {count !== undefined && <span className="number quiet">{count.toLocaleString("en")}</span>}
+      {count !== undefined && <span className="number quiet">{counted(count)}</span>}
     </button>
   )
 }

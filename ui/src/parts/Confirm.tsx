@@ -11,6 +11,8 @@ interface Given {
   /** A word that has to be typed first. */
   typed?: string | undefined
   typedLabel?: string
+  /** Whether it may be done yet. */
+  isReady?: boolean
   onConfirm: () => Promise<unknown>
   onClose: () => void
   children?: ReactNode
@@ -23,6 +25,7 @@ export function Confirm({
   look = "primary",
   typed,
   typedLabel,
+  isReady = true,
   onConfirm,
   onClose,
   children,
@@ -54,7 +57,7 @@ export function Confirm({
         <Button onClick={onClose}>{common.cancel}</Button>
         <Button
           look={look}
-          disabled={isBusy || (typed !== undefined && word !== typed)}
+          disabled={isBusy || !isReady || (typed !== undefined && word !== typed)}
           onClick={() => void confirm()}
         >
           {verb}

@@ -10,6 +10,18 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   )
 }
 
+/** A sentence, with what stands in backquotes as code. */
+export function Told({ children }: { children: string }) {
+  return (
+    <p>
+      {children.split("`").map((part, k) =>
+        // biome-ignore lint/suspicious/noArrayIndexKey: parts of a text never move
+        k % 2 ? <code key={k}>{part}</code> : part,
+      )}
+    </p>
+  )
+}
+
 /** Rows that stand in for the first that come. */
 export function Skeleton({ rows = 6 }: { rows?: number }) {
   return (

@@ -1,16 +1,16 @@
 import { usePrefs } from "@/lib/prefs"
 import { absolute, relative } from "@/lib/time"
-import { useNow } from "@/lib/useNow"
+import { useNowAs } from "@/lib/useNow"
 
 /** A moment as the distance to now; in full where the pointer rests. */
 export function Moment({ at }: { at: string | null | undefined }) {
-  const now = useNow()
+  const moment = Date.parse(at ?? "")
+  const distance = useNowAs(now => relative(moment, now))
   const { zone } = usePrefs()
   if (!at) return <>–</>
-  const moment = Date.parse(at)
   return (
     <time dateTime={at} title={absolute(moment, zone)}>
-      {relative(moment, now)}
+      {distance}
     </time>
   )
 }

@@ -1,6 +1,6 @@
 import type { Brief, Task } from "@/api/tasks"
 import { type State, stateOfTask } from "@/lib/state"
-import { useNow } from "@/lib/useNow"
+import { useNowAs } from "@/lib/useNow"
 import { states } from "@/texts/states"
 import { Icon, type IconName } from "./Icon"
 
@@ -28,5 +28,5 @@ export function StateMark({ state }: { state: State }) {
 }
 
 export function TaskState({ task }: { task: Task | Brief }) {
-  return <StateMark state={stateOfTask(task, useNow())} />
+  return <StateMark state={useNowAs(now => stateOfTask(task, now))} />
 }

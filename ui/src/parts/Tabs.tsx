@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type ReactNode, useId } from "react"
+import { type KeyboardEvent, type ReactNode, useEffect, useId } from "react"
 
 export interface Tab<Name extends string> {
   name: Name
@@ -19,6 +19,9 @@ const STEPS: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1 }
 /** Tabs as ARIA describes them: one stop for Tab, the arrows choose. */
 export function Tabs<Name extends string>({ label, tabs, chosen, onChoose, children }: Given<Name>) {
   const id = useId()
+  useEffect(() => {
+    document.getElementById(`${id}${chosen}`)?.scrollIntoView({ block: "nearest", inline: "nearest" })
+  }, [id, chosen])
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
     const step = STEPS[event.key]
     if (step === undefined) return

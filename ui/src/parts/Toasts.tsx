@@ -1,20 +1,41 @@
 import { useSyncExternalStore } from "react"
+import { common } from "@/texts/common"
 
 const SHOWN_FOR = 5_000
+const UNDO_FOR = 10_000
 
-let texts: { id: number; text: string }[] = []
+interface Toast {
+  id: number
+  text: string
+  undo?: (() => Promise<unknown>) | undefined
+}
+
+let toasts: Toast[] = []
 let count = 0
 const watchers = new Set<() => void>()
 
-/** Say in passing what was done. */
-export function notify(text: string): void {
+/** Say in passing what was done, and offer to undo it where that can be done. */
+export function notify(text: string, undo?: () => Promise<unknown>): void {
   const id = ++count
-  change([...texts, { id, text }])
-  setTimeout(() => change(texts.filter(each => each.id !== id)), SHOWN_FOR)
+  change([...toasts, { id, text, undo }])
+  setTimeout(() => dismiss(id), undo ? UNDO_FOR : SHOWN_FOR)
 }
 
-function change(next: typeof texts): void {
-  texts = next
+/** Do something; where it fails, say so. Whether it went well. */
+export async function attempt(work: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    notify((error as Error).message)
+    return false
+  }
+}
+
+const dismiss = (id: number) => change(toasts.filter(each => each.id !== id))
+
+function change(next: Toast[]): void {
+  toasts = next
   for (const watcher of watchers) watcher()
 }
 
@@ -24,11 +45,25 @@ function watch(watcher: () => void): () => void {
 }
 
 export function Toasts() {
-  const shown = useSyncExternalStore(watch, () => texts)
+  const shown = useSyncExternalStore(watch, () => toasts)
   return (
     <div className="toasts" role="status">
-      {shown.map(({ id, text }) => (
-        <p key={id}>{text}</p>
+      {shown.map(({ id, text, undo }) => (
+        <p key={id}>
+          {text}
+          {undo && (
+            <button
+              type="button"
+              className="toast-undo"
+              onClick={() => {
+                dismiss(id)
+                void attempt(undo)
+              }}
+            >
+              {common.undo}
+            </button>
+          )}
+        </p>
       ))}
     </div>
   )

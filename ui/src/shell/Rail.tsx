@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router"
 import { root } from "@/api/client"
 import { inboxCountsOptions } from "@/api/inbox"
 import { may, meOptions, queuesOptions } from "@/api/operations"
+import { counted } from "@/lib/number"
 import { setPrefs, type Theme, usePrefs } from "@/lib/prefs"
 import { Button, IconButton } from "@/parts/Button"
 import { Icon } from "@/parts/Icon"
@@ -71,7 +72,7 @@ function RailLink({ place, count }: { place: Place; count: number | undefined })
       {pages[place.name]}
       {count ? (
         <span className={place.name === "deadLetters" ? "number st-dead" : "number quiet"}>
-          {count.toLocaleString("en")}
+          {counted(count)}
         </span>
       ) : null}
     </Link>

@@ -4,7 +4,7 @@ import { shell as t } from "@/texts/shell"
 const KEYS: [keys: string, what: keyof typeof t.keys][] = [
   ["Ctrl K", "palette"],
   ["/", "filter"],
-  ["g then i t r o q d w e", "goes"],
+  ["g then i t r o q d f w e a", "goes"],
   ["j k", "move"],
   ["x", "select"],
   ["Enter", "open"],

@@ -1,10 +1,18 @@
-import { useIsFetching, useQueryClient } from "@tanstack/react-query"
+import { type QueryFilters, useIsFetching, useQueryClient } from "@tanstack/react-query"
 import { useEffect, useState } from "react"
 import { changes, usePaused } from "@/live/changes"
 import { IconButton } from "@/parts/Button"
 import { Icon } from "@/parts/Icon"
 import { common } from "@/texts/common"
 import { shell as t } from "@/texts/shell"
+
+const TRY_AGAIN_EVERY = 3_000
+
+/** Questions of what is shown that found no server. */
+const UNREACHED: QueryFilters = {
+  type: "active",
+  predicate: query => query.state.error instanceof TypeError,
+}
 
 /** The bar over the page: the way to everything else, and whether what is shown is live. */
 export function TopBar({ onMenu, onPalette }: { onMenu: () => void; onPalette: () => void }) {
@@ -40,15 +48,19 @@ export function TopBar({ onMenu, onPalette }: { onMenu: () => void; onPalette: (
   )
 }
 
-/** Whether the last answers came: false once a question has found no server. */
+/** Whether the last answers came: false once a question has found no server, until all that did have found one. */
 function useOnline(): boolean {
   const client = useQueryClient()
   const fetching = useIsFetching()
   const [isOnline, setOnline] = useState(true)
   // biome-ignore lint/correctness/useExhaustiveDependencies: looked at anew whenever a question ends
   useEffect(() => {
-    const failures = client.getQueryCache().findAll({ type: "active" })
-    setOnline(!failures.some(query => query.state.error instanceof TypeError))
+    setOnline(client.getQueryCache().findAll(UNREACHED).length === 0)
   }, [client, fetching])
+  useEffect(() => {
+    if (isOnline) return
+    const timer = setInterval(() => void client.refetchQueries(UNREACHED), TRY_AGAIN_EVERY)
+    return () => clearInterval(timer)
+  }, [client, isOnline])
   return isOnline
 }

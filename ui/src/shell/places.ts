@@ -8,6 +8,10 @@ export type PageName =
   | "overview"
   | "queues"
   | "deadLetters"
+  | "errors"
+  | "people"
+  | "connections"
+  | "audit"
   | "workers"
   | "schedules"
   | "events"
@@ -50,6 +54,7 @@ export const PLACES: Place[] = [
     key: "d",
     scopes: ["queues:manage"],
   },
+  { name: "errors", to: "/error", icon: "warning", group: "operate", key: "f", scopes: OPERATE },
   { name: "workers", to: "/worker", icon: "server", group: "operate", key: "w", scopes: OPERATE },
   {
     name: "schedules",
@@ -60,6 +65,9 @@ export const PLACES: Place[] = [
   },
   { name: "events", to: "/event", icon: "events", group: "connect", key: "e", scopes: READ },
   { name: "webhooks", to: "/webhook", icon: "hook", group: "connect", scopes: ["webhooks:manage"] },
+  { name: "connections", to: "/connection", icon: "plug", group: "connect", scopes: ["connections:manage"] },
+  { name: "people", to: "/people", icon: "people", group: "connect", scopes: READ },
+  { name: "audit", to: "/audit", icon: "fingerprint", group: "connect", key: "a", scopes: READ },
 ]
 
 /** The pages that show this caller something. */

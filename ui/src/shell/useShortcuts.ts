@@ -1,5 +1,6 @@
 import { useNavigate } from "@tanstack/react-router"
 import { useEffect, useEffectEvent, useRef } from "react"
+import { isTaken } from "@/lib/keys"
 import { getPrefs, setPrefs } from "@/lib/prefs"
 import { changes } from "@/live/changes"
 import { PLACES } from "./places"
@@ -37,10 +38,4 @@ function single(key: string, onSheet: () => void): boolean {
   else if (key === "/") document.querySelector<HTMLElement>("[data-filter]")?.focus()
   else return false
   return true
-}
-
-/** Whether the key belongs to a field or a dialog. */
-export function isTaken(event: KeyboardEvent): boolean {
-  const target = event.target as HTMLElement
-  return target.closest("input, textarea, select, dialog, [contenteditable]") !== null
 }

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react"
 import { copy, save } from "@/lib/clipboard"
 import type { Line, Story } from "@/live/story"
+import { useTold } from "@/live/useStory"
 import { Button } from "@/parts/Button"
 import { notify } from "@/parts/Toasts"
 import { output as t } from "@/texts/output"
@@ -17,12 +18,15 @@ export function Terminal({ story, name }: { story: Story; name: string }) {
   const [sought, setSought] = useState("")
   const [match, setMatch] = useState(0)
   const box = useRef<HTMLDivElement>(null)
+  useTold(story, told => told.version)
   const lines = story.lines
   // The lines grow in place; their number tells of it.
   const shown = useMemo(() => atLevel(lines, level), [lines, lines.length, level])
   const found = useMemo(() => find(shown, sought), [shown, shown.length, sought])
-  const { follows, setFollows } = useFollowing(box, story.version)
-  const { first, last } = useWindow(box, shown.length)
+  const [follows, setFollows] = useState(true)
+  const { first, last, isWhole } = useWindow(box, shown, follows, story.isFlood)
+  const isWrapped = wraps && isWhole
+  useFollowing(box, follows, setFollows, `${last} ${isWrapped}`)
   const canWrap = shown.length <= ALL_ROWS
   const marked = found.length ? found[match % found.length] : undefined
 
@@ -31,7 +35,7 @@ export function Terminal({ story, name }: { story: Story; name: string }) {
     const at = (match + step + found.length) % found.length
     setMatch(at)
     setFollows(false)
-    reveal(box.current, found[at] ?? 0)
+    reveal(box.current, found[at] ?? 0, isWrapped)
   }
 
   return (
@@ -78,8 +82,8 @@ export function Terminal({ story, name }: { story: Story; name: string }) {
           <p className="terminal-note">{emptyText(lines, story)}</p>
         ) : (
           <div
-            className={wraps && canWrap ? "terminal-rows wraps" : "terminal-rows"}
-            style={{ height: canWrap ? undefined : shown.length * ROW }}
+            className={isWrapped ? "terminal-rows wraps" : "terminal-rows"}
+            style={{ height: isWhole ? undefined : shown.length * ROW }}
           >
             <div style={{ transform: `translateY(${first * ROW}px)` }}>
               {shown.slice(first, last).map((line, k) => (
@@ -99,22 +103,28 @@ function emptyText(lines: Line[], story: Story): string {
 }
 
 /** Keep the newest line in view until somebody scrolls up; scrolling to the end, or the End key, takes it up again. */
-function useFollowing(box: React.RefObject<HTMLElement | null>, version: number) {
-  const [follows, setFollows] = useState(true)
+function useFollowing(
+  box: React.RefObject<HTMLElement | null>,
+  follows: boolean,
+  setFollows: (follows: boolean) => void,
+  drawn: string,
+) {
   useEffect(() => {
     const element = box.current
     if (!element) return
     const look = () => setFollows(element.scrollHeight - element.scrollTop - element.clientHeight < ROW * 2)
     element.addEventListener("scroll", look, { passive: true })
     return () => element.removeEventListener("scroll", look)
-  }, [box])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each version may be longer
+  }, [box, setFollows])
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is drawn has another height then
   useLayoutEffect(() => {
     if (follows && box.current) box.current.scrollTop = box.current.scrollHeight
-  }, [follows, version, box])
-  return { follows, setFollows }
+  }, [follows, drawn, box])
 }
 
-function reveal(box: HTMLElement | null, index: number): void {
-  if (box) box.scrollTop = Math.max(0, index * ROW - box.clientHeight / 2)
+/** Scroll to a row; rows that wrap are of any height, and all there. */
+function reveal(box: HTMLElement | null, index: number, isWrapped: boolean): void {
+  if (!box) return
+  const row = isWrapped ? box.querySelectorAll<HTMLElement>(".terminal-row")[index] : undefined
+  box.scrollTop = Math.max(0, (row?.offsetTop ?? index * ROW) - box.clientHeight / 2)
 }

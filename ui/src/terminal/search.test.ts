@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { atLevel, find, plainText } from "./search"
+import { atLevel, find, placeOf, plainText } from "./search"
 
 const lines = [
   { number: 1, at: 0, level: "debug", text: "Alpha" },
@@ -15,6 +15,12 @@ test("levels keep what is at least as bad", () => {
 test("text is found beneath colours, without regard to case", () => {
   expect(find(lines, "ALPHA")).toEqual([0, 1])
   expect(find(lines, "")).toEqual([])
+})
+
+test("a line is found again where others have gone, or else the next", () => {
+  expect(placeOf(lines.slice(1), 3)).toBe(1)
+  expect(placeOf(lines.slice(1), 1)).toBe(0)
+  expect(placeOf(lines, 4)).toBe(3)
 })
 
 test("what is copied has no escapes", () => {

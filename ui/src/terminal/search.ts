@@ -18,5 +18,11 @@ export function find(lines: Line[], text: string): number[] {
   return lines.flatMap((line, index) => (plain(line.text).toLowerCase().includes(wanted) ? [index] : []))
 }
 
+/** The place, in `lines`, of the one with a number, or of the next. */
+export function placeOf(lines: Line[], number: number): number {
+  const place = lines.findIndex(line => line.number >= number)
+  return place < 0 ? lines.length : place
+}
+
 /** What is copied and saved: the text of the lines, no numbers, times or escapes. */
 export const plainText = (lines: Line[]) => lines.map(line => plain(line.text)).join("\n")

@@ -1,5 +1,6 @@
 export const common = {
   again: "Try again",
+  undo: "Undo",
   cancel: "Cancel",
   close: "Close",
   more: "Show more",

@@ -1,19 +1,17 @@
+import { counted } from "@/lib/number"
+
 export const deadLetters = {
   title: "Dead letters",
   about: "Runs whose last attempt has failed, by their cause.",
   none: "No dead letters",
   noneHelp: "A run lands here when its last attempt has failed.",
-  searched: (count: number) => `The newest ${count.toLocaleString("en")} are grouped here.`,
-  seen: "first seen",
-  last: "last",
-  count: (count: number) => (count === 1 ? "1 run" : `${count.toLocaleString("en")} runs`),
   requeue: "Run again",
   discard: "Discard",
-  show: "Show the runs",
   requeueTitle: (count: number) => `Run ${count} again?`,
   discardTitle: (count: number) => `Discard ${count} for good?`,
   dry: (able: number, of: number) =>
     able === of ? `All ${of} can be.` : `${able} of ${of} can be; the others are no dead letters any more.`,
+  newest: "Of very many dead letters only the newest are looked at; do it again for the rest.",
   checking: "Looking which of them can be…",
   rate: "At most so many a second",
   rateHelp: "Empty for all at once.",
@@ -21,6 +19,6 @@ export const deadLetters = {
   newInputHelp: "Replaces the input of each; it is checked first.",
   discardHelp: "They stay failed and cannot be run again.",
   typeCount: (count: number) => `Type ${count} to confirm`,
-  requeued: (count: number) => `${count.toLocaleString("en")} queued again`,
-  discarded: (count: number) => `${count.toLocaleString("en")} discarded`,
+  requeued: (count: number) => `${counted(count)} queued again`,
+  discarded: (count: number) => `${counted(count)} discarded`,
 }

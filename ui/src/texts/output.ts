@@ -1,10 +1,11 @@
+import { counted } from "@/lib/number"
 import type { Link } from "@/live/follow"
 
 export const output = {
   title: "Output",
   region: "Output of the run",
-  lines: (count: number) => `${count.toLocaleString("en")} ${count === 1 ? "line" : "lines"}`,
-  skipped: (count: number) => `${count.toLocaleString("en")} earlier lines are not shown here`,
+  lines: (count: number) => `${counted(count)} ${count === 1 ? "line" : "lines"}`,
+  skipped: (count: number) => `${counted(count)} earlier lines are not shown here`,
   find: "Find in output",
   next: "Next match",
   previous: "Previous match",

@@ -1,6 +1,6 @@
 export const settings = {
   title: "Settings",
-  about: "Of this browser; nobody else sees them.",
+  about: "What you choose is for this browser alone.",
   theme: "Theme",
   themes: { system: "As the system", light: "Light", dark: "Dark" },
   zone: "Times in",
@@ -12,4 +12,12 @@ export const settings = {
   subject: "Name",
   scopes: "Rights",
   groups: "Groups",
+  server: "The server",
+  version: (version: string) => `Taskyard ${version}`,
+  serverHelp:
+    "Settings come from the environment or a file, and cannot be changed here. Secrets are not shown.",
+  givenOnly: "Only what was set",
+  search: "Search settings",
+  columns: { name: "Setting", value: "Value", source: "From" },
+  licences: "Licences of what this interface is made with",
 }

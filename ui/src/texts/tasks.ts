@@ -20,7 +20,8 @@ export const tasks = {
   none: "No task fits",
   clear: "Show all tasks",
   noneAtAll: "No task is registered yet",
-  noneHelp: "Declare one with @yard.task in Python, or store a definition with `taskyard definitions push`.",
+  noneHelp:
+    "Declare one with `@yard.task` in Python, or store a definition with `taskyard definitions push`.",
 }
 
 export const task = {
@@ -55,6 +56,7 @@ export const task = {
   copied: (what: string) => `Copied as ${what}`,
   link: "link",
   fillFrom: "Fill from run",
+  runOf: (at: string, state: string) => `${at}, ${state.toLowerCase()}`,
   filled: (id: string) => `Filled from run ${id}`,
   presets: "Presets",
   savePreset: "Save as preset",

@@ -17,5 +17,5 @@ export const workers = {
   process: (host: string, pid: number, version: string) => `${host}, process ${pid}, ${version}`,
   silent: "has stopped reporting",
   none: "No worker is connected",
-  noneHelp: "Tasks wait until one is. Start it with `taskyard worker`, or serve without --no-worker.",
+  noneHelp: "Tasks wait until one is. Start it with `taskyard worker`, or serve without `--no-worker`.",
 }

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { discard } from "@/api/deadLetters"
+import type { ErrorGroup } from "@/api/errors"
 import { Confirm } from "@/parts/Confirm"
 import { notify } from "@/parts/Toasts"
 import { deadLetters as t } from "@/texts/deadLetters"
@@ -8,11 +9,11 @@ import { DryRun } from "./DryRun"
 const MANY = 100
 
 /** Gives dead letters up; of many their number has to be typed. */
-export function DiscardDialog({ taskIds, onClose }: { taskIds: string[]; onClose: () => void }) {
+export function DiscardDialog({ group, onClose }: { group: ErrorGroup; onClose: () => void }) {
   const client = useQueryClient()
-  const count = taskIds.length
+  const { count, fingerprint } = group
   const act = async () => {
-    const moved = await discard({ taskIds })
+    const moved = await discard({ fingerprint })
     notify(t.discarded(moved.taskIds.length))
     await client.invalidateQueries()
   }
@@ -27,7 +28,7 @@ export function DiscardDialog({ taskIds, onClose }: { taskIds: string[]; onClose
       onClose={onClose}
     >
       <p>{t.discardHelp}</p>
-      <DryRun taskIds={taskIds} ask={ids => discard({ taskIds: ids, dryRun: true })} />
+      <DryRun group={group} ask={() => discard({ fingerprint, dryRun: true })} />
     </Confirm>
   )
 }

@@ -1,26 +1,23 @@
-import { useQueryClient } from "@tanstack/react-query"
+import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
 import { type Requeue, requeue } from "@/api/deadLetters"
+import type { ErrorGroup } from "@/api/errors"
+import { someOptions } from "@/api/tasks"
 import { parseJson, stringifyJson } from "@/lib/json"
 import { Confirm } from "@/parts/Confirm"
 import { notify } from "@/parts/Toasts"
 import { deadLetters as t } from "@/texts/deadLetters"
 import { DryRun } from "./DryRun"
 
-interface Given {
-  taskIds: string[]
-  /** The input of one of them, to begin with. */
-  input: unknown
-  onClose: () => void
-}
-
 /** Has dead letters run again: at once or at a rate, as they were or with another input. */
-export function RequeueDialog({ taskIds, input, onClose }: Given) {
+export function RequeueDialog({ group, onClose }: { group: ErrorGroup; onClose: () => void }) {
   const client = useQueryClient()
+  const { count, fingerprint } = group
+  const example = useQuery(someOptions(group.taskIds))
   const [rate, setRate] = useState("")
   const [text, setText] = useState<string | null>(null)
   const act = async () => {
-    const body: Requeue = { taskIds }
+    const body: Requeue = { fingerprint }
     if (rate) body.ratePerSecond = Number(rate)
     if (text !== null) body.input = parseJson(text)
     const moved = await requeue(body)
@@ -28,8 +25,8 @@ export function RequeueDialog({ taskIds, input, onClose }: Given) {
     await client.invalidateQueries()
   }
   return (
-    <Confirm title={t.requeueTitle(taskIds.length)} verb={t.requeue} onConfirm={act} onClose={onClose}>
-      <DryRun taskIds={taskIds} ask={ids => requeue({ taskIds: ids, dryRun: true })} />
+    <Confirm title={t.requeueTitle(count)} verb={t.requeue} onConfirm={act} onClose={onClose}>
+      <DryRun group={group} ask={() => requeue({ fingerprint, dryRun: true })} />
       <label className="stacked">
         {t.rate}
         <input
@@ -49,7 +46,10 @@ export function RequeueDialog({ taskIds, input, onClose }: Given) {
         <input
           type="checkbox"
           checked={text !== null}
-          onChange={event => setText(event.target.checked ? stringifyJson(input, 2) : null)}
+          disabled={!example.data}
+          onChange={event =>
+            setText(event.target.checked ? stringifyJson(example.data?.items[0]?.input ?? {}, 2) : null)
+          }
         />
         {t.newInput}
       </label>

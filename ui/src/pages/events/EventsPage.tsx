@@ -1,20 +1,13 @@
-import { useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
-import { useRef, useState } from "react"
-import { readFeed } from "@/api/events"
 import type { TaskEvent } from "@/api/tasks"
 import { stringifyJson } from "@/lib/json"
 import { useSearchText } from "@/lib/useSearchText"
-import { usePaused } from "@/live/changes"
 import { Empty } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
 import { Instant } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
 import { events as t } from "@/texts/events"
-
-const KEPT = 500
-const AT_ONCE = 200
-const LOOK_EVERY = 1_000
+import { useFeed } from "./useFeed"
 
 /** The feed of all events as it grows; the latest 500 are kept here. */
 export function EventsPage() {
@@ -35,6 +28,7 @@ export function EventsPage() {
             onChange={event => setSearch({ q: event.target.value })}
           />
         </div>
+        {feed.skipped > 0 && <p className="note">{t.skipped(feed.skipped)}</p>}
         <Loaded from={feed}>{all => <Feed all={all} text={text} />}</Loaded>
       </div>
     </Page>
@@ -76,7 +70,7 @@ function Feed({ all, text }: { all: TaskEvent[]; text: string }) {
 }
 
 function EventRow({ event }: { event: TaskEvent }) {
-  const { taskId, taskDefinitionId } = event.data as { taskId: string; taskDefinitionId?: string }
+  const { taskId } = event.data as { taskId: string }
   return (
     <tr>
       <td className="number">
@@ -84,8 +78,8 @@ function EventRow({ event }: { event: TaskEvent }) {
       </td>
       <td className="id">{event.type}</td>
       <td>
-        <Link to="/run/$taskId" params={{ taskId }}>
-          {taskDefinitionId ?? taskId}
+        <Link className="id" to="/run/$taskId" params={{ taskId }}>
+          {taskId}
         </Link>
       </td>
       <td className="wide">
@@ -96,28 +90,4 @@ function EventRow({ event }: { event: TaskEvent }) {
       </td>
     </tr>
   )
-}
-
-/** The latest events, the newest first; asked for from where it ended before. */
-function useFeed() {
-  const position = useRef("0")
-  const [kept, setKept] = useState<TaskEvent[]>([])
-  const isPaused = usePaused()
-  const feed = useQuery({
-    queryKey: ["feed"],
-    queryFn: async ({ signal }) => {
-      const found: TaskEvent[] = []
-      for (;;) {
-        const page = await readFeed(position.current, AT_ONCE, signal)
-        found.push(...page.items)
-        position.current = page.position
-        if (!page.nextCursor) break
-      }
-      setKept(old => [...found.reverse(), ...old].slice(0, KEPT))
-      return position.current
-    },
-    refetchInterval: isPaused ? false : LOOK_EVERY,
-    gcTime: 0,
-  })
-  return { ...feed, data: feed.data === undefined ? undefined : kept }
 }

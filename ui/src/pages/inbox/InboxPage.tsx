@@ -1,5 +1,6 @@
-import { useQuery } from "@tanstack/react-query"
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query"
 import { useNavigate, useParams } from "@tanstack/react-router"
+import { useState } from "react"
 import {
   type InboxItem,
   inboxCountsOptions,
@@ -12,6 +13,7 @@ import { useSearchText } from "@/lib/useSearchText"
 import { Chip } from "@/parts/Button"
 import { Empty } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
+import { More } from "@/parts/More"
 import { Page } from "@/parts/Page"
 import { inbox as t } from "@/texts/inbox"
 import { InboxList } from "./InboxList"
@@ -27,10 +29,11 @@ export function InboxPage() {
   const [search, setSearch] = useSearchText()
   const view: View = VIEWS.find(each => each === search.view) ?? "open"
   const sort: Sort = SORTS.find(each => each === search.sort) ?? "due"
-  const found = useQuery(inboxOptions(view, sort, search.q ?? ""))
+  const found = useInfiniteQuery(inboxOptions(view, sort, search.q ?? ""))
   const { data: counts } = useQuery(inboxCountsOptions)
-  const items = found.data?.items ?? []
-  const at = taskId ?? (items[0] && !isNarrow() ? items[0].taskId : undefined)
+  const items = found.data?.pages.flatMap(page => page.items) ?? []
+  const first = useFirst(items, `${view} ${sort} ${search.q ?? ""}`)
+  const at = taskId ?? (isNarrow() ? undefined : first)
   return (
     <Page title={t.title} about={t.about}>
       <div className="stack">
@@ -79,8 +82,11 @@ export function InboxPage() {
               </Empty>
             ) : (
               <div className={taskId ? "inbox at-one" : "inbox"}>
-                <InboxList items={items} at={at} />
-                {at ? <One taskId={at} items={items} /> : <p className="quiet">{t.choose}</p>}
+                <div className="stack">
+                  <InboxList items={items} at={at} />
+                  <More of={found} />
+                </div>
+                {at ? <One taskId={at} items={items} /> : <p className="quiet choose-one">{t.choose}</p>}
               </div>
             )
           }
@@ -95,11 +101,20 @@ function One({ taskId, items }: { taskId: string; items: InboxItem[] }) {
   const navigate = useNavigate()
   const goOn = (next: string | undefined) => {
     const target = next ?? items.find(each => each.taskId !== taskId)?.taskId
-    void (target
+    return target
       ? navigate({ to: "/inbox/$taskId", params: { taskId: target }, search: old => old })
-      : navigate({ to: "/inbox" }))
+      : navigate({ to: "/inbox" })
   }
   return <Loaded from={item}>{data => <WorkSheet key={taskId} item={data} onDone={goOn} />}</Loaded>
+}
+
+/** The first of what is asked for, which stays the one at hand when others come before it. */
+function useFirst(items: InboxItem[], question: string): string | undefined {
+  const [kept, setKept] = useState<{ question: string; taskId?: string }>({ question })
+  const isKept = kept.question === question && kept.taskId !== undefined && items.length > 0
+  const taskId = isKept ? kept.taskId : items[0]?.taskId
+  if (kept.question !== question || kept.taskId !== taskId) setKept({ question, taskId })
+  return taskId
 }
 
 const isNarrow = () => window.matchMedia("(max-width: 860px)").matches

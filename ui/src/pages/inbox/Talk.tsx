@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { type FormEvent, useState } from "react"
-import { attach, comment, type InboxItem } from "@/api/inbox"
+import { attach, comment, fileAddress, type InboxItem } from "@/api/inbox"
 import { eventsOptions, type TaskEvent, taskKey } from "@/api/tasks"
 import { Button } from "@/parts/Button"
 import { Icon } from "@/parts/Icon"
 import { Moment } from "@/parts/Moment"
-import { notify } from "@/parts/Toasts"
+import { attempt, notify } from "@/parts/Toasts"
 import { inbox as t } from "@/texts/inbox"
 
 /** What was said and done about the work, and saying more. */
@@ -13,18 +13,21 @@ export function Talk({ item }: { item: InboxItem }) {
   const { taskId, actions } = item
   const client = useQueryClient()
   const { data: events } = useQuery(eventsOptions(taskId))
-  const [text, setText] = useState("")
-  const act = async (work: () => Promise<unknown>) => {
-    try {
-      await work()
-    } catch (error) {
-      notify((error as Error).message)
-    }
-    await client.invalidateQueries({ queryKey: taskKey(taskId) })
+  const key = `taskyard.comment.${taskId}`
+  const [text, setText] = useState(() => sessionStorage.getItem(key) ?? "")
+  const write = (next: string) => {
+    setText(next)
+    if (next) sessionStorage.setItem(key, next)
+    else sessionStorage.removeItem(key)
   }
-  const post = (event: FormEvent) => {
+  const act = async (work: () => Promise<unknown>) => {
+    const isDone = await attempt(work)
+    await client.invalidateQueries({ queryKey: taskKey(taskId) })
+    return isDone
+  }
+  const post = async (event: FormEvent) => {
     event.preventDefault()
-    if (text.trim()) void act(() => comment(taskId, text)).then(() => setText(""))
+    if (text.trim() && (await act(() => comment(taskId, text)))) write("")
   }
   const keep = (file: File | undefined) => {
     if (file) void act(() => attach(taskId, file).then(() => notify(t.attached(file.name))))
@@ -38,18 +41,20 @@ export function Talk({ item }: { item: InboxItem }) {
             <span className="number quiet">
               <Moment at={event.timestamp} />
             </span>
-            <span>{wordsOf(event)}</span>
+            <span>
+              {wordsOf(event)} <Attachment taskId={taskId} event={event} />
+            </span>
           </li>
         ))}
       </ol>
       {actions.includes("comments") && (
-        <form className="row" onSubmit={post}>
+        <form className="row" onSubmit={event => void post(event)}>
           <input
             className="field talk-field"
             aria-label={t.comment}
             placeholder={t.comment}
             value={text}
-            onChange={event => setText(event.target.value)}
+            onChange={event => write(event.target.value)}
           />
           <Button type="submit">{t.commentPost}</Button>
           {actions.includes("attachments") && (
@@ -65,9 +70,27 @@ export function Talk({ item }: { item: InboxItem }) {
   )
 }
 
+/** The file that was added, to be taken away. */
+function Attachment({ taskId, event }: { taskId: string; event: TaskEvent }) {
+  const file = event.data.attachment as { uploadId: string; name: string } | undefined
+  if (!file) return null
+  return (
+    <a href={fileAddress(taskId, file.uploadId)} download={file.name}>
+      {file.name}
+    </a>
+  )
+}
+
 /** What happened, and who did what in which words, as far as it is told. */
 function wordsOf(event: TaskEvent): string {
-  const { by, text, comment: said, reason, name } = event.data as Record<string, string | undefined>
-  const what = event.type.split(".").at(-1) ?? event.type
+  const {
+    by,
+    text,
+    comment: said,
+    reason,
+    name,
+    attachment,
+  } = event.data as Record<string, string | undefined>
+  const what = attachment ? t.added : (event.type.split(".").at(-1) ?? event.type)
   return [by && `${by}:`, text ?? said ?? reason ?? name ?? what].filter(Boolean).join(" ")
 }

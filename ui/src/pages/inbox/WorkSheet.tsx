@@ -1,54 +1,77 @@
 import { useQueryClient } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
-import { useEffect, useEffectEvent, useRef, useState } from "react"
-import { claim, complete, type InboxItem, reject, release, resolve, saveDraft } from "@/api/inbox"
-import { Form } from "@/form/Form"
-import type { Field } from "@/form/field"
+import { useState } from "react"
+import { claim, complete, type InboxItem, reject, release, repair, resolve } from "@/api/inbox"
+import { useKeys } from "@/lib/keys"
 import { Button } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { JsonTree } from "@/parts/JsonView"
-import { notify } from "@/parts/Toasts"
-import { isTaken } from "@/shell/useShortcuts"
+import { attempt, notify } from "@/parts/Toasts"
 import { inbox as t } from "@/texts/inbox"
 import { Due } from "./Due"
 import { HandOver } from "./HandOver"
+import { RepairForm } from "./RepairForm"
 import { Talk } from "./Talk"
-
-const DRAFT_AFTER = 3_000
+import { useDraft } from "./useDraft"
+import { WorkForm } from "./WorkForm"
 
 /** One piece of work: what it is about, its form, and what may be done with it now. */
-export function WorkSheet({ item, onDone }: { item: InboxItem; onDone: (next: string | undefined) => void }) {
+export function WorkSheet({
+  item,
+  onDone,
+}: {
+  item: InboxItem
+  onDone: (next: string | undefined) => Promise<void>
+}) {
   const client = useQueryClient()
   const { taskId } = item
   const [asks, setAsks] = useState<"reject" | "hand over" | null>(null)
   const [reason, setReason] = useState("")
+  const draft = useDraft(item)
   const may = (verb: string) => item.actions.includes(verb)
   const refresh = () => client.invalidateQueries({ queryKey: ["inbox"] })
-  const act = async (work: () => Promise<unknown>, text: string) => {
-    try {
-      await work()
-      notify(text)
-    } catch (error) {
-      notify((error as Error).message)
-    }
+  const act = async (work: () => Promise<unknown>, text: string, undo?: () => Promise<unknown>) => {
+    if (await attempt(work)) notify(text, undo && (() => undo().then(refresh)))
     await refresh()
   }
-  useWorkKeys({
-    c: may("claim") ? () => void act(() => claim(taskId), t.claimed) : undefined,
-    u: may("release") ? () => void act(() => release(taskId), t.released) : undefined,
+  const take = () =>
+    void act(
+      () => claim(taskId),
+      t.claimed,
+      () => release(taskId),
+    )
+  const giveBack = () =>
+    void act(
+      () => release(taskId),
+      t.released,
+      () => claim(taskId),
+    )
+  useKeys(({ key }) => {
+    if (key === "c" && may("claim")) take()
+    else if (key === "u" && may("release")) giveBack()
   })
-  const finish = async (value: unknown) => {
-    const { next } = await complete(taskId, value)
-    notify(t.completed)
-    await refresh()
-    onDone(next?.taskId)
+  /** Do what ends the work here; what was drafted for it is kept only where that fails. */
+  const end = async (work: () => Promise<string | undefined>, text: string) => {
+    const unsaved = draft.take()
+    let next: string | undefined
+    try {
+      next = await work()
+    } catch (error) {
+      if (unsaved) draft.later(unsaved.value)
+      throw error
+    }
+    notify(text)
+    // It may be theirs to see no more: it is left before it would be asked for again.
+    const isList = ({ queryKey }: { queryKey: readonly unknown[] }) =>
+      queryKey[0] === "inbox" && queryKey[1] !== "item"
+    await client.invalidateQueries({ predicate: isList })
+    await onDone(next)
+    await client.invalidateQueries({ queryKey: ["inbox", "item"], refetchType: "none" })
   }
-  const refuse = async () => {
-    await reject(taskId, reason)
-    notify(t.rejected)
-    await refresh()
-    onDone(undefined)
-  }
+  const finish = (value: unknown, outcome: string | null) =>
+    end(async () => (await complete(taskId, value, outcome)).next?.taskId, t.completed)
+  const mend = (input: unknown) => end(async () => void (await repair(taskId, input)), t.repaired)
+  const refuse = () => end(async () => void (await reject(taskId, reason)), t.rejected)
   return (
     <article className="sheet work" aria-labelledby="work-title">
       <header className="sheet-head">
@@ -56,13 +79,11 @@ export function WorkSheet({ item, onDone }: { item: InboxItem; onDone: (next: st
         <Due item={item} />
         <span className="spring" />
         {may("claim") && item.claimedBy === null && item.assigneeType !== "USER" && (
-          <Button look="primary" onClick={() => void act(() => claim(taskId), t.claimed)}>
+          <Button look="primary" onClick={take}>
             {t.claim}
           </Button>
         )}
-        {may("release") && (
-          <Button onClick={() => void act(() => release(taskId), t.released)}>{t.release}</Button>
-        )}
+        {may("release") && <Button onClick={giveBack}>{t.release}</Button>}
         {may("resolve") && (
           <Button onClick={() => void act(() => resolve(taskId), t.resolve)}>{t.resolve}</Button>
         )}
@@ -77,9 +98,11 @@ export function WorkSheet({ item, onDone }: { item: InboxItem; onDone: (next: st
             <JsonTree value={item.input} />
           </section>
         )}
+        {item.form.repair && may("repair") && <RepairForm form={item.form.repair} onMend={mend} />}
         {may("complete") ? (
           <WorkForm
             item={item}
+            draft={draft}
             onFinish={finish}
             onReject={may("reject") ? () => setAsks("reject") : undefined}
           />
@@ -111,63 +134,4 @@ export function WorkSheet({ item, onDone }: { item: InboxItem; onDone: (next: st
       {asks === "hand over" && <HandOver taskId={taskId} onDone={refresh} onClose={() => setAsks(null)} />}
     </article>
   )
-}
-
-interface WorkFormGiven {
-  item: InboxItem
-  onFinish: (value: unknown) => Promise<unknown>
-  onReject: (() => void) | undefined
-}
-
-function WorkForm({ item, onFinish, onReject }: WorkFormGiven) {
-  const fields = (item.form.fields ?? []) as unknown as Field[]
-  const parts = (item.form.parts ?? []) as unknown as { componentId: string; text: string | null }[]
-  const draft = useDraft(item)
-  return (
-    <>
-      {parts.map(part => part.text && <p key={part.componentId}>{part.text}</p>)}
-      <Form fields={fields} initial={item.draft} prefix="/output" onSubmit={onFinish} onChange={draft.later}>
-        {isBusy => (
-          <>
-            <Button type="submit" look="primary" icon="check" disabled={isBusy}>
-              {isBusy ? t.completing : t.complete}
-            </Button>
-            {onReject && <Button onClick={onReject}>{t.reject}</Button>}
-            {item.actions.includes("draft") && fields.length > 0 && (
-              <Button onClick={() => void draft.now().then(() => notify(t.draftKept))}>{t.draft}</Button>
-            )}
-          </>
-        )}
-      </Form>
-    </>
-  )
-}
-
-/** Keeps what is filled in with the server: when it is asked to, and a moment after the last change. */
-function useDraft(item: InboxItem) {
-  const value = useRef<unknown>(item.draft)
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
-  const may = item.actions.includes("draft")
-  const now = async () => {
-    clearTimeout(timer.current)
-    await saveDraft(item.taskId, value.current)
-  }
-  useEffect(() => () => clearTimeout(timer.current), [])
-  const later = (next: unknown) => {
-    value.current = next
-    clearTimeout(timer.current)
-    if (may) timer.current = setTimeout(() => void now().catch(() => undefined), DRAFT_AFTER)
-  }
-  return { now, later }
-}
-
-function useWorkKeys(verbs: Record<string, (() => void) | undefined>): void {
-  const onKey = useEffectEvent((event: KeyboardEvent) => {
-    if (!isTaken(event) && !event.ctrlKey && !event.metaKey) verbs[event.key]?.()
-  })
-  useEffect(() => {
-    const listener = (event: KeyboardEvent) => onKey(event)
-    document.addEventListener("keydown", listener)
-    return () => document.removeEventListener("keydown", listener)
-  }, [])
 }

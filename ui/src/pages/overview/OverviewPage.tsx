@@ -1,22 +1,27 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query"
-import { Link } from "@tanstack/react-router"
-import { deadLettersOptions } from "@/api/deadLetters"
+import { useQuery, useQueryClient } from "@tanstack/react-query"
+import { Link, Navigate } from "@tanstack/react-router"
+import { lazy, Suspense } from "react"
+import { errorsOptions } from "@/api/errors"
 import { type Figures, type Metrics, may, meOptions, metricsOptions } from "@/api/operations"
 import type { Status } from "@/api/tasks"
 import { type State, stateOf } from "@/lib/state"
 import { span } from "@/lib/time"
-import { groupByCause } from "@/pages/deadLetters/fingerprint"
-import { Empty } from "@/parts/Empty"
+import { SPARING, useChanges } from "@/live/changes"
+import { Empty, Skeleton } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
 import { StateMark } from "@/parts/StateMark"
+import { placesFor } from "@/shell/places"
 import { overview as t } from "@/texts/overview"
 import { queues as queueTexts } from "@/texts/queues"
 import "./overview.css"
+import { counted } from "@/lib/number"
 
 const SHOWN: State[] = ["running", "queued", "retrying", "assigned", "failed", "succeeded"]
 const MOST_FAILURES = 6
+
+const Charts = lazy(() => import("./Charts"))
 
 interface Breaker {
   state: string
@@ -25,7 +30,10 @@ interface Breaker {
 
 /** How it goes: counts, queues, the tasks that fail, and what is called. */
 export function OverviewPage() {
-  const metrics = useQuery(metricsOptions)
+  const { data: me } = useQuery(meOptions)
+  const maySee = may(me, "tasks:read", "queues:manage")
+  const metrics = useQuery({ ...metricsOptions, enabled: maySee })
+  if (me && !maySee) return <Navigate to={placesFor(me)[0]?.to ?? "/settings"} replace />
   return (
     <Page
       title={t.title}
@@ -40,16 +48,18 @@ export function OverviewPage() {
 }
 
 function Figures24({ metrics }: { metrics: Metrics }) {
-  const { data: me } = useQuery(meOptions)
   const definitions = Object.entries(metrics.definitions as unknown as Record<string, Figures>)
   const dependencies = Object.entries(metrics.dependencies as unknown as Record<string, Breaker>)
   return (
     <div className="stack">
       {metrics.workers.length === 0 && <p className="note warns">{t.noWorkers}</p>}
       <Counts definitions={definitions} />
+      <Suspense fallback={<Skeleton rows={4} />}>
+        <Charts />
+      </Suspense>
       <div className="columns">
         <QueueSheet metrics={metrics} />
-        {may(me, "queues:manage") && <Failures />}
+        <Failures />
       </div>
       {definitions.length === 0 ? (
         <Empty title={t.nothing}>
@@ -77,7 +87,7 @@ function Counts({ definitions }: { definitions: [string, Figures][] }) {
         <li key={state}>
           <Link to="/run" search={{ q: `state:${state}` }}>
             <StateMark state={state} />
-            <span className={`count st-${state}`}>{(counts.get(state) ?? 0).toLocaleString("en")}</span>
+            <span className={`count st-${state}`}>{counted(counts.get(state) ?? 0)}</span>
           </Link>
         </li>
       ))}
@@ -116,8 +126,8 @@ function QueueSheet({ metrics }: { metrics: Metrics }) {
           {queues.map(([name, { depth, oldestAge, inFlight }]) => (
             <tr key={name}>
               <td>{queueTexts.names[name] ?? name}</td>
-              <td className="number right">{depth.toLocaleString("en")}</td>
-              <td className="number right">{inFlight.toLocaleString("en")}</td>
+              <td className="number right">{counted(depth)}</td>
+              <td className="number right">{counted(inFlight)}</td>
               <td className="number right">{oldestAge === null ? "–" : span(oldestAge * 1000)}</td>
             </tr>
           ))}
@@ -128,12 +138,17 @@ function QueueSheet({ metrics }: { metrics: Metrics }) {
 }
 
 function Failures() {
-  const { data } = useInfiniteQuery({ ...deadLettersOptions(), refetchInterval: 5_000 })
-  const groups = groupByCause(data?.pages[0]?.items ?? []).slice(0, MOST_FAILURES)
+  const client = useQueryClient()
+  const options = errorsOptions({ hours: 24 })
+  const { data } = useQuery(options)
+  useChanges(() => client.invalidateQueries({ queryKey: options.queryKey }), false, SPARING)
+  const groups = (data?.items ?? []).slice(0, MOST_FAILURES)
   return (
     <section className="sheet">
       <div className="sheet-head">
         <h2>{t.failures}</h2>
+        <span className="spring" />
+        <Link to="/error">{t.allErrors}</Link>
       </div>
       {groups.length === 0 ? (
         <p className="quiet padded">{t.noFailures}</p>
@@ -141,12 +156,14 @@ function Failures() {
         <ul className="failures">
           {groups.map(group => (
             <li key={group.fingerprint}>
-              <Link to="/dead-letter">{group.title}</Link>
+              <Link to="/error" search={{ at: group.fingerprint }}>
+                {group.title}
+              </Link>
               <strong className="number st-dead">{group.code}</strong>
-              <span className="number">{group.tasks.length}×</span>
+              <span className="number">{counted(group.count)}×</span>
               <span className="spring" />
               <span className="quiet">
-                <Moment at={group.tasks[0]?.deadLetteredAt} />
+                <Moment at={group.lastAt} />
               </span>
               <p className="quiet">{group.message}</p>
             </li>

@@ -6,9 +6,10 @@ import { Button } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { Loaded } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
-import { notify } from "@/parts/Toasts"
+import { attempt, notify } from "@/parts/Toasts"
 import { queues as t } from "@/texts/queues"
 import "./queues.css"
+import { counted } from "@/lib/number"
 
 const nameOf = (queue: QueueFigures) => t.names[queue.name] ?? queue.name
 
@@ -68,15 +69,21 @@ function QueueRow({ queue }: { queue: QueueFigures }) {
         <span className="title">{nameOf(queue)}</span> <span className="id">{queue.name}</span>{" "}
         {queue.paused && <span className="tag danger">{t.paused}</span>}
       </td>
-      <td>
+      <td data-label={t.columns.slots}>
         <span className="slots">
           {limit !== null && <meter min={0} max={limit} value={used} aria-label={t.columns.slots} />}
           <span className="number">{t.slots(used, limit)}</span>
         </span>
       </td>
-      <td className="number right">{queue.depth.toLocaleString("en")}</td>
-      <td className="number right">{queue.inFlight.toLocaleString("en")}</td>
-      <td className="number right">{queue.oldestAge === null ? "–" : span(queue.oldestAge * 1000)}</td>
+      <td className="number right" data-label={t.columns.depth}>
+        {counted(queue.depth)}
+      </td>
+      <td className="number right" data-label={t.columns.inFlight}>
+        {counted(queue.inFlight)}
+      </td>
+      <td className="number right" data-label={t.columns.oldest}>
+        {queue.oldestAge === null ? "–" : span(queue.oldestAge * 1000)}
+      </td>
       <td className="number right less">{t.rate(queue.addRate)}</td>
       <td className="number right less">{t.rate(queue.dispatchRate)}</td>
       <td className="right">
@@ -91,17 +98,17 @@ function PauseButton({ queue }: { queue: QueueFigures }) {
   const { data: me } = useQuery(meOptions)
   const [asks, setAsks] = useState(false)
   const name = nameOf(queue)
-  const done = (text: string) => {
-    notify(text)
-    return client.invalidateQueries({ queryKey: queuesOptions.queryKey })
-  }
+  const refresh = () => client.invalidateQueries({ queryKey: queuesOptions.queryKey })
+  const goOn = () => resume(queue.name).then(refresh)
+  const hold = () => pause(queue.name).then(refresh)
+  const halt = () => hold().then(() => notify(t.isPaused(name), goOn))
   if (!may(me, "queues:manage")) return null
   if (queue.paused) {
     return (
       <Button
         icon="play"
         aria-label={t.resumeNamed(name)}
-        onClick={() => void resume(queue.name).then(() => done(t.isResumed(name)))}
+        onClick={() => void attempt(goOn).then(isDone => isDone && notify(t.isResumed(name), hold))}
       >
         {t.resume}
       </Button>
@@ -113,12 +120,7 @@ function PauseButton({ queue }: { queue: QueueFigures }) {
         {t.pause}
       </Button>
       {asks && (
-        <Confirm
-          title={t.pauseTitle(name)}
-          verb={t.pause}
-          onConfirm={() => pause(queue.name).then(() => done(t.isPaused(name)))}
-          onClose={() => setAsks(false)}
-        >
+        <Confirm title={t.pauseTitle(name)} verb={t.pause} onConfirm={halt} onClose={() => setAsks(false)}>
           <p>{t.pauseHelp}</p>
         </Confirm>
       )}

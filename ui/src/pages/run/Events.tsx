@@ -5,7 +5,8 @@ import { Loaded } from "@/parts/Loaded"
 import { Instant } from "@/parts/Moment"
 import { run as t } from "@/texts/run"
 
-const COMMON = new Set(["taskId", "taskType", "taskDefinitionId", "workflowId"])
+/** What all of them say, and what stands over them in lines of its own. */
+const COMMON = new Set(["taskId", "taskType", "taskDefinitionId", "workflowId", "stackTrace"])
 
 /** The run's audit trail, oldest first. */
 export default function Events({ taskId }: { taskId: string }) {

@@ -3,8 +3,10 @@ import { Link } from "@tanstack/react-router"
 import { may, meOptions } from "@/api/operations"
 import { childrenOptions, type Task } from "@/api/tasks"
 import { deliveriesOptions } from "@/api/webhooks"
+import { withTerm } from "@/lib/filter"
 import { span } from "@/lib/time"
 import { Moment } from "@/parts/Moment"
+import { More } from "@/parts/More"
 import { TaskState } from "@/parts/StateMark"
 import { run as t } from "@/texts/run"
 import { webhooks } from "@/texts/webhooks"
@@ -12,13 +14,14 @@ import { webhooks } from "@/texts/webhooks"
 /** Where the run comes from, what it has started, and who was told of it. */
 export default function Related({ task }: { task: Task }) {
   const { data: me } = useQuery(meOptions)
-  const { data: children } = useQuery(childrenOptions(task.taskId))
+  const found = useInfiniteQuery(childrenOptions(task.taskId))
+  const children = found.data?.pages.flatMap(page => page.items) ?? []
   const { data: deliveries } = useInfiniteQuery({
     ...deliveriesOptions({ taskId: task.taskId }),
     enabled: may(me, "webhooks:manage"),
   })
   const sent = deliveries?.pages.flatMap(page => page.items) ?? []
-  const isAlone = !task.parentTaskId && !task.workflowId && !children?.items.length && !sent.length
+  const isAlone = !task.parentTaskId && !task.workflowId && !children.length && !sent.length
   return (
     <div className="padded stack">
       {isAlone && <p className="quiet">{t.nothingRelated}</p>}
@@ -32,16 +35,16 @@ export default function Related({ task }: { task: Task }) {
       )}
       {task.workflowId && (
         <p>
-          <Link to="/run" search={{ q: `workflow:${task.workflowId}` }}>
+          <Link to="/run" search={{ q: withTerm("", "workflow", task.workflowId) }}>
             {t.sameWorkflow}
           </Link>
         </p>
       )}
-      {children && children.items.length > 0 && (
+      {children.length > 0 && (
         <section>
-          <h3>{t.children}</h3>
+          <h2 className="small">{t.children}</h2>
           <ul className="plain-list">
-            {children.items.map(child => (
+            {children.map(child => (
               <li key={child.taskId}>
                 <TaskState task={child} />
                 <Link to="/run/$taskId" params={{ taskId: child.taskId }}>
@@ -51,11 +54,12 @@ export default function Related({ task }: { task: Task }) {
               </li>
             ))}
           </ul>
+          <More of={found} />
         </section>
       )}
       {sent.length > 0 && (
         <section>
-          <h3>{t.deliveries}</h3>
+          <h2 className="small">{t.deliveries}</h2>
           <ul className="plain-list">
             {sent.map(delivery => (
               <li key={delivery.deliveryId}>

@@ -1,9 +1,12 @@
+import { useQuery } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
-import type { Task } from "@/api/tasks"
+import { type Task, traceOptions } from "@/api/tasks"
+import { counted } from "@/lib/number"
 import { stateOfTask } from "@/lib/state"
 import { span } from "@/lib/time"
-import { useNow } from "@/lib/useNow"
+import { useNowAs } from "@/lib/useNow"
 import type { Story } from "@/live/story"
+import { useTold } from "@/live/useStory"
 import { Facts } from "@/parts/Facts"
 import { Moment } from "@/parts/Moment"
 import { run as t } from "@/texts/run"
@@ -42,6 +45,7 @@ export function RunFacts({ task, story }: { task: Task; story: Story }) {
             [t.facts.workflow, task.workflowId],
             [t.facts.step, task.stepId],
             [t.facts.tags, task.tags.join(", ")],
+            [t.facts.trace, <Trace key="trace" taskId={task.taskId} />],
           ]}
         />
       </div>
@@ -50,16 +54,28 @@ export function RunFacts({ task, story }: { task: Task; story: Story }) {
   )
 }
 
+/** The trace's id, which leads to where traces are shown if the server knows where that is. */
+function Trace({ taskId }: { taskId: string }) {
+  const { data } = useQuery(traceOptions(taskId))
+  if (!data) return null
+  const id = <code className="trace">{data.traceId}</code>
+  return data.url && /^https?:/.test(data.url) ? (
+    <a href={data.url} target="_blank" rel="noreferrer">
+      {id}
+    </a>
+  ) : (
+    id
+  )
+}
+
 function Progress({ task, story }: { task: Task; story: Story }) {
-  const told = story.progress ?? (task.progress as Story["progress"])
+  const told = useTold(story, each => each.progress) ?? (task.progress as Story["progress"])
   if (!told) return null
   const percent = told.percent
   return (
     <div className="progress">
       <progress max={100} value={percent ?? undefined} aria-label={told.action ?? states.running} />
-      <span className="number">
-        {percent === null ? told.current.toLocaleString("en") : `${Math.round(percent)} %`}
-      </span>
+      <span className="number">{percent === null ? counted(told.current) : `${Math.round(percent)} %`}</span>
       {told.action && <span className="quiet">{told.action}</span>}
     </div>
   )
@@ -67,8 +83,8 @@ function Progress({ task, story }: { task: Task; story: Story }) {
 
 /** Tells who listens of states and of each quarter, and of nothing more. */
 function Announcer({ task, story }: { task: Task; story: Story }) {
-  const state = states[stateOfTask(task, useNow())]
-  const quarter = Math.floor((story.progress?.percent ?? 0) / QUARTER) * QUARTER
+  const state = states[useNowAs(now => stateOfTask(task, now))]
+  const quarter = useTold(story, told => Math.floor((told.progress?.percent ?? 0) / QUARTER) * QUARTER)
   return (
     <p className="sr" role="status">
       {t.announce(state)}

@@ -3,6 +3,7 @@ import { Link, useParams } from "@tanstack/react-router"
 import { type Task, taskOptions } from "@/api/tasks"
 import { Loaded } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
+import { Problem } from "@/parts/Problem"
 import { TaskState } from "@/parts/StateMark"
 import { pages } from "@/texts/shell"
 import { RunActions } from "./RunActions"
@@ -17,6 +18,13 @@ import "./run.css"
 export function RunPage() {
   const { taskId } = useParams({ strict: false }) as { taskId: string }
   const task = useQuery(taskOptions(taskId))
+  if (task.error && !task.data) {
+    return (
+      <Page title={pages.runs}>
+        <Problem error={task.error} onRetry={() => void task.refetch()} />
+      </Page>
+    )
+  }
   return (
     <Loaded from={task}>
       {data => (

@@ -1,4 +1,7 @@
+import { useQuery } from "@tanstack/react-query"
 import { lazy, Suspense } from "react"
+import { definitionOptions } from "@/api/definitions"
+import { may, meOptions } from "@/api/operations"
 import type { Task } from "@/api/tasks"
 import { useSearchText } from "@/lib/useSearchText"
 import type { Story } from "@/live/story"
@@ -12,19 +15,27 @@ const Result = lazy(() => import("./Result"))
 const Attempts = lazy(() => import("./Attempts"))
 const Events = lazy(() => import("./Events"))
 const Related = lazy(() => import("./Related"))
+const Process = lazy(() => import("./Process"))
 
-const NAMES = ["output", "input", "result", "attempts", "events", "related"] as const
+const NAMES = ["output", "input", "result", "attempts", "events", "process", "related"] as const
 type Name = (typeof NAMES)[number]
 
 /** What is known of a run beyond its facts; the tab stands in the address. */
 export function RunTabs({ task, story }: { task: Task; story: Story }) {
   const [search, setSearch] = useSearchText()
-  const chosen = NAMES.find(name => name === search.tab) ?? "output"
+  const { data: me } = useQuery(meOptions)
+  const { data: definition } = useQuery({
+    ...definitionOptions(task.taskDefinitionId),
+    enabled: may(me, "tasks:read", "definitions:write"),
+  })
+  const isOfProcess = task.workflowId !== null || definition?.implementation.kind === "bpmn"
+  const names = NAMES.filter(name => name !== "process" || isOfProcess)
+  const chosen = names.find(name => name === search.tab) ?? "output"
   return (
     <section className="sheet">
       <Tabs
         label={t.about}
-        tabs={NAMES.map(name => ({ name, title: t.tabs[name] }))}
+        tabs={names.map(name => ({ name, title: t.tabs[name] }))}
         chosen={chosen}
         onChoose={name => setSearch({ tab: name === "output" ? undefined : name })}
       >
@@ -52,6 +63,8 @@ function panel(name: Name, task: Task, story: Story) {
       return <Attempts taskId={task.taskId} />
     case "events":
       return <Events taskId={task.taskId} />
+    case "process":
+      return <Process task={task} />
     case "related":
       return <Related task={task} />
   }

@@ -1,6 +1,6 @@
 import { Link } from "@tanstack/react-router"
 import { Button } from "@/parts/Button"
-import { Empty } from "@/parts/Empty"
+import { Empty, Told } from "@/parts/Empty"
 import { runs as t } from "@/texts/runs"
 
 export function NoRuns({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
@@ -13,7 +13,7 @@ export function NoRuns({ isFiltered, onClear }: { isFiltered: boolean; onClear: 
   }
   return (
     <Empty title={t.noneAtAll}>
-      <p>{t.noneHelp}</p>
+      <Told>{t.noneHelp}</Told>
       <Link to="/task">{t.goToTasks}</Link>
     </Empty>
   )

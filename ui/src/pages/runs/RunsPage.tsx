@@ -2,15 +2,16 @@ import { useQuery } from "@tanstack/react-query"
 import { useMemo, useState } from "react"
 import { definitionsOptions } from "@/api/definitions"
 import { may, meOptions } from "@/api/operations"
+import { PAGE } from "@/api/tasks"
 import { parseFilter } from "@/lib/filter"
-import { useNow } from "@/lib/useNow"
 import { useSearchText } from "@/lib/useSearchText"
 import { Button } from "@/parts/Button"
 import { Loaded } from "@/parts/Loaded"
+import { More } from "@/parts/More"
 import { Page } from "@/parts/Page"
-import { common } from "@/texts/common"
 import { runs as t } from "@/texts/runs"
 import { BulkBar } from "./BulkBar"
+import { ExportRuns } from "./ExportRuns"
 import { FilterBar } from "./FilterBar"
 import { NoRuns } from "./NoRuns"
 import { RunsTable } from "./RunsTable"
@@ -20,14 +21,13 @@ import { useLiveRuns } from "./useLiveRuns"
 import { useSelection } from "./useSelection"
 import "./runs.css"
 
-const MINUTE = 60_000
-
 /** All runs, by a filter that stands in the address. */
 export function RunsPage() {
   const [search, setSearch] = useSearchText()
   const text = search.q ?? ""
-  const minute = Math.floor(useNow() / MINUTE) * MINUTE // ages need no more, and the question stays the same meanwhile
-  const { query, problems } = useMemo(() => parseFilter(text, minute), [text, minute])
+  // Ages count from when they are asked for, so that the question, and with it what is shown, stays the same.
+  const { query, problems } = useMemo(() => parseFilter(text, Date.now()), [text])
+  const isMeant = problems.length === 0
   const { data: me } = useQuery(meOptions)
   const { data: definitions } = useQuery({
     ...definitionsOptions,
@@ -38,7 +38,16 @@ export function RunsPage() {
   const runs = useLiveRuns(query, selection.ids.size > 0 || isOver)
   const setText = (next: string) => setSearch({ q: next })
   return (
-    <Page title={t.title} about={t.last24} actions={<SavedViews text={text} onChoose={setText} />}>
+    <Page
+      title={t.title}
+      about={t.last24}
+      actions={
+        <>
+          <SavedViews text={text} isMeant={isMeant} onChoose={setText} />
+          {isMeant && runs.tasks.length > 0 && <ExportRuns query={query} />}
+        </>
+      }
+    >
       <div className="stack">
         <FilterBar
           text={text}
@@ -46,16 +55,26 @@ export function RunsPage() {
           tasks={(definitions ?? []).map(each => each.key)}
           onText={setText}
         />
-        <StateChips text={text} definition={query.definition} onText={setText} />
-        {selection.ids.size > 0 && <BulkBar tasks={runs.tasks} selection={selection} />}
+        <div className="row">
+          <StateChips text={text} definition={query.definition} onText={setText} />
+          <span className="spring" />
+          {runs.fresh > 0 && (
+            <Button icon="up" onClick={runs.showFresh}>
+              {t.fresh(runs.fresh, runs.fresh >= PAGE)}
+            </Button>
+          )}
+        </div>
+        {isMeant && selection.ids.size > 0 && (
+          <BulkBar
+            selection={selection}
+            query={query}
+            hasMore={runs.hasNextPage}
+            isAllShown={runs.tasks.every(task => selection.ids.has(task.taskId))}
+          />
+        )}
         <Loaded from={runs}>
           {() => (
             <div className="sheet" onPointerEnter={() => setOver(true)} onPointerLeave={() => setOver(false)}>
-              {runs.fresh > 0 && (
-                <button type="button" className="fresh" onClick={runs.showFresh}>
-                  {t.fresh(runs.fresh)}
-                </button>
-              )}
               {runs.tasks.length > 0 ? (
                 <RunsTable tasks={runs.tasks} selection={selection} />
               ) : (
@@ -64,13 +83,7 @@ export function RunsPage() {
             </div>
           )}
         </Loaded>
-        {runs.hasNextPage && (
-          <div>
-            <Button onClick={() => void runs.fetchNextPage()} disabled={runs.isFetchingNextPage}>
-              {common.more}
-            </Button>
-          </div>
-        )}
+        <More of={runs} isEager />
       </div>
     </Page>
   )

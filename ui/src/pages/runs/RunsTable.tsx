@@ -1,10 +1,11 @@
 import { Link, useNavigate } from "@tanstack/react-router"
-import { memo, useCallback, useEffect, useEffectEvent, useMemo, useState } from "react"
+import { memo, useCallback, useMemo, useRef, useState } from "react"
 import type { Task } from "@/api/tasks"
+import { useKeys } from "@/lib/keys"
 import { span } from "@/lib/time"
+import { useRows } from "@/lib/useRows"
 import { Moment } from "@/parts/Moment"
 import { TaskState } from "@/parts/StateMark"
-import { isTaken } from "@/shell/useShortcuts"
 import { runs as t } from "@/texts/runs"
 import type { Selection } from "./useSelection"
 
@@ -14,11 +15,13 @@ export function RunsTable({ tasks, selection }: { tasks: Task[]; selection: Sele
   const { toggle } = selection
   const onToggle = useCallback((id: string, isRange: boolean) => toggle(id, order, isRange), [toggle, order])
   const at = useRowKeys(order, selection)
+  const body = useRef<HTMLTableSectionElement>(null)
+  const { first, last, above, below } = useRows(body, tasks.length)
   const isAll = tasks.length > 0 && order.every(id => selection.ids.has(id))
   return (
-    <table className="ledger folds">
+    <table className="ledger folds runs" aria-rowcount={tasks.length + 1}>
       <thead>
-        <tr>
+        <tr aria-rowindex={1}>
           <th scope="col">
             <input
               type="checkbox"
@@ -42,31 +45,42 @@ export function RunsTable({ tasks, selection }: { tasks: Task[]; selection: Sele
           </th>
         </tr>
       </thead>
-      <tbody>
-        {tasks.map(task => (
+      <tbody ref={body}>
+        {above > 0 && <Blank height={above} />}
+        {tasks.slice(first, last).map((task, k) => (
           <RunRow
             key={task.taskId}
             task={task}
+            index={first + k + 2}
             isAt={task.taskId === at}
             isSelected={selection.ids.has(task.taskId)}
             onToggle={onToggle}
           />
         ))}
+        {below > 0 && <Blank height={below} />}
       </tbody>
     </table>
   )
 }
 
+/** Where rows are that nobody sees. */
+const Blank = ({ height }: { height: number }) => (
+  <tr className="blank">
+    <td colSpan={8} style={{ height }} />
+  </tr>
+)
+
 interface RowGiven {
   task: Task
+  index: number
   isAt: boolean
   isSelected: boolean
   onToggle: (id: string, isRange: boolean) => void
 }
 
-const RunRow = memo(function RunRow({ task, isAt, isSelected, onToggle }: RowGiven) {
+const RunRow = memo(function RunRow({ task, index, isAt, isSelected, onToggle }: RowGiven) {
   return (
-    <tr className={isAt ? "is-at" : undefined} data-row={task.taskId}>
+    <tr className={isAt ? "is-at" : undefined} data-row={task.taskId} aria-rowindex={index}>
       <td className="less">
         <input
           type="checkbox"
@@ -110,8 +124,7 @@ function tookOf(task: Task): string {
 function useRowKeys(order: string[], selection: Selection): string | null {
   const [at, setAt] = useState<string | null>(null)
   const navigate = useNavigate()
-  const onKey = useEffectEvent((event: KeyboardEvent) => {
-    if (isTaken(event) || event.ctrlKey || event.metaKey || event.altKey) return
+  useKeys(event => {
     const place = at === null ? -1 : order.indexOf(at)
     const moved = event.key === "j" ? place + 1 : event.key === "k" ? Math.max(0, place - 1) : null
     if (moved !== null) {
@@ -123,10 +136,5 @@ function useRowKeys(order: string[], selection: Selection): string | null {
     else if (at !== null && event.key === "Enter" && event.target === document.body)
       void navigate({ to: "/run/$taskId", params: { taskId: at } })
   })
-  useEffect(() => {
-    const listener = (event: KeyboardEvent) => onKey(event)
-    document.addEventListener("keydown", listener)
-    return () => document.removeEventListener("keydown", listener)
-  }, [])
   return at
 }

@@ -1,10 +1,12 @@
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query"
-import { useMemo, useRef, useState } from "react"
-import { getSome, type Task, type TaskQuery, tasksOptions } from "@/api/tasks"
+import { useMemo, useState } from "react"
+import { getNewest, getSome, PAGE, type Task, type TaskQuery, tasksOptions } from "@/api/tasks"
+import { isFinal } from "@/lib/state"
 import { useChanges } from "@/live/changes"
+import type { Change } from "@/live/intake"
+import { changedAmong, freshAmong } from "./fresh"
 
-const PAGE = 50
-const MOST_AT_ONCE = 200
+const AT_ONCE = 200
 
 interface Page {
   items: Task[]
@@ -13,48 +15,42 @@ interface Page {
 
 /**
  * The runs that fit, kept as they are now: rows that are shown change in their places, new ones are counted and wait
- * to be asked for. While `isHeld` nothing moves.
+ * to be asked for. While `isHeld` no row changes; what happens meanwhile is shown afterwards.
  */
 export function useLiveRuns(query: TaskQuery, isHeld: boolean) {
   const client = useQueryClient()
   const options = tasksOptions({ ...query, limit: PAGE })
   const found = useInfiniteQuery({ ...options, placeholderData: previous => previous })
   const tasks = useMemo(() => found.data?.pages.flatMap(page => page.items) ?? [], [found.data])
-  const [fresh, setFresh] = useState(0)
-  const isBusy = useRef(false)
+  const [counted, setCounted] = useState({ of: "", count: 0 })
+  const of = JSON.stringify(query)
 
   const patch = async (ids: string[]) => {
-    if (!ids.length) return
-    const now = new Map((await getSome(ids.slice(0, MOST_AT_ONCE))).items.map(task => [task.taskId, task]))
-    client.setQueryData(options.queryKey, old => old && withTasks(old, now))
+    const now = new Map<string, Task>()
+    for (let at = 0; at < ids.length; at += AT_ONCE)
+      for (const task of (await getSome(ids.slice(at, at + AT_ONCE))).items) now.set(task.taskId, task)
+    if (now.size) client.setQueryData(options.queryKey, old => old && withTasks(old, now))
   }
-  const countFresh = async () => {
-    const newest = tasks[0]?.taskId
-    const head = await client.fetchInfiniteQuery({
-      ...tasksOptions({ ...query, limit: PAGE + 1 }),
-      staleTime: 0,
-    })
-    const ids = head.pages[0]?.items.map(task => task.taskId) ?? []
-    const place = newest === undefined ? -1 : ids.indexOf(newest)
-    setFresh(place < 0 ? ids.length : place)
+  const countFresh = async (change: Change) => {
+    // What names no task, as when the feed begins, is mostly nothing new: the newest alone tells.
+    const looks = change.taskIds.size ? [PAGE] : [1, PAGE]
+    let count = 0
+    for (const limit of looks) {
+      const { items } = await getNewest({ ...query, limit })
+      count = freshAmong(items, tasks[0]?.taskId)
+      if (!count) break
+    }
+    setCounted({ of, count })
   }
   const refetchQuietly = async () => {
-    setFresh(0)
+    setCounted({ of, count: 0 })
     await client.resetQueries({ queryKey: options.queryKey, exact: true })
   }
+  const patchRows = (change: Change) => patch(changedAmong(tasks, change, task => !isFinal(task.status)))
 
-  useChanges(change => {
-    if (isBusy.current) return
-    isBusy.current = true
-    const shown = tasks.map(task => task.taskId)
-    const changed = change === null || change.more ? shown : shown.filter(id => change.taskIds.has(id))
-    const hasOthers = change === null || change.more || change.taskIds.size > changed.length
-    Promise.all([isHeld ? undefined : patch(changed), hasOthers ? countFresh() : undefined])
-      .catch(() => undefined) // the next change tries again
-      .finally(() => {
-        isBusy.current = false
-      })
-  })
+  useChanges(patchRows, isHeld || !found.data)
+  useChanges(countFresh, !found.data)
+  const fresh = counted.of === of ? counted.count : 0
   return { ...found, tasks, fresh, showFresh: () => void refetchQuietly() }
 }
 

@@ -1,14 +1,24 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
+import { useState } from "react"
 import { may, meOptions } from "@/api/operations"
-import { pauseSchedule, resumeSchedule, runSchedule, type Schedule, schedulesOptions } from "@/api/schedules"
+import {
+  pauseSchedule,
+  putSchedule,
+  removeSchedule,
+  resumeSchedule,
+  runSchedule,
+  type Schedule,
+  schedulesOptions,
+} from "@/api/schedules"
 import { span } from "@/lib/time"
-import { Button } from "@/parts/Button"
-import { Empty } from "@/parts/Empty"
+import { Button, IconButton } from "@/parts/Button"
+import { Confirm } from "@/parts/Confirm"
+import { Empty, Told } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
 import { Instant, Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
-import { notify } from "@/parts/Toasts"
+import { attempt, notify } from "@/parts/Toasts"
 import { schedules as t } from "@/texts/schedules"
 
 /** What is started again and again: when next, and how it went last. */
@@ -20,7 +30,7 @@ export function SchedulesPage() {
         {({ items }) =>
           items.length === 0 ? (
             <Empty title={t.none}>
-              <p>{t.noneHelp}</p>
+              <Told>{t.noneHelp}</Told>
             </Empty>
           ) : (
             <div className="sheet scrolls">
@@ -104,19 +114,30 @@ function ScheduleRow({ schedule }: { schedule: Schedule }) {
   )
 }
 
-function Verbs({ schedule: { scheduleId, paused } }: { schedule: Schedule }) {
+type Verb = (id: string) => Promise<unknown>
+
+/** What was stored of it, without what became of it. */
+function bodyOf({ nextRuns, lastRun, lastError, ...body }: Schedule) {
+  return body
+}
+
+function Verbs({ schedule }: { schedule: Schedule }) {
+  const { scheduleId, paused } = schedule
   const client = useQueryClient()
   const { data: me } = useQuery(meOptions)
-  if (!may(me, "tasks:write")) return null
-  const act = async (verb: (id: string) => Promise<unknown>, text?: string) => {
-    try {
-      await verb(scheduleId)
-      if (text) notify(text)
-    } catch (error) {
-      notify((error as Error).message)
-    }
-    await client.invalidateQueries({ queryKey: schedulesOptions.queryKey })
+  const [asks, setAsks] = useState(false)
+  const refresh = () => client.invalidateQueries({ queryKey: schedulesOptions.queryKey })
+  const act = async (verb: Verb, text: string, back?: Verb) => {
+    const undo = back && (() => back(scheduleId).then(refresh))
+    if (await attempt(() => verb(scheduleId))) notify(text, undo)
+    await refresh()
   }
+  const forget = async () => {
+    await removeSchedule(scheduleId)
+    notify(t.removed(scheduleId), () => putSchedule(scheduleId, bodyOf(schedule)).then(refresh))
+    await refresh()
+  }
+  if (!may(me, "tasks:write")) return null
   return (
     <span className="row">
       <Button
@@ -128,10 +149,26 @@ function Verbs({ schedule: { scheduleId, paused } }: { schedule: Schedule }) {
       </Button>
       <Button
         aria-label={`${paused ? t.resume : t.pause}: ${scheduleId}`}
-        onClick={() => void act(paused ? resumeSchedule : pauseSchedule)}
+        onClick={() =>
+          void (paused
+            ? act(resumeSchedule, t.isResumed(scheduleId), pauseSchedule)
+            : act(pauseSchedule, t.isPaused(scheduleId), resumeSchedule))
+        }
       >
         {paused ? t.resume : t.pause}
       </Button>
+      <IconButton icon="trash" label={`${t.remove}: ${scheduleId}`} onClick={() => setAsks(true)} />
+      {asks && (
+        <Confirm
+          title={t.removeTitle(scheduleId)}
+          verb={t.remove}
+          look="danger"
+          onConfirm={forget}
+          onClose={() => setAsks(false)}
+        >
+          <p>{t.removeHelp}</p>
+        </Confirm>
+      )}
     </span>
   )
 }

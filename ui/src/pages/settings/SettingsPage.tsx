@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query"
-import { meOptions } from "@/api/operations"
+import { may, meOptions } from "@/api/operations"
 import { setPrefs, usePrefs } from "@/lib/prefs"
 import { Facts } from "@/parts/Facts"
 import { Loaded } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
 import { settings as t } from "@/texts/settings"
+import { ServerSettings } from "./ServerSettings"
 
 /** What somebody has chosen for this browser, and who they are. */
 export function SettingsPage() {
@@ -60,6 +61,7 @@ export function SettingsPage() {
           </div>
         </section>
       </div>
+      {may(me.data, "admin") && <ServerSettings />}
     </Page>
   )
 }

@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query"
 import { useMemo, useRef, useState } from "react"
-import { ApiError } from "@/api/client"
+import { ApiError, root } from "@/api/client"
 import type { Definition } from "@/api/definitions"
-import { create, taskOptions } from "@/api/tasks"
-import { Form, useKept } from "@/form/Form"
+import { create, runAndWait, taskOptions } from "@/api/tasks"
+import { Form } from "@/form/Form"
 import { type Field, leaves } from "@/form/field"
+import { useKept } from "@/form/useKept"
 import { copy } from "@/lib/clipboard"
 import { isObject } from "@/lib/json"
 import { useSearchText } from "@/lib/useSearchText"
@@ -14,17 +15,22 @@ import { notify } from "@/parts/Toasts"
 import { common } from "@/texts/common"
 import { task as t } from "@/texts/tasks"
 import { COMMANDS } from "./commands"
+import { FillFrom } from "./FillFrom"
 import { PresetBar } from "./PresetBar"
+import { ScheduleDialog } from "./ScheduleDialog"
 
 interface Given {
   definition: Definition
   fields: Field[]
   /** The run whose input is to be filled in. */
   from: string | undefined
-  onStarted: (runId: string) => void
+  /** Takes the run, and the tab that shows what came of it if it has ended already. */
+  onStarted: (runId: string, tab?: string) => void
+  onFill: (runId: string) => void
 }
 
 const PREFILL = "in."
+const WAITS = "wait"
 
 /** What a task asks for. It is filled in from an address (`?in.name=…`) or an earlier run, and never started by that. */
 export function StartForm(given: Given) {
@@ -34,26 +40,39 @@ export function StartForm(given: Given) {
   return <Filled {...given} given={earlier.data?.input} />
 }
 
-function Filled({ definition, fields, from, given, onStarted }: Given & { given: unknown }) {
+function Filled({ definition, fields, from, given, onStarted, onFill }: Given & { given: unknown }) {
   const [search] = useSearchText()
   const store = useKept(`taskyard.input.${definition.key}`, fields)
-  const [preset, setPreset] = useState<unknown>(undefined)
+  const [preset, setPreset] = useState<{ value: unknown } | null>(null)
+  const [presetCount, setPresetCount] = useState(0)
+  const [asks, setAsks] = useState(false)
   const [agreed, setAgreed] = useState(false)
   const value = useRef<unknown>(undefined)
   const secrets = useMemo(() => leaves(fields).filter(([, field]) => field.widget === "password"), [fields])
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is in the address or kept counts when the form is made
   const initial = useMemo(
-    () => preset ?? given ?? fromAddress(search, fields) ?? store.kept(),
+    () => preset?.value ?? given ?? fromAddress(search, fields) ?? store.kept(),
     [preset, given],
   )
 
-  const start = async (input: unknown) => {
+  const begin = async (input: unknown) => (await create({ taskDefinitionId: definition.key, input })).taskId
+  const wait = async (input: unknown): Promise<[string, string?]> => {
+    const run = await runAndWait(definition.key, input)
+    return "status" in run && run.status === "COMPLETED" ? [run.runId, "result"] : [run.runId]
+  }
+  const start = async (shown: unknown, button: string | null) => {
     if (definition.danger && !agreed)
       throw new ApiError(422, "VALIDATION_ERROR", t.mustConfirm, [{ path: "/input", message: t.mustConfirm }])
-    const run = await create({ taskDefinitionId: definition.key, input: fields.length ? input : {} })
+    const input = fields.length ? shown : {}
+    const [runId, tab] = button === WAITS ? await wait(input) : [await begin(input)]
     store.forget()
     setAgreed(false)
-    onStarted(run.taskId)
+    onStarted(runId, tab)
+  }
+  const choose = (chosen: unknown) => {
+    value.current = chosen
+    setPreset({ value: chosen })
+    setPresetCount(count => count + 1)
   }
   const copyAs = (index: number) => {
     const command = COMMANDS[index]
@@ -62,7 +81,9 @@ function Filled({ definition, fields, from, given, onStarted }: Given & { given:
       value.current ?? initial ?? {},
       secrets.map(([pointer]) => pointer),
     )
-    void copy(command.text(definition.key, shown, location.origin)).then(() => notify(t.copied(command.name)))
+    void copy(command.text(definition.key, shown, location.origin + root)).then(() =>
+      notify(t.copied(command.name)),
+    )
   }
   return (
     <section className="sheet" aria-labelledby="start-title">
@@ -74,13 +95,13 @@ function Filled({ definition, fields, from, given, onStarted }: Given & { given:
           <PresetBar
             definitionKey={definition.key}
             current={() => value.current ?? initial ?? {}}
-            onChoose={setPreset}
+            onChoose={choose}
           />
         )}
       </div>
       <div className="sheet-body">
         <Form
-          key={JSON.stringify(preset ?? null)}
+          key={presetCount}
           fields={fields}
           initial={initial}
           prefix="/input"
@@ -96,6 +117,18 @@ function Filled({ definition, fields, from, given, onStarted }: Given & { given:
               <Button type="submit" look="primary" icon="play" disabled={isBusy}>
                 {isBusy ? t.starting : t.start}
               </Button>
+              {definition.taskType === "AUTOMATED" && (
+                <Button type="submit" value={WAITS} disabled={isBusy}>
+                  {t.runAndWait}
+                </Button>
+              )}
+              <Button
+                icon="clock"
+                onClick={() => (definition.danger && !agreed ? notify(t.mustConfirm) : setAsks(true))}
+              >
+                {t.schedule}
+              </Button>
+              <FillFrom definitionKey={definition.key} onFill={onFill} />
               <label className="copy-as">
                 <span className="sr">{t.copyAs}</span>
                 <select className="field" value="" onChange={event => copyAs(Number(event.target.value))}>
@@ -113,6 +146,13 @@ function Filled({ definition, fields, from, given, onStarted }: Given & { given:
           )}
         </Form>
       </div>
+      {asks && (
+        <ScheduleDialog
+          definitionKey={definition.key}
+          input={fields.length ? (value.current ?? initial ?? {}) : {}}
+          onClose={() => setAsks(false)}
+        />
+      )}
     </section>
   )
 }
@@ -155,10 +195,16 @@ function fromAddress(search: Partial<Record<string, string>>, fields: Field[]): 
   const read = (name: string, text: string) => {
     const type = types.get(name)
     if (type === "boolean") return text === "true"
-    return type === "integer" || type === "number" ? Number(text) : text
+    return type === "integer" || type === "number" ? numberOf(text) : text
   }
   const pairs = given.map(([name, text]) => [name.slice(PREFILL.length), text ?? ""] as const)
   return pairs.length ? Object.fromEntries(pairs.map(([name, text]) => [name, read(name, text)])) : undefined
+}
+
+/** A number as it is written; integers of any size are kept exactly. */
+function numberOf(text: string): number | bigint {
+  const number = Number(text)
+  return /^-?\d{16,}$/.test(text) && !Number.isSafeInteger(number) ? BigInt(text) : number
 }
 
 function withoutSecrets(value: unknown, pointers: string[]): unknown {

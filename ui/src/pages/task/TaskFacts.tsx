@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
 import type { Definition } from "@/api/definitions"
-import { type Figures, metricsOptions } from "@/api/operations"
+import { type Figures, may, meOptions, metricsOptions } from "@/api/operations"
 import { tasksOptions } from "@/api/tasks"
 import { span } from "@/lib/time"
 import { useChanges } from "@/live/changes"
@@ -14,7 +14,8 @@ const LATEST = 10
 
 /** What is known of a definition, and its latest runs. */
 export function TaskFacts({ definition }: { definition: Definition }) {
-  const { data: metrics } = useQuery(metricsOptions)
+  const { data: me } = useQuery(meOptions)
+  const { data: metrics } = useQuery({ ...metricsOptions, enabled: may(me, "tasks:read", "queues:manage") })
   const figures = metrics?.definitions[definition.key] as unknown as Figures | undefined
   const { timeout, retryPolicy, maxConcurrent, rateLimit, priority, tags } = definition
   return (
@@ -52,7 +53,7 @@ function Recent({ definitionKey }: { definitionKey: string }) {
   const client = useQueryClient()
   const options = tasksOptions({ definition: definitionKey, limit: LATEST })
   const { data } = useInfiniteQuery(options)
-  useChanges(() => void client.invalidateQueries({ queryKey: options.queryKey }))
+  useChanges(() => client.invalidateQueries({ queryKey: options.queryKey }))
   const runs = data?.pages.flatMap(page => page.items) ?? []
   return (
     <section className="sheet">

@@ -11,6 +11,7 @@ import { titleOf } from "@/pages/tasks/search"
 import { Skeleton } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
+import { Problem } from "@/parts/Problem"
 import { TaskState } from "@/parts/StateMark"
 import { pages } from "@/texts/shell"
 import { task as t } from "@/texts/tasks"
@@ -23,6 +24,13 @@ export function TaskPage() {
   const { key } = useParams({ strict: false }) as { key: string }
   const definition = useQuery(definitionOptions(key))
   const form = useQuery(formOptions(key))
+  if (definition.error && !definition.data) {
+    return (
+      <Page title={pages.tasks}>
+        <Problem error={definition.error} onRetry={() => void definition.refetch()} />
+      </Page>
+    )
+  }
   return (
     <Loaded from={definition}>
       {data => (
@@ -49,7 +57,7 @@ function TaskView({ definition, fields }: { definition: Definition; fields: Fiel
   const [search, setSearch] = useSearchText()
   const { data: me } = useQuery(meOptions)
   return (
-    <div className="columns">
+    <div className={search.run ? "columns has-run" : "columns"}>
       <div className="stack">
         {may(me, "tasks:write") && (
           <StartForm
@@ -57,12 +65,13 @@ function TaskView({ definition, fields }: { definition: Definition; fields: Fiel
             definition={definition}
             fields={fields}
             from={search.from}
-            onStarted={run => setSearch({ run, tab: undefined })}
+            onStarted={(run, tab) => setSearch({ run, tab })}
+            onFill={from => setSearch({ from })}
           />
         )}
-        {search.run && <TaskFacts definition={definition} />}
       </div>
-      {search.run ? <Beside taskId={search.run} /> : <TaskFacts definition={definition} />}
+      {search.run && <Beside taskId={search.run} />}
+      <TaskFacts definition={definition} />
     </div>
   )
 }

@@ -8,6 +8,15 @@ export interface Command {
 
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
+/** A link that fills the form in, as far as the values are plain; it starts nothing. */
+function link(key: string, input: unknown, origin: string): string {
+  const plain = Object.entries(isObject(input) ? input : {}).filter(([, value]) =>
+    ["string", "number", "bigint", "boolean"].includes(typeof value),
+  )
+  const search = new URLSearchParams(plain.map(([name, value]) => [`in.${name}`, String(value)])).toString()
+  return `${origin}/admin/task/${encodeURIComponent(key)}${search && `?${search}`}`
+}
+
 /** The ways to start a task elsewhere. Secrets are not in `input` here: the form keeps them to itself. */
 export const COMMANDS: Command[] = [
   {
@@ -24,6 +33,8 @@ export const COMMANDS: Command[] = [
     name: "CLI",
     text: (key, input) => `taskyard run ${quoted(key)} --input ${quoted(stringifyJson(input))}`,
   },
+  { name: "link", text: link },
+  { name: "JSON", text: (_, input) => stringifyJson(input, 2) },
   { name: "Python", text: (key, input) => `await yard.start(${python(key)}, ${python(input)})` },
 ]
 

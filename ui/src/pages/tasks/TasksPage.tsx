@@ -3,11 +3,12 @@ import { Link } from "@tanstack/react-router"
 import { useMemo } from "react"
 import { type Definition, definitionsOptions } from "@/api/definitions"
 import { type Figures, may, meOptions, metricsOptions } from "@/api/operations"
+import { every } from "@/api/pages"
 import { type Brief, recentOptions } from "@/api/tasks"
 import { span } from "@/lib/time"
 import { useSearchText } from "@/lib/useSearchText"
 import { Button, Chip } from "@/parts/Button"
-import { Empty } from "@/parts/Empty"
+import { Empty, Told } from "@/parts/Empty"
 import { Icon, iconNamed } from "@/parts/Icon"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
@@ -31,7 +32,7 @@ export function TasksPage() {
             <Browser all={all} />
           ) : (
             <Empty title={t.noneAtAll}>
-              <p>{t.noneHelp}</p>
+              <Told>{t.noneHelp}</Told>
             </Empty>
           )
         }
@@ -129,7 +130,8 @@ function TaskRow({
   runs: Brief[]
   onTag: (tag: string) => void
 }) {
-  const { data: metrics } = useQuery(metricsOptions)
+  const { data: me } = useQuery(meOptions)
+  const { data: metrics } = useQuery({ ...metricsOptions, enabled: may(me, "tasks:read", "queues:manage") })
   const figures = metrics?.definitions[definition.key] as unknown as Figures | undefined
   const title = titleOf(definition)
   return (
@@ -187,7 +189,7 @@ function useRecent(all: Definition[]): Map<string, Brief[]> {
     queries: batches.map(keys => ({
       ...recentOptions(keys),
       enabled: may(me, "tasks:read"),
-      refetchInterval: REFRESH,
+      refetchInterval: every(REFRESH),
     })),
   })
   return new Map(

@@ -15,8 +15,8 @@ import { Dialog } from "@/parts/Dialog"
 import { JsonTree } from "@/parts/JsonView"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
-import { notify } from "@/parts/Toasts"
-import { common } from "@/texts/common"
+import { More } from "@/parts/More"
+import { attempt, notify } from "@/parts/Toasts"
 import { webhooks as t } from "@/texts/webhooks"
 
 const STATUSES = Object.keys(t.status) as DeliveryStatus[]
@@ -36,11 +36,7 @@ export function Deliveries() {
   const [shown, setShown] = useState<string | null>(null)
   const items = deliveries.data?.pages.flatMap(page => page.items) ?? []
   const again = async (work: () => Promise<string>) => {
-    try {
-      notify(await work())
-    } catch (error) {
-      notify((error as Error).message)
-    }
+    await attempt(async () => notify(await work()))
     await client.invalidateQueries({ queryKey: ["deliveries"] })
   }
   const all = async () => t.redeliveredAll((await redeliverAll({ status: ["DEAD"] })).count)
@@ -78,9 +74,7 @@ export function Deliveries() {
           )
         }
       </Loaded>
-      {deliveries.hasNextPage && (
-        <Button onClick={() => void deliveries.fetchNextPage()}>{common.more}</Button>
-      )}
+      <More of={deliveries} />
       {shown && <Details deliveryId={shown} onClose={() => setShown(null)} />}
     </section>
   )

@@ -1,26 +1,40 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query"
-import { enable, type Subscription, sendTest, subscriptionsOptions } from "@/api/webhooks"
-import { Button } from "@/parts/Button"
-import { Empty } from "@/parts/Empty"
+import { useState } from "react"
+import { enable, type Subscription, sendTest, subscriptionsOptions, unsubscribe } from "@/api/webhooks"
+import { Button, IconButton } from "@/parts/Button"
+import { Confirm } from "@/parts/Confirm"
+import { Empty, Told } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
-import { notify } from "@/parts/Toasts"
+import { attempt, notify } from "@/parts/Toasts"
 import { webhooks as t } from "@/texts/webhooks"
 import { Deliveries } from "./Deliveries"
+import { RotateDialog, SecretDialog, SubscribeDialog } from "./SubscribeDialog"
 
 /** Subscriptions with how they fare, and what was sent. */
 export function WebhooksPage() {
   const subscriptions = useQuery(subscriptionsOptions)
+  const [asks, setAsks] = useState<"subscribe" | Ask | null>(null)
+  const [secret, setSecret] = useState<string | null>(null)
+  const close = () => setAsks(null)
   return (
-    <Page title={t.title} about={t.about}>
+    <Page
+      title={t.title}
+      about={t.about}
+      actions={
+        <Button icon="hook" onClick={() => setAsks("subscribe")}>
+          {t.subscribe}
+        </Button>
+      }
+    >
       <div className="stack">
         <h2>{t.endpoints}</h2>
         <Loaded from={subscriptions}>
           {({ items }) =>
             items.length === 0 ? (
               <Empty title={t.none}>
-                <p>{t.noneHelp}</p>
+                <Told>{t.noneHelp}</Told>
               </Empty>
             ) : (
               <div className="sheet scrolls">
@@ -37,7 +51,7 @@ export function WebhooksPage() {
                   </thead>
                   <tbody>
                     {items.map(each => (
-                      <SubscriptionRow key={each.subscriptionId} subscription={each} />
+                      <SubscriptionRow key={each.subscriptionId} subscription={each} onAsk={setAsks} />
                     ))}
                   </tbody>
                 </table>
@@ -47,20 +61,56 @@ export function WebhooksPage() {
         </Loaded>
         <Deliveries />
       </div>
+      {asks === "subscribe" && <SubscribeDialog onSecret={setSecret} onClose={close} />}
+      {asks !== null && asks !== "subscribe" && asks.verb === "rotate" && (
+        <RotateDialog subscription={asks.subscription} onSecret={setSecret} onClose={close} />
+      )}
+      {asks !== null && asks !== "subscribe" && asks.verb === "remove" && (
+        <Removal subscription={asks.subscription} onClose={close} />
+      )}
+      {secret !== null && <SecretDialog secret={secret} onClose={() => setSecret(null)} />}
     </Page>
   )
 }
 
-function SubscriptionRow({ subscription }: { subscription: Subscription }) {
+interface Ask {
+  verb: "rotate" | "remove"
+  subscription: Subscription
+}
+
+function Removal({ subscription, onClose }: { subscription: Subscription; onClose: () => void }) {
+  const client = useQueryClient()
+  const act = async () => {
+    await unsubscribe(subscription.subscriptionId)
+    notify(t.removed)
+    await client.invalidateQueries({ queryKey: subscriptionsOptions.queryKey })
+  }
+  return (
+    <Confirm
+      title={t.removeTitle(subscription.url)}
+      verb={t.remove}
+      look="danger"
+      onConfirm={act}
+      onClose={onClose}
+    >
+      <p>{t.removeHelp}</p>
+    </Confirm>
+  )
+}
+
+interface RowGiven {
+  subscription: Subscription
+  onAsk: (ask: Ask) => void
+}
+
+function SubscriptionRow({ subscription, onAsk }: RowGiven) {
   const client = useQueryClient()
   const { subscriptionId: id, url, description, events, enabled } = subscription
   const act = async (work: () => Promise<string | undefined>) => {
-    try {
+    await attempt(async () => {
       const told = await work()
       if (told) notify(told)
-    } catch (error) {
-      notify((error as Error).message)
-    }
+    })
     await client.invalidateQueries({ queryKey: subscriptionsOptions.queryKey })
     await client.invalidateQueries({ queryKey: ["deliveries"] })
   }
@@ -88,6 +138,12 @@ function SubscriptionRow({ subscription }: { subscription: Subscription }) {
           <Button onClick={() => void act(async () => void (await enable(id, !enabled)))}>
             {enabled ? t.disable : t.enable}
           </Button>
+          <Button onClick={() => onAsk({ verb: "rotate", subscription })}>{t.rotate}</Button>
+          <IconButton
+            icon="trash"
+            label={`${t.remove}: ${url}`}
+            onClick={() => onAsk({ verb: "remove", subscription })}
+          />
         </span>
       </td>
     </tr>

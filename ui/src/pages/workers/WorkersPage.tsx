@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query"
 import { type Worker, workersOptions } from "@/api/operations"
 import { span } from "@/lib/time"
-import { Empty } from "@/parts/Empty"
+import { Empty, Told } from "@/parts/Empty"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -19,7 +19,7 @@ export function WorkersPage() {
         {({ items }) =>
           items.length === 0 ? (
             <Empty title={t.none}>
-              <p>{t.noneHelp}</p>
+              <Told>{t.noneHelp}</Told>
             </Empty>
           ) : (
             <div className="sheet scrolls">

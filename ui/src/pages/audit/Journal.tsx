@@ -1,0 +1,63 @@
+import { useInfiniteQuery } from "@tanstack/react-query"
+import { journalOptions } from "@/api/audit"
+import { stringifyJson } from "@/lib/json"
+import { Empty } from "@/parts/Empty"
+import { Loaded } from "@/parts/Loaded"
+import { Instant } from "@/parts/Moment"
+import { More } from "@/parts/More"
+import { audit as t } from "@/texts/audit"
+import { Sought } from "./Sought"
+
+/** What was done to queues, schedules, webhooks, people and whatever else is no task. */
+export function Journal({ by }: { by: string | undefined }) {
+  const found = useInfiniteQuery(journalOptions(by))
+  const entries = found.data?.pages.flatMap(page => page.items) ?? []
+  return (
+    <>
+      <div className="row">
+        <Sought name="by" label={t.by} />
+      </div>
+      <Loaded from={found}>
+        {() =>
+          entries.length === 0 ? (
+            <Empty title={by ? t.noneFits : t.nothing} />
+          ) : (
+            <div className="sheet scrolls">
+              <table className="ledger folds">
+                <thead>
+                  <tr>
+                    <th scope="col">{t.columns.at}</th>
+                    <th scope="col">{t.columns.by}</th>
+                    <th scope="col">{t.columns.event}</th>
+                    <th scope="col">{t.facts}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {entries.map((entry, k) => (
+                    // biome-ignore lint/suspicious/noArrayIndexKey: entries are only ever added at the end
+                    <tr key={k}>
+                      <td className="number">
+                        <Instant at={entry.at} />
+                      </td>
+                      <td className="title">{entry.by}</td>
+                      <td>{entry.action}</td>
+                      <td className="wide">
+                        <code className="quiet">{factsOf(entry.facts)}</code>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+      <More of={found} />
+    </>
+  )
+}
+
+const factsOf = (facts: Record<string, unknown>) =>
+  Object.entries(facts)
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : stringifyJson(value)}`)
+    .join("  ")
