@@ -40,7 +40,7 @@ demo: $(READY) $(UI) ## Run the sample tasks before your eyes, then keep serving
 	@$(BIN)/taskyard demo $(ARGS)
 
 test: $(READY) $(UI) ## Pass the tests; ARGS goes to pytest, as in ARGS="tests/domain -x"
-	@$(BIN)/pytest -n auto $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/ruff format --check .
@@ -50,14 +50,16 @@ check: $(READY) ## Check format, lint, types, layers and docs
 	$(BIN)/python docs/generate.py --check
 	$(UI_TOOL) check
 
-real: $(READY) ## Pass the tests that take long: against servers from Debian packages, and with many examples
-	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null \
-	  || { echo "Installing the Debian package pgbouncer"; \
-	       { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq pgbouncer; } >/dev/null 2>&1; } \
-	  || { echo "make real needs PgBouncer: apt-get install pgbouncer" >&2; exit 1; }
+real: $(READY) ## Pass the tests that take long: against servers from Debian and Maven, and with many examples
+	@PATH="$$PATH:/usr/sbin"; for need in pgbouncer=pgbouncer mariadbd=mariadb-server rabbitmqctl=rabbitmq-server; do \
+	  command -v $${need%%=*} >/dev/null && continue; package=$${need#*=}; \
+	  echo "Installing the Debian package $$package"; \
+	  { apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq $$package; } >/dev/null 2>&1 \
+	  || { echo "make real needs $$package: apt-get install $$package" >&2; exit 1; }; \
+	done
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-long} $(BIN)/pytest -m "real or hypothesis" --timeout=3600 $(ARGS)
 
-bench: $(READY) ## Measure the speed on this machine; ARGS goes to the benchmark
+bench: $(READY) ## Measure the speed of both stores on this machine, and draw the plots; ARGS goes to the benchmark
 	@$(BIN)/uv sync --frozen --quiet --all-extras --group bench
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -4,7 +4,12 @@ HYPOTHESIS_PROFILE or `--hypothesis-profile` chooses a profile; `make real` take
 """
 
 import os
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
 
+import pytest
+import structlog
 from hypothesis import settings
 
 pytest_plugins = ["tests.servers.fixtures", "tests.ui.fixtures"]
@@ -12,3 +17,17 @@ pytest_plugins = ["tests.servers.fixtures", "tests.ui.fixtures"]
 settings.register_profile("long", max_examples=500, stateful_step_count=60, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a command has set up for itself in one test must not keep `capture_logs` of another from hearing."""
+    configure = structlog.configure
+
+    def uncached(**given: Any) -> None:
+        configure(**given | {"cache_logger_on_first_use": False})
+
+    before = structlog.get_config()
+    with mock.patch.object(structlog, "configure", uncached):
+        yield
+    configure(**before)

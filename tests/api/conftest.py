@@ -10,8 +10,8 @@ import pytest
 
 from taskyard import Taskyard
 from taskyard.api.server import create_api
-from taskyard.app import make_store
 from taskyard.contracts.clock import SystemClock
+from taskyard.storing import make_store
 from tests.api.yard import Client, define_more, make_services, make_yard
 from tests.servers.postgres import PostgresServer
 

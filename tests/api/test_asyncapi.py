@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 import pytest
 
+from taskyard.calls.breakers import Circuit
+from taskyard.contracts.connector import Message, Refusal
 from taskyard.domain.event import NAMES
 from taskyard.domain.lifecycle import EventType
+from taskyard.domain.window import BREAKER
+from taskyard.runtime.relay import Relay
+from taskyard.testing.clock import ManualClock
+from tests.api.test_people import ANN, BOB, act, made
 from tests.api.yard import Client
 from tests.promises.test_events_in import envelope, send, wait_for_answer
 from tests.promises.yard import client_of, define_more, events_of, make_yard
@@ -91,6 +98,48 @@ async def test_events_are_as_it_says(document: dict[str, Any], tmp_path: Path) -
         "task.created", "task.started", "task.completed", "task.failed", "task.deadlettered", "task.retry",
         "task.assigned", "task.waiting", "task.canceled", "task.requeued",
     }  # fmt: skip
+
+
+async def test_what_goes_to_a_broker_is_as_it_says(document: dict[str, Any], tmp_path: Path) -> None:
+    yard, broker = make_yard(tmp_path), Taking()
+    async with yard.worker(concurrency=1), client_of(yard) as http:
+        relay = Relay(
+            yard.engine, cast("Any", broker), Circuit("connector:taking", BREAKER, ManualClock()), cloud_events=True
+        )
+        await relay.begin()
+        task_id = await made(http)
+        for who, verb, body in (
+            (ANN, "claim", {}), (ANN, "draft", {"output": {"ok": False}}), (ANN, "comments", {"text": "hm"}),
+            (ANN, "follow-up", {"at": "2999-01-01T00:00:00Z"}), (ANN, "delegate", {"assigneeId": "bob"}),
+            (BOB, "resolve", {}), (ANN, "release", {}), (ANN, "claim", {}), (ANN, "complete", {"output": {"ok": True}}),
+        ):  # fmt: skip
+            status, told = await act(http, who, task_id, verb, **body)
+            assert status == 200, told
+        while await yard.engine.store.sequence(1000):
+            pass
+        await relay.turn()
+    keys = {name.type: name.key for name in NAMES.values()}
+    sent = [(json.loads(message.body), dict(message.headers)) for message in broker.taken]
+    for event, headers in sent:
+        assert not list(validator(document, "published", keys[event["type"]]).iter_errors(event)), event
+        assert (headers["ce_type"], headers["ce_id"], headers["ce_specversion"]) == (event["type"], event["id"], "1.0")
+    assert {keys[event["type"]] for event, _ in sent} >= {
+        "task.created", "task.assigned", "task.claimed", "task.drafted", "task.commented", "task.follow-up",
+        "task.delegated", "task.resolved", "task.released", "task.completed",
+    }  # fmt: skip
+
+
+class Taking:
+    """A broker that takes everything."""
+
+    name, sends, receives = "taking", True, False
+
+    def __init__(self) -> None:
+        self.taken: list[Message] = []
+
+    async def publish(self, messages: Sequence[Message]) -> list[Refusal | None]:
+        self.taken += messages
+        return [None] * len(messages)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +21,7 @@ from starlette.routing import Mount, Route
 from taskyard.api.access import ACCESS, PUBLIC_PATHS
 from taskyard.api.authenticate import Authenticator, record_of
 from taskyard.api.routing import Operation, build_routes
-from taskyard.api.server import all_operations
+from taskyard.api.server import all_operations, create_api
 from taskyard.errors import CallFailed, ConfigurationError, EgressRefused, Overloaded, Unauthorized
 from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import Caller
@@ -45,8 +47,9 @@ async def session(client: Client, token: str = ADMIN_TOKEN) -> AsyncIterator[htt
 
 
 def test_only_these_paths_are_public() -> None:
+    logins_and_health = {"/healthz", "/readyz", "/login", "/login/openid", "/login/openid/done", "/logout", "/signin"}
     with_keys_of_its_own = "/api/v1/webhooks/subscribe"
-    assert {"/healthz", "/readyz", "/login", "/signin", with_keys_of_its_own} == PUBLIC_PATHS
+    assert logins_and_health | {with_keys_of_its_own} == PUBLIC_PATHS
 
 
 async def test_routes_and_the_access_table_are_the_same_set(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +127,7 @@ async def test_a_host_that_is_not_ours_is_refused_everywhere(client: Client, hos
 
 async def test_a_session_reads_and_writes_from_our_own_pages(client: Client) -> None:
     async with session(client) as browser:
-        cookie = next(iter(browser.cookies.jar))
+        cookie: Any = next(iter(browser.cookies.jar))
         assert (cookie.path, "HttpOnly" in cookie._rest, cookie._rest.get("SameSite")) == ("/", True, "lax")
         assert (await browser.get(ME)).json()["subject"] == "admin"
         body = {"taskDefinitionId": "add", "input": {"a": 1, "b": 1}}
@@ -299,6 +302,40 @@ async def test_logging_out_ends_the_session_of_this_browser(client: Client) -> N
     async with session(client) as browser:
         answer = await browser.post("/logout", headers=ORIGIN)
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert (await browser.get(ME)).status_code == 401
+
+
+async def test_who_logs_out_after_the_session_has_ended_comes_to_the_login_all_the_same(client: Client) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(client.app), base_url=BASE) as browser:
+        answer = await browser.post("/logout", headers=ORIGIN)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        elsewhere = await browser.post("/logout", headers={"Origin": "https://evil.example"})
+        assert (elsewhere.status_code, "set-cookie" in elsewhere.headers) == (403, False)
+
+
+class Elsewhere:
+    """Another service that says who a token stands for."""
+
+    def __init__(self) -> None:
+        self.caller: Caller | None = Caller("ada", frozenset({"tasks:read"}), frozenset({"crew"}), is_token=True)
+
+    async def verify(self, token: str) -> Caller:
+        if self.caller is None or token != "opaque":
+            raise Unauthorized("no such token")
+        return self.caller
+
+
+async def test_a_session_ends_when_the_auth_service_takes_its_token_back(client: Client) -> None:
+    elsewhere = Elsewhere()
+    authenticator = Authenticator(client.services.engine.store, auth_service=elsewhere)
+    services = replace(client.services, authenticator=authenticator)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_api(services)), base_url=BASE) as browser:
+        await browser.post("/login", data={"token": "opaque"}, headers=ORIGIN)
+        assert (await browser.get(ME)).json() == {"subject": "ada", "scopes": ["tasks:read"], "groups": ["crew"]}
+        assert (await browser.get("/api/internal/tasks/metrics")).status_code == 401, "it is no token for all that"
+        elsewhere.caller = Caller("ada", frozenset({"tasks:write"}), is_token=True)
+        assert (await browser.get(ME)).json()["scopes"] == ["tasks:write"]
+        elsewhere.caller = None
         assert (await browser.get(ME)).status_code == 401
 
 

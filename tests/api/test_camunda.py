@@ -9,6 +9,7 @@ from taskyard.domain.definition import Definition
 from taskyard.engine.define import define
 from tests.api.yard import Client, bearer
 
+STORES = ["sqlite", "postgresql"]
 ROOT = "/engine-rest/external-task"
 
 
@@ -216,9 +217,48 @@ async def test_what_is_given_up_is_listed_told_and_tried_again(engine: Client) -
     assert (await engine.post(ROOT, json={"unheard": 1})).status_code == 400
 
 
+async def test_several_that_are_given_up_are_tried_again(engine: Client) -> None:
+    ids = [await engine.create("charge-card", {}) for _ in range(2)]
+    for each in await fetch(engine):
+        await post(engine, each["id"], "failure", errorMessage="never", retries=0)
+    assert (await engine.put(f"{ROOT}/retries", json={"retries": 1})).status_code == 400
+    unknown = {"retries": 1, "externalTaskIds": ["1"]}
+    assert (await engine.put(f"{ROOT}/retries", json=unknown)).status_code == 404
+    some_unknown = {"retries": 1, "externalTaskIds": [*ids, "1"]}
+    assert (await engine.put(f"{ROOT}/retries", json=some_unknown)).status_code == 404
+    others = {"retries": 1, "externalTaskIds": ids, "processInstanceIds": ["p1"]}
+    assert (await engine.put(f"{ROOT}/retries", json=others)).status_code == 400
+    assert {(await task(engine, id_))["status"] for id_ in ids} == {"FAILED"}
+    assert (await engine.put(f"{ROOT}/retries", json={"retries": 1, "externalTaskIds": ids})).status_code == 204
+    assert {(await task(engine, id_))["status"] for id_ in ids} == {"PENDING"}
+
+
 async def counted(client: Client, **wanted: Any) -> int:
     """By a body; and by a query, which says the same."""
     by_body = (await client.post(f"{ROOT}/count", json=wanted)).json()["count"]
     query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in wanted.items()}
     assert (await client.get(f"{ROOT}/count", params=query)).json()["count"] == by_body
     return int(by_body)
+
+
+async def test_a_worker_may_ask_for_far_more_than_there_is_and_for_a_topic_many_times(
+    engine: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, claims = engine.services.engine.store, 0
+    claim = store.claim
+
+    async def counted(*given: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        return await claim(*given)
+
+    monkeypatch.setattr(store, "claim", counted)
+    await engine.create("charge-card")
+    topics = [{"topicName": "charge", "lockDuration": 60_000}] * 50
+    body = {"workerId": "w1", "maxTasks": 2**62, "topics": topics}
+    answer = await engine.post(f"{ROOT}/fetchAndLock", json=body)
+    assert answer.status_code == 200, answer.text
+    (locked,) = answer.json()
+    assert claims == 1
+    await post(engine, locked["id"], "failure", retries=2**62)
+    assert (await task(engine, locked["id"].partition(".")[0]))["status"] == "RETRYING"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_people import ANN, BOB, EVE, OPS, act
+from tests.api.test_people import ANN, BOB, EVE, OPS, act, person
 from tests.api.yard import Client, bearer
 
 STORES = ["sqlite", "postgresql"]
@@ -143,6 +143,18 @@ async def test_a_template_that_fails_leaves_the_form_usable(working: Client) -> 
     assert (await act(working, ANN, task_id, "complete", output={"approved": True}))[0] == 200
 
 
+async def dead_letter(http: Client, schema: dict[str, Any]) -> str:
+    """A task that an HTTP worker could not do."""
+    body = {"implementation": {"kind": "external", "topic": "post"}, "inputSchema": schema}
+    await http.put("/api/v1/definitions/post", json={**body, "retryPolicy": {"maxRetries": 0}})
+    task_id = await http.create("post", {})
+    path, wanted = "/api/internal/queues", {"workerId": "w", "taskDefinitionIds": ["post"]}
+    leased = (await http.post(f"{path}/task-execution-automated/dequeue", json=wanted)).json()["messages"][0]
+    failure = {"leaseToken": leased["leaseToken"], "error": {"code": "NO_STAMP", "message": "no stamp"}}
+    assert (await http.post(f"{path}/messages/{task_id}/fail", json=failure)).status_code == 200
+    return task_id
+
+
 class TestFiles:
     async def test_a_file_is_what_it_says_and_what_its_field_takes(self, working: Client) -> None:
         task_id = await claimed(working)
@@ -207,6 +219,48 @@ class TestFiles:
         status, done = await act(working, BOB, task_id, "complete", output=output)
         assert (status, done["task"]["output"]) == (200, output)
         assert (await working.get(f"/api/v1/tasks/{task_id}/uploads/{file}", headers=BOB)).content == PDF[1]
+
+    async def test_a_file_outlives_the_drafts_of_those_who_have_it_next(self, working: Client) -> None:
+        task_id = await claimed(working)
+        file = (await uploaded(working, ANN))[1]["uploadId"]
+        output = {"approved": True, "proof": file}
+        await act(working, ANN, task_id, "draft", output=output)
+        await act(working, ANN, task_id, "release")
+        await act(working, BOB, task_id, "claim")
+        await act(working, BOB, task_id, "draft", output=output)
+        await act(working, BOB, task_id, "release")
+        cyd = person("cyd", "ops")
+        await act(working, cyd, task_id, "claim")
+        assert (await working.get(f"/api/v1/tasks/{task_id}/uploads/{file}", headers=cyd)).content == PDF[1]
+        status, done = await act(working, cyd, task_id, "complete", output=output)
+        assert (status, done["task"]["output"]) == (200, output)
+
+    async def test_an_approvals_file_is_read_by_who_decides_next(self, working: Client) -> None:
+        approvals = {"kind": "manual", "assignment": OPS, "approvals": {"required": 2}}
+        await defined(working, implementation=approvals)
+        task_id = await working.create("refund", {"amount": 1})
+        await working.until(task_id, "ASSIGNED")
+        file = (await uploaded(working, ANN))[1]["uploadId"]
+        output = {"approved": True, "proof": file}
+        assert (await act(working, ANN, task_id, "complete", output=output))[0] == 200
+        assert (await working.get(f"/api/v1/tasks/{task_id}/uploads/{file}", headers=BOB)).content == PDF[1]
+        assert (await act(working, BOB, task_id, "claim"))[0] == 200
+        for draft in ({"approved": True, "reason": "so far"}, output):
+            assert (await act(working, BOB, task_id, "draft", output=draft))[0] == 200
+        assert (await act(working, BOB, task_id, "complete", output=output))[0] == 200
+        assert (await working.get(f"/api/v1/tasks/{task_id}/uploads/{file}", headers=ANN)).content == PDF[1]
+
+    async def test_a_dead_letters_new_input_names_no_file_of_others(self, client: Client) -> None:
+        schema = {"type": "object", "properties": {"letter": {"type": "string", "format": "upload"}}}
+        task_id = await dead_letter(client, schema)
+        foreign = (await uploaded(client, EVE))[1]["uploadId"]
+        keeper = bearer("tasks:read", "queues:manage", "tasks:manual", subject="ada")
+        own = (await uploaded(client, keeper))[1]["uploadId"]
+        for letter, expected in ((foreign, 422), ("nowhere", 422), (own, 200)):
+            body = {"taskIds": [task_id], "input": {"letter": letter}}
+            answer = await client.post("/api/v1/deadletters/requeue", json=body, headers=keeper)
+            assert answer.status_code == expected, letter
+        assert (await client.get(f"/api/v1/tasks/{task_id}/uploads/{own}")).content == PDF[1]
 
     async def test_nobody_drafts_another_ones_file_to_read_it(self, working: Client) -> None:
         task_id = await claimed(working)

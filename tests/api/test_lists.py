@@ -17,11 +17,13 @@ async def ids(client: Client, query: str) -> list[str]:
 
 async def test_pages_are_newest_first_and_complete(client: Client) -> None:
     made = [await client.create("add", {"a": n, "b": 0}) for n in range(7)]
-    seen, cursor = [], ""
-    while cursor is not None:
+    seen, cursor = list[str](), ""
+    while True:
         page = (await client.get(f"/api/v1/tasks?limit=3{cursor}")).json()
         seen += [task["taskId"] for task in page["items"]]
-        cursor = f"&cursor={page['nextCursor']}" if page["nextCursor"] else None
+        if page["nextCursor"] is None:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
     assert seen == made[::-1]
 
 

@@ -18,7 +18,10 @@ from taskyard import Taskyard
 from taskyard.api import standing
 from taskyard.api.authenticate import record_of
 from taskyard.api.buffer import Buffer
-from taskyard.runtime.follow import follow as runtime_follow
+from taskyard.api.changes import Changed, changes
+from taskyard.engine.events import latest_position
+from taskyard.errors import Overloaded
+from taskyard.runtime.follow import follow_in_batches
 from taskyard.security.api_tokens import new_api_token
 from taskyard.security.caller import Caller
 from taskyard.security.session import Session
@@ -56,6 +59,19 @@ async def test_a_run_is_told_in_order_to_its_end(working_yard: Taskyard) -> None
     assert messages[-2]["output"] == 5
     sequences = [m["sequence"] for m in messages]
     assert sequences == sorted(sequences)
+
+
+async def test_frames_may_hold_many_messages(working_yard: Taskyard) -> None:
+    async with serving(working_yard) as (address, _):
+        run = await working_yard.start("chatty", {"lines": 3000})
+        await run.result()
+        async with follow(address, run.id) as socket:
+            alone = await read_all(socket)
+        url = f"ws://{address}/ws/task/{run.id}?batch=true"
+        async with connect(url, additional_headers=ADMIN, proxy=None) as socket:
+            frames: list[Any] = await read_all(socket)
+    assert [message for frame in frames for message in frame] == alone
+    assert len(frames) < len(alone) / 10
 
 
 async def test_a_reconnect_misses_and_repeats_nothing(working_yard: Taskyard) -> None:
@@ -150,7 +166,10 @@ async def test_a_revoked_token_ends_its_sockets_and_streams(
     monkeypatch.setattr(standing, "CHECK_EVERY", OFTEN)
     headers, key = await stored_token(working_yard)
     nobody = record_of(Caller("robot"))
-    async with serving(working_yard) as (address, _), httpx.AsyncClient(headers=headers, trust_env=False) as client:
+    async with (
+        serving(working_yard) as (address, _),
+        httpx.AsyncClient(headers=headers, trust_env=False, timeout=60) as client,
+    ):
         task_id = await start(working_yard, "patient")
         stream_headers = {"Accept": "text/event-stream"}
         async with (
@@ -161,13 +180,13 @@ async def test_a_revoked_token_ends_its_sockets_and_streams(
             await working_yard.engine.store.save_token(key, nobody, None)
             await read_all_until_closed(socket)
             assert socket.close_code == 1008
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert b"data" not in b"".join([chunk async for chunk in stream.aiter_raw()])[-10:]
 
 
 async def read_all_until_closed(socket: ClientConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await socket.recv()
 
@@ -184,7 +203,7 @@ async def test_sockets_end_when_the_server_stops(working_yard: Taskyard) -> None
 async def test_the_stream_of_events_goes_on_where_it_was_left(working_yard: Taskyard) -> None:
     async with (
         serving(working_yard) as (address, _),
-        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False) as client,
+        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False, timeout=60) as client,
     ):
         run = await working_yard.start("add", {"a": 1, "b": 2})
         await run.result()
@@ -195,13 +214,107 @@ async def test_the_stream_of_events_goes_on_where_it_was_left(working_yard: Task
         assert json.loads(told[2]["data"])["data"]["taskId"] == run.id
 
 
+async def test_the_stream_goes_on_behind_events_that_nobody_is_told_of(
+    working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole page of them does not stop it, nor the pages, nor listeners."""
+    monkeypatch.setattr("taskyard.engine.events.OWN_TASKS", frozenset({"chatty"}))
+    monkeypatch.setattr("taskyard.api.events._AT_ONCE", 2)
+    for _ in range(3):
+        await (await working_yard.start("chatty", {"lines": 0})).result()
+    run = await working_yard.start("add", {"a": 1, "b": 2})
+    await run.result()
+    async with (
+        serving(working_yard) as (address, _),
+        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False, timeout=60) as client,
+    ):
+        told = [event async for event in _stream(client, 3, after=0)]
+        assert {json.loads(event["data"])["data"]["taskId"] for event in told} == {run.id}
+        seen, query = [], {"limit": "2"}
+        while query:
+            page = (await client.get("/api/v1/events", params=query)).json()
+            seen += page["items"]
+            query = {"limit": "2", "cursor": page["nextCursor"]} if page["nextCursor"] else {}
+        assert [event["data"]["taskId"] for event in seen] == [run.id] * 3
+
+
+async def test_the_feed_can_be_read_from_near_its_end(working_yard: Taskyard) -> None:
+    async with (
+        serving(working_yard) as (address, _),
+        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False, timeout=60) as client,
+    ):
+        for _ in range(2):
+            await (await working_yard.start("add", {"a": 1, "b": 2})).result()
+        _ = [event async for event in _stream(client, 6, after=0)]
+        page = (await client.get("/api/v1/events?last=2")).json()
+        assert [event["type"] for event in page["items"]] == ["task.instance.started", "task.instance.completed"]
+        assert page["nextCursor"] is None
+        rest = (await client.get(f"/api/v1/events?after={page['position']}")).json()
+        assert (rest["items"], rest["position"]) == ([], page["position"])
+        assert len((await client.get("/api/v1/events?last=200")).json()["items"]) == 6
+        for wrong in ("last=0", "last=201", "last=2&after=1"):
+            assert (await client.get(f"/api/v1/events?{wrong}")).status_code == 422
+
+
+async def test_lists_are_told_at_once_that_anything_may_have_changed_and_then_what_has(
+    working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskyard.api.changes._AT_MOST_EVERY", OFTEN)
+    async with (
+        serving(working_yard) as (address, _),
+        connect(f"ws://{address}/ws/changes", additional_headers=ADMIN, proxy=None) as socket,
+        asyncio.timeout(60),
+    ):
+        assert json.loads(await socket.recv()) == {"type": "changes", "taskIds": [], "more": True}
+        run = await working_yard.start("add", {"a": 1, "b": 2})
+        told = json.loads(await socket.recv())
+        assert (told["taskIds"], told["more"]) == ([run.id], False)
+
+
+async def test_lists_are_told_once_the_store_is_back(yard: Taskyard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskyard.api.changes._AT_MOST_EVERY", OFTEN)
+    monkeypatch.setattr("taskyard.api.changes._LOOK_EVERY", OFTEN)
+    store = yard.engine.store
+    away = iter([True, True, False])
+    feed_end = store.feed_end
+
+    async def sometimes() -> int:
+        if next(away):
+            raise Overloaded("the store is away")
+        return await feed_end()
+
+    monkeypatch.setattr(store, "feed_end", sometimes)
+    told: Any = changes(yard.engine)
+    assert await anext(told) == Changed([], more=True)
+    await told.aclose()
+
+
+async def test_who_falls_behind_is_told_so_and_goes_on_at_the_end(
+    working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskyard.api.changes._BATCHES", 2)
+    monkeypatch.setattr("taskyard.api.changes._AT_MOST_EVERY", OFTEN)
+    told: Any = changes(working_yard.engine)
+    assert await anext(told) == Changed([], more=True)
+    for _ in range(4):
+        await (await working_yard.start("add", {"a": 1, "b": 2})).result()
+    end = await latest_position(working_yard.engine)
+    assert (await anext(told)).more
+    assert await working_yard.engine.store.feed_end() == end
+    last = await working_yard.start("add", {"a": 1, "b": 2})
+    async with asyncio.timeout(60):
+        while last.id not in {str(id_) for id_ in (await anext(told)).task_ids}:
+            pass
+    await told.aclose()
+
+
 async def _stream(client: httpx.AsyncClient, count: int, **where: Any) -> AsyncIterator[dict[str, str]]:
     headers = {"Accept": "text/event-stream"}
     if "last" in where:
         headers["Last-Event-ID"] = where["last"]
     parameters = {"after": where["after"]} if "after" in where else {}
     event: dict[str, str] = {}
-    async with asyncio.timeout(10), client.stream("GET", "/api/v1/events", params=parameters, headers=headers) as got:
+    async with asyncio.timeout(60), client.stream("GET", "/api/v1/events", params=parameters, headers=headers) as got:
         assert got.headers["content-type"].startswith("text/event-stream")
         async for line in got.aiter_lines():
             name, _, value = line.partition(": ")
@@ -227,8 +340,8 @@ def state(number: int) -> dict[str, Any]:
 
 async def drain(buffer: Buffer) -> list[dict[str, Any]]:
     messages = []
-    while (message := await buffer.take()) is not None:
-        messages.append(message)
+    while taken := await buffer.take(7):
+        messages += taken
     return messages
 
 
@@ -243,6 +356,17 @@ async def test_a_client_that_takes_gets_everything() -> None:
     filling = asyncio.create_task(fill())
     assert [m["sequence"] for m in await drain(buffer)] == list(range(1000))
     await filling
+
+
+async def test_of_long_lines_fewer_are_sent_at_once_so_that_a_slow_client_is_seen_to_take_them() -> None:
+    buffer = Buffer(1000)
+    await buffer.put(*({**line(number), "text": "x" * 16_000} for number in range(1000)))
+    buffer.end()
+    sizes = []
+    while taken := await buffer.take(1000):
+        sizes.append(sum(len(m["text"]) for m in taken))
+    assert max(sizes) < 160_000
+    assert sum(sizes) == 16_000_000
 
 
 async def test_a_client_that_stalls_is_told_what_it_missed() -> None:
@@ -261,8 +385,8 @@ async def test_a_client_that_comes_back_is_waited_for_again() -> None:
     buffer = Buffer(2, patience=0.01)
     for number in range(5):
         await buffer.put(line(number))
-    assert (await buffer.take())["type"] == "gap"
-    assert [(await buffer.take())["sequence"] for _ in range(2)] == [3, 4]
+    assert (await buffer.take())[0]["type"] == "gap"
+    assert [m["sequence"] for m in await buffer.take(2)] == [3, 4]
     for number in (5, 6):
         await buffer.put(line(number))
     buffer.end()
@@ -272,13 +396,13 @@ async def test_a_client_that_comes_back_is_waited_for_again() -> None:
 async def test_a_stalled_follower_slows_no_task(working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch) -> None:
     told = asyncio.Event()
 
-    async def follow_to_the_end(*where: Any) -> AsyncIterator[dict[str, Any]]:
-        async for message in runtime_follow(*where):
-            yield message
+    async def follow_to_the_end(*where: Any) -> AsyncIterator[list[dict[str, Any]]]:
+        async for messages in follow_in_batches(*where):
+            yield messages
         told.set()
 
     monkeypatch.setattr("taskyard.api.live.PATIENCE", 0.05)
-    monkeypatch.setattr("taskyard.api.live.follow", follow_to_the_end)
+    monkeypatch.setattr("taskyard.api.live.follow_in_batches", follow_to_the_end)
     async with serving(working_yard, buffer_size=10) as (address, _):
         task_id = await start(working_yard, "verbose", lines=4000)
         async with follow(address, task_id, max_queue=1, compression=None) as socket:
@@ -319,4 +443,4 @@ async def test_changes_are_told_as_they_come(working_yard: Taskyard) -> None:
             run = await working_yard.start("chatty", {"lines": 1})
             told: set[str] = set()
             while run.id not in told:
-                told |= set(json.loads(await asyncio.wait_for(socket.recv(), 10))["taskIds"])
+                told |= set(json.loads(await asyncio.wait_for(socket.recv(), 60))["taskIds"])

@@ -161,8 +161,13 @@ async def test_a_history_is_a_story_and_can_be_exported(planned: Client) -> None
         "claimed by ann",
         "comment “=HYPERLINK(1) second line” by ann",
         "assigned to eve, from ann by ann: =1+1",
-        "completed, output {'ok': True}",
+        "completed, output {'ok': True} by eve",
     ]
+    given_up = await made(planned)
+    await act(planned, ANN, given_up, "claim")
+    await act(planned, ANN, given_up, "reject", reason="too dear")
+    told = (await planned.get(f"/api/v1/tasks/{given_up}/history")).text.splitlines()
+    assert told[-2].endswith("  failed with REJECTED “too dear” by ann")
     events = (await planned.get(f"/api/v1/tasks/{task_id}/events?limit=200")).json()["items"]
     exported = (await planned.get(f"{path}?format=jsonl")).text.splitlines()
     assert len(exported) == len(events) == len(lines) - 1

@@ -79,6 +79,7 @@ async def test_parameters_carry_the_contracts_names(document: dict[str, Any]) ->
     assert named == {
         "status", "taskType", "definition", "workflowId", "causeType", "cause", "parentTaskId", "hash",
         "correlationId", "assignee", "tag", "q", "createdAfter", "createdBefore", "startedAfter", "startedBefore",
+        "error", "worker", "tookFrom", "tookBelow", "queue", "priority", "attempts", "askedBy", "traceId",
         "taskIds", "sort", "limit", "cursor",
     }  # fmt: skip
     create = document["components"]["schemas"]["TaskRequest"]

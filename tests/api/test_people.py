@@ -21,6 +21,7 @@ DECISION = {
     "additionalProperties": False,
 }
 OPS = {"type": "GROUP", "id": "ops"}
+OPS_AS_TARGET = {"assigneeType": "GROUP", "assigneeId": "ops"}
 
 
 def person(name: str, *groups: str) -> dict[str, str]:
@@ -78,6 +79,8 @@ async def test_from_the_group_to_its_end(working: Client) -> None:
     assert (await act(working, ANN, task_id, "complete", output={"ok": True}))[0] == 409
     attempt = (await working.get(f"/api/v1/tasks/{task_id}/attempts")).json()["items"][-1]
     assert (attempt["by"], attempt["reason"]) == ("ann", "fine")
+    last = (await trail(working, task_id))[-1]
+    assert [last[key] for key in ("type", "by", "reason", "outcome")] == ["completed", "ann", "fine", "approve"]
     done_list = (await working.get("/api/v1/inbox?view=done", headers=ANN)).json()["items"]
     assert [each["taskId"] for each in done_list] == [task_id]
 
@@ -102,6 +105,8 @@ async def test_each_verb_is_one_event_with_who_before_and_after(working: Client)
         "created", "started", "assigned", "claimed", "delegated", "commented", "resolved", "follow-up", "rescheduled",
         "released", "assigned", "failed", "deadlettered",
     ]  # fmt: skip
+    ended = {key: seen[-2][key] for key in ("by", "reason", "outcome", "assigneeType", "assigneeId")}
+    assert ended == {"by": "eve", "reason": None, "outcome": None, "assigneeType": "USER", "assigneeId": "eve"}
     claimed, delegated, commented, resolved = seen[3:7]
     group = {"assigneeType": "GROUP", "assigneeId": "ops"}
     assert (claimed["by"], claimed["from"], claimed["claimedBy"]) == ("ann", group | {"claimedBy": None}, "ann")
@@ -172,6 +177,7 @@ async def test_two_of_three_have_to_agree_and_nobody_twice(working: Client) -> N
     status, told = await act(working, ANN, task_id, "complete", output={"ok": True}, comment="yes")
     assert (status, told["task"]["status"]) == (200, "ASSIGNED")
     assert (await act(working, ANN, task_id, "complete", output={"ok": True}))[0] == 409
+    assert (await act(working, ANN, task_id, "claim"))[0] == 409
     item = (await working.get(f"/api/v1/inbox/{task_id}", headers=BOB)).json()
     assert [(each["by"], each["approved"]) for each in item["decisions"]] == [("ann", True)]
     status, told = await act(working, BOB, task_id, "complete", output={"ok": True})
@@ -211,9 +217,9 @@ async def test_a_get_changes_nothing(working: Client) -> None:
     assert (await working.get(f"/api/v1/tasks/{task_id}")).json() == before
 
 
-async def test_of_two_hundred_who_want_one_each_task_is_had_once(working: Client) -> None:
+async def test_of_two_hundred_who_want_them_each_task_is_had_once(working: Client) -> None:
     tasks = [await made(working) for _ in range(4)]
-    crowd = [person(f"p{number}", "ops") for number in range(50)]
+    crowd = [person(f"p{number}", "ops") for number in range(200)]
     answers = await asyncio.gather(*(act(working, who, task_id, "claim") for task_id in tasks for who in crowd))
     assert {status for status, _ in answers} == {200, 409}
     assert sum(status == 200 for status, _ in answers) == 4
@@ -306,6 +312,153 @@ async def test_another_group_may_claim_what_asked_for_skills_of_the_first(workin
     to = {"assigneeType": "GROUP", "assigneeId": "hr"}
     assert (await act(working, {}, task_id, "reassign", **to))[0] == 200
     assert (await act(working, person("zoe", "hr"), task_id, "claim"))[0] == 200
+
+
+async def test_nobody_claims_what_only_the_asker_has_the_skills_for(working: Client) -> None:
+    await working.put("/api/v1/users/admin", json={"groups": ["ops"], "skills": ["sql"]})
+    rule = {"rule": "skill", "group": "ops", "skills": ["sql"], "excludeAsker": True}
+    task_id = await made(working, {"assignment": rule})
+    status, told = await act(working, ANN, task_id, "claim")
+    assert (status, "lacks the skills" in told["error"]["message"]) == (403, True)
+    assert (await act(working, {}, task_id, "claim"))[0] == 403
+
+
+async def test_skills_are_asked_again_when_it_comes_back_from_another_group(working: Client) -> None:
+    await working.put("/api/v1/users/dan", json={"groups": ["ops"], "skills": ["sql"], "away": True})
+    to_hr = {"type": "GROUP", "id": "hr"}
+    for fallback in ({}, {"fallback": to_hr}):
+        task_id = await made(working, {"assignment": {"rule": "skill", "group": "ops", "skills": ["sql"], **fallback}})
+        if not fallback:
+            assert (await act(working, ANN, task_id, "reassign", assigneeType="GROUP", assigneeId="hr"))[0] == 200
+        zoe = person("zoe", "hr")
+        assert (await act(working, zoe, task_id, "reassign", **OPS_AS_TARGET))[0] == 200
+        assert (await act(working, ANN, task_id, "claim"))[0] == 403
+        assert (await act(working, person("dan", "ops"), task_id, "claim"))[0] == 200
+
+
+async def test_who_has_learned_the_skills_since_may_claim_it_and_be_given_it(working: Client) -> None:
+    task_id = await made(working, {"assignment": {"rule": "skill", "group": "ops", "skills": ["sql"]}})
+    assert (await act(working, ANN, task_id, "claim"))[0] == 403
+    for name in ("ann", "fay"):
+        await working.put(f"/api/v1/users/{name}", json={"groups": ["ops"], "skills": ["sql"]})
+    assert (await act(working, ANN, task_id, "claim"))[0] == 200
+    assert (await act(working, ANN, task_id, "delegate", assigneeId="bob"))[0] == 409
+    assert (await act(working, ANN, task_id, "delegate", assigneeId="fay"))[0] == 200
+
+
+async def test_of_a_group_only_its_candidates_find_and_claim_it(working: Client) -> None:
+    await working.put("/api/v1/users/zoe", json={"groups": ["seniors"]})
+    named = [{"type": "USER", "id": "ann"}, {"type": "GROUP", "id": "seniors"}]
+    task_id = await made(working, {"assignment": {**OPS, "candidates": named}})
+    zoe = bearer("tasks:manual", "tasks:write", subject="zoe", groups=["ops"])
+    for who, count in ((ANN, 1), (BOB, 0), (zoe, 1)):
+        items = (await working.get("/api/v1/inbox", headers=who)).json()["items"]
+        counts = (await working.get("/api/v1/inbox/counts", headers=who)).json()
+        assert [len(items), counts["open"], counts["groups"], counts["unclaimed"]] == [count] * 4
+    told = (await working.get(f"/api/v1/tasks/{task_id}/why")).json()["reason"]
+    assert told == "it waits for group ops, there for its candidates alone: USER ann, GROUP seniors"
+    why = "bob is none of its candidates: USER ann, GROUP seniors"
+    for verb, body in (("claim", {}), ("assign", {"assigneeId": "bob"})):
+        bob = bearer("tasks:manual", "tasks:write", subject="bob", groups=["ops"])
+        status, told = await act(working, bob, task_id, verb, **body)
+        assert (status, why in told["error"]["message"]) == (403, True)
+    item = (await working.get(f"/api/v1/inbox/{task_id}", headers=BOB)).json()
+    assert "claim" not in item["actions"]
+    assert (await act(working, ANN, task_id, "claim"))[0] == 200
+    status, told = await act(working, ANN, task_id, "delegate", assigneeId="bob")
+    assert (status, why in told["error"]["message"]) == (409, True)
+    assert (await act(working, ANN, task_id, "delegate", assigneeId="zoe"))[0] == 200
+    assert (await act(working, zoe, task_id, "reassign", assigneeType="GROUP", assigneeId="hr"))[0] == 200
+    hal = person("hal", "hr")  # another group is asked for nothing, until it comes back
+    assert len((await working.get("/api/v1/inbox", headers=hal)).json()["items"]) == 1
+    assert (await act(working, hal, task_id, "reassign", **OPS_AS_TARGET))[0] == 200
+    assert (await working.get("/api/v1/inbox", headers=BOB)).json()["items"] == []
+    assert (await act(working, zoe, task_id, "claim"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"assignment": {**OPS, "candidates": []}}, "/implementation/assignment/candidates"),
+        ({"assignment": {**OPS, "candidates": [{"type": "TEAM", "id": "x"}]}}, "/implementation/assignment/candidates"),
+        (
+            {"assignment": {"type": "USER", "id": "ann", "candidates": [{"type": "USER", "id": "ann"}]}},
+            "/implementation/assignment/candidates",
+        ),
+        ({"assignment": {"type": "USER", "id": "ann", "skills": ["sql"]}}, "/implementation/assignment/skills"),
+        (
+            {
+                "assignment": {**OPS, "candidates": [{"type": "USER", "id": "ann"}]},
+                "approvals": {"required": 2},
+            },
+            "/implementation/approvals/required",
+        ),
+    ],
+)
+async def test_candidates_that_can_be_none_are_refused(client: Client, more: dict[str, Any], path: str) -> None:
+    body = {"implementation": {"kind": "manual", **more}, "outputSchema": DECISION}
+    told = await client.put("/api/v1/definitions/choose", json=body)
+    assert told.status_code == 422, told.text
+    assert any(each["path"].startswith(path) for each in told.json()["error"]["details"])
+
+
+async def test_who_lacks_the_skills_does_not_take_it_by_assigning_it(working: Client) -> None:
+    await working.put("/api/v1/users/dan", json={"groups": ["ops"], "skills": ["sql"], "away": True})
+    task_id = await made(working, {"assignment": {"rule": "skill", "group": "ops", "skills": ["sql"]}})
+    ann, dan = [bearer("tasks:manual", "tasks:write", subject=name, groups=["ops"]) for name in ("ann", "dan")]
+    to = {"assigneeType": "USER", "assigneeId": "ann"}
+    for verb, body in (("assign", {"assigneeId": "ann"}), ("reassign", to)):
+        status, told = await act(working, ann, task_id, verb, **body)
+        assert (status, "lacks the skills" in told["error"]["message"]) == (403, True)
+    assert (await act(working, ann, task_id, "reassign", assigneeType="GROUP", assigneeId="ops"))[0] == 200
+    assert (await act(working, ann, task_id, "claim"))[0] == 403
+    assert (await act(working, dan, task_id, "assign", assigneeId="dan"))[0] == 200
+
+
+async def test_nobody_delegates_to_themselves_or_back_to_whose_it_is(working: Client) -> None:
+    task_id = await made(working)
+    await act(working, ANN, task_id, "claim")
+    status, told = await act(working, ANN, task_id, "delegate", assigneeId="ann")
+    assert (status, "ann has it already" in told["error"]["message"]) == (409, True)
+    assert (await act(working, ANN, task_id, "delegate", assigneeId="eve"))[0] == 200
+    for to, why in (("ann", "resolve it"), ("eve", "has it already")):
+        status, told = await act(working, EVE, task_id, "delegate", assigneeId=to)
+        assert (status, why in told["error"]["message"]) == (409, True)
+    assert (await act(working, EVE, task_id, "resolve"))[0] == 200
+    assert (await act(working, ANN, task_id, "complete", output={"ok": True}))[0] == 200
+
+
+async def test_who_lacks_the_skills_is_not_given_it_by_another(working: Client) -> None:
+    for name in ("dan", "fay"):
+        await working.put(f"/api/v1/users/{name}", json={"groups": ["ops"], "skills": ["sql"]})
+    rule = {"rule": "skill", "group": "ops", "skills": ["sql"]}
+    task_id = await made(working, {"assignment": rule})
+    dan = bearer("tasks:manual", "tasks:write", subject="dan", groups=["ops"])
+    to = {"assigneeType": "USER", "assigneeId": "ann"}
+    for verb, body in (("reassign", to), ("delegate", {"assigneeId": "ann"})):
+        status, told = await act(working, dan, task_id, verb, **body)
+        assert (status, "ann lacks the skills that this task asks for: sql" in told["error"]["message"]) == (409, True)
+    assert (await act(working, {}, task_id, "reassign", **OPS_AS_TARGET))[0] == 200
+    assert (await act(working, {}, task_id, "assign", assigneeId="ann"))[0] == 409
+    assert (await act(working, ANN, task_id, "claim"))[0] == 403
+    assert (await act(working, {}, task_id, "assign", assigneeId="fay"))[0] == 200
+    fay = person("fay", "ops")
+    assert (await act(working, fay, task_id, "delegate", assigneeId="dan"))[0] == 200
+    assert (await act(working, dan, task_id, "reassign", **(OPS_AS_TARGET | {"assigneeId": "hr"})))[0] == 200
+    assert (await act(working, {}, task_id, "assign", assigneeId="ann"))[0] == 200
+
+
+async def test_who_lacks_the_skills_does_not_agree_to_it_either(working: Client) -> None:
+    for name in ("dan", "fay"):
+        await working.put(f"/api/v1/users/{name}", json={"groups": ["ops"], "skills": ["sql"], "away": True})
+    rule = {"rule": "fixed", **OPS, "group": "ops", "skills": ["sql"]}
+    task_id = await made(working, {"assignment": rule, "approvals": {"required": 2, "selfApproval": True}})
+    status, told = await act(working, ANN, task_id, "complete", output={"ok": True})
+    assert (status, "lacks the skills" in told["error"]["message"]) == (403, True)
+    assert (await act(working, ANN, task_id, "reject"))[0] == 403
+    for name, state in (("dan", "ASSIGNED"), ("fay", "COMPLETED")):
+        status, told = await act(working, person(name, "ops"), task_id, "complete", output={"ok": True})
+        assert (status, told["task"]["status"]) == (200, state)
 
 
 async def test_who_did_the_earlier_step_does_the_next(working: Client) -> None:

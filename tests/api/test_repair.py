@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from taskyard.domain.reuse import request_hash
 from tests.api.test_forms import claimed, form_of, told
 from tests.api.test_people import ANN, BOB, EVE, OPS, act
-from tests.api.yard import Client
+from tests.api.yard import Client, bearer
 
 STORES = ["sqlite", "postgresql"]
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"iban": {"type": "string"}, "rows": {"type": "string", "format": "upload"}},
     "required": ["iban"],
@@ -93,6 +94,61 @@ async def test_it_is_one_task_that_its_input_is_corrected_of(client: Client) -> 
     assert [each["taskId"] for each in worked] == [task_id]
 
 
+async def test_secrets_are_told_to_the_worker_alone_and_outlast_a_repair(client: Client) -> None:
+    properties = {**SCHEMA["properties"], "pin": {"type": "string", "writeOnly": True}}
+    body = {
+        "implementation": {"kind": "external", "topic": "pay"},
+        "inputSchema": {**SCHEMA, "properties": properties},
+        "retryPolicy": {"maxRetries": 0},
+        "repair": REPAIR,
+    }
+    assert (await client.put("/api/v1/definitions/pay", json=body)).status_code == 201
+    asked = {"taskDefinitionId": "pay", "input": {"iban": "XX", "pin": "hunter2"}}
+    made = await client.post("/api/v1/tasks", json=asked)
+    message, task_id = await dequeue(client), made.json()["taskId"]
+    assert message["input"] == asked["input"]
+    error = {"code": "UNKNOWN_IBAN", "message": "there is no such account"}
+    path = f"/api/internal/queues/messages/{task_id}"
+    answers = [made, await client.post(f"{path}/fail", json={"leaseToken": message["leaseToken"], "error": error})]
+    await act(client, ANN, task_id, "claim")
+    answers += [await client.get(f"/api/v1/inbox/{task_id}", headers=ANN)]
+    answers += [await client.get(f"/api/v1/tasks/{task_id}/form", headers=ANN)]
+    assert (await act(client, ANN, task_id, "repair", input={"iban": "DE1"}))[0] == 200
+    assert (await dequeue(client))["input"] == {"iban": "DE1", "pin": "hunter2"}
+    task = f"/api/v1/tasks/{task_id}"
+    answers += [await client.get(each) for each in (task, "/api/v1/tasks", f"{task}/attempts", f"{task}/history")]
+    for answer in answers:
+        assert answer.is_success, answer.text
+        assert "hunter2" not in answer.text
+    assert answers[-2].json()["items"][0]["formerInput"] == {"iban": "XX"}
+
+
+async def test_nobody_guesses_a_secret_by_the_hash_of_a_request(client: Client) -> None:
+    schema = {"properties": {"pin": {"type": "string", "writeOnly": True}}}
+    body = {"implementation": {"kind": "external", "topic": "pay"}, "inputSchema": schema, "expire": 3600}
+    assert (await client.put("/api/v1/definitions/pay", json=body)).status_code == 201
+    made = [
+        (await client.post("/api/v1/tasks", json={"taskDefinitionId": "pay", "input": {"pin": pin}})).json()
+        for pin in ("1111", "1111", "2222")
+    ]
+    assert made[0]["taskId"] == made[1]["taskId"] != made[2]["taskId"], "it is reused all the same"
+    assert {each["hash"] for each in made} == {None}
+    me = (await client.get("/api/v1/me")).json()["subject"]
+    guess = request_hash("pay", {"pin": "1111"}, me)
+    assert (await client.get(f"/api/v1/tasks?hash={guess.hex()}")).json()["items"] == []
+
+
+async def test_who_has_repaired_it_sees_what_becomes_of_it(client: Client) -> None:
+    task_id = await failed(client)
+    assert (await act(client, ANN, task_id, "repair", input={"iban": "DE1"}))[0] == 200
+    message = await dequeue(client)
+    done = {"leaseToken": message["leaseToken"], "output": {"paid": True}}
+    assert (await client.post(f"/api/internal/queues/messages/{task_id}/complete", json=done)).status_code == 200
+    for who, expected in ((ANN, 200), (BOB, 404), (EVE, 404)):
+        assert (await client.get(f"/api/v1/tasks/{task_id}", headers=who)).status_code == expected
+    assert (await client.get(f"/api/v1/tasks/{task_id}", headers=ANN)).json()["output"] == {"paid": True}
+
+
 async def test_it_is_completed_by_hand_and_its_result_is_checked(client: Client) -> None:
     task_id = await failed(client)
     assert (await act(client, BOB, task_id, "complete", output={"paid": True}))[0] == 409
@@ -171,6 +227,15 @@ async def test_what_has_waited_for_an_answer_is_handed_over_when_that_is_a_failu
     assert (await act(client, ANN, task_id, "claim"))[0] == 200
     assert (await act(client, ANN, task_id, "repair", input={"iban": "DE2"}))[0] == 200
     assert (await dequeue(client))["input"] == {"iban": "DE2"}
+
+
+async def test_nobody_takes_up_more_dead_letters_than_they_may_have(client: Client) -> None:
+    await client.put("/api/v1/users/dan", json={"maxOpen": 1})
+    dan, first, second = bearer("admin", subject="dan"), *[await end_of(client, repair=None) for _ in range(2)]
+    assert (await act(client, dan, first["taskId"], "assign", assigneeId="dan"))[0] == 200
+    assert (await act(client, dan, second["taskId"], "assign", assigneeId="dan"))[0] == 409
+    # What others give counts for itself.
+    assert (await act(client, {}, second["taskId"], "assign", assigneeId="dan"))[0] == 200
 
 
 async def test_a_dead_letter_is_given_to_a_person_later(client: Client) -> None:

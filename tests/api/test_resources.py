@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import hashlib
 import io
@@ -13,6 +12,7 @@ import yaml
 from taskyard.api.export import export
 from taskyard.contracts.records import WorkerInfo
 from tests.api.yard import Client, bearer
+from tests.support import eventually
 
 DEADLETTERS = "/api/internal/queues/task-execution-deadletter/messages"
 
@@ -58,14 +58,14 @@ async def test_dead_letters_are_listed_requeued_and_discarded(working: Client) -
     assert sorted(task["taskId"] for task in listed) == sorted(ids)
     assert (await working.get(f"{DEADLETTERS}?definition=add")).json()["items"] == []
     gone = await working.post("/api/internal/deadletters/discard", json={"taskIds": ids[:1], "reason": "old"})
-    assert gone.json() == {"taskIds": ids[:1]}
+    assert gone.json() == {"taskIds": ids[:1], "complete": True}
     moved = await working.post("/api/internal/deadletters/requeue", json={"filter": {"definition": "broken"}})
     assert (moved.status_code, sorted(moved.json()["taskIds"])) == (200, sorted(ids[1:]))
     for task_id in ids[1:]:
         await working.until(task_id, "FAILED")
     slow = {"taskIds": ids[1:], "ratePerSecond": 1}
     moved = await working.post("/api/internal/deadletters/requeue", json=slow)
-    assert (moved.status_code, moved.json()) == (200, {"taskIds": ids[1:]})
+    assert (moved.status_code, moved.json()) == (200, {"taskIds": ids[1:], "complete": True})
     delayed = (await working.get(f"/api/v1/tasks/{ids[2]}")).json()
     assert delayed["status"] == "PENDING"
     assert delayed["availableAt"] > delayed["createdAt"]
@@ -123,12 +123,11 @@ async def test_a_dead_letter_may_be_looked_at_by_dequeue(working: Client) -> Non
 
 async def told(client: Client, count: int) -> None:
     """Wait until the feed has so many events; a store may number them a moment after they happened."""
-    async with asyncio.timeout(10):
-        while True:
-            page = (await client.get("/api/v1/events?limit=200")).json()
-            if len(page["items"]) >= count:
-                return
-            await asyncio.sleep(0.01)
+
+    async def are_told() -> bool:
+        return len((await client.get("/api/v1/events?limit=200")).json()["items"]) >= count
+
+    await eventually(are_told)
 
 
 async def test_events_are_told_in_pages_and_by_cause(working: Client) -> None:
@@ -332,9 +331,9 @@ async def test_a_dry_run_tells_which_dead_letters_it_would_move_and_moves_none(w
     body = {"taskIds": [dead, "12345"], "dryRun": True}
     for verb in ("requeue", "discard"):
         told = await working.post(f"/api/v1/deadletters/{verb}", json=body)
-        assert told.json() == {"taskIds": [dead]}
+        assert told.json() == {"taskIds": [dead], "complete": True}
     listed = (await working.get("/api/v1/deadletters")).json()["items"]
     assert [task["taskId"] for task in listed] == [dead]
     done = await working.post("/api/v1/deadletters/discard", json={"taskIds": [dead]})
-    assert done.json() == {"taskIds": [dead]}
+    assert done.json() == {"taskIds": [dead], "complete": True}
     assert (await working.get("/api/v1/deadletters")).json()["items"] == []

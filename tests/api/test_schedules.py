@@ -44,6 +44,15 @@ async def test_a_schedule_is_put_read_and_removed(client: Client) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
 
+async def test_a_schedule_keeps_no_secrets(client: Client) -> None:
+    schema = {"properties": {"pin": {"type": "string", "writeOnly": True}}}
+    body = {"implementation": {"kind": "external", "topic": "pay"}, "inputSchema": schema}
+    assert (await client.put("/api/v1/definitions/pay", json=body)).status_code == 201
+    refused = await put(client, status=422, taskDefinitionId="pay", input={"pin": "hunter2"})
+    assert paths(refused) == ["/input"]
+    await put(client, taskDefinitionId="pay", input={"other": 1})
+
+
 async def test_they_are_listed_page_by_page(client: Client) -> None:
     for name in ("c", "a", "b"):
         await put(client, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,8 @@ async def test_only_a_workflow_is_started_as_one(client: Client) -> None:
     assert (await client.post("/api/v1/workflows/nothing/start")).status_code == 404
     assert (await client.get("/api/v1/workflows/charge")).status_code == 404
     await client.post("/api/v1/workflows", json={"source": SOURCE})
-    for wrong in ({"taskDefinitionId": "charge"}, {"unheard": 1}, {"priority": "SOON"}, []):
+    wrongs: list[Any] = [{"taskDefinitionId": "charge"}, {"unheard": 1}, {"priority": "SOON"}, []]
+    for wrong in wrongs:
         assert (await client.post("/api/v1/workflows/order/start", json=wrong)).status_code == 422
 
 

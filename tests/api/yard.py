@@ -31,6 +31,7 @@ from taskyard.security.origin import loopback_origins
 from taskyard.security.session import LoginLinks, SessionSigner
 from taskyard.security.tokens import mint
 from taskyard.settings import load
+from tests.support import eventually
 
 SECRET = "a test secret of thirty-two bytes or more"
 ADMIN_TOKEN = new_api_token().shown
@@ -51,9 +52,9 @@ class Total(BaseModel):
     total: int
 
 
-def make_yard(folder: Path, database_url: str = "sqlite:///:memory:") -> Taskyard:
-    """A yard with tasks of every temper, on a store in memory if no other is named."""
-    settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1)
+def make_yard(folder: Path, database_url: str = "sqlite:///:memory:", **changes: Any) -> Taskyard:
+    """A yard with tasks of every temper, on a store in memory if no other is named; `changes` are settings."""
+    settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1, **changes)
     yard = Taskyard(database_url, settings=settings)
 
     @yard.task(trigger="added-up", action="add-up")
@@ -104,6 +105,9 @@ def make_services(yard: Taskyard, origins: frozenset[str] = loopback_origins(POR
         egress=lambda: yard.app.egress,
         watcher=yard.app.watcher,
         directory=yard.app.directory,
+        people_elsewhere=bool(yard.app.settings["TASKYARD_USER_SERVICE_URL"]),
+        box=yard.app.box,
+        integrations=lambda: yard.app.integrations,
         authenticator=authenticator,
         leases=LeaseSigner(b"l" * 32),
         sessions=SessionSigner(b"s" * 32),
@@ -147,12 +151,12 @@ class Client(httpx.AsyncClient):
 
     async def until(self, task_id: str, *statuses: str) -> dict[str, Any]:
         """The task, once it is in one of these states."""
-        async with asyncio.timeout(20):
-            while True:
-                task = (await self.get(f"/api/v1/tasks/{task_id}")).json()
-                if task["status"] in statuses:
-                    return dict(task)
-                await asyncio.sleep(0.01)
+
+        async def in_one_of_them() -> dict[str, Any] | None:
+            task = dict((await self.get(f"/api/v1/tasks/{task_id}")).json())
+            return task if task["status"] in statuses else None
+
+        return await eventually(in_one_of_them, within=20)
 
     async def lease(self, queue: str = "task-execution-automated", **more: Any) -> dict[str, Any]:
         """Lease one task; its message."""
@@ -183,7 +187,7 @@ async def listening(make_app: Callable[[int], ASGIApp]) -> AsyncIterator[int]:
         server = _Server(config)
         running = asyncio.create_task(server.serve([listener]))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await server.answering.wait()
             yield port
         finally:

@@ -179,3 +179,11 @@ class Running:
             self._process.send_signal(number)
         out, err = self._process.communicate(timeout=30)
         return Ended(self._process.returncode, out, err)
+
+
+def url_of(server: Running) -> str:
+    """The address that a server tells when it answers."""
+    document = ""
+    while not document.rstrip().endswith("}"):
+        document += server.line() + "\n"
+    return str(json.loads(document)["url"])

@@ -72,6 +72,8 @@ def test_every_error_is_found_with_its_place(tmp_path: Path) -> None:
     assert [finding.definition for finding in checked.findings][-1] == "#5"
     with pytest.raises(ValidationFailed, match="and 4 more"):
         read_definitions([file])
+    with pytest.raises(ValidationFailed, match=r"^nowhere.yaml: cannot be read: No such file or directory$"):
+        read_definitions(["nowhere.yaml"])
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "\x00", "1: x"])

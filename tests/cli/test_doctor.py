@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from tests.cli.command import Command, Ended
 
 from taskyard.cli.doctor.finding import Health
@@ -92,6 +93,26 @@ def test_an_unreadable_setting_is_a_finding(taskyard: Command) -> None:
     assert (ended.code, found(ended)) == (1, {"settings": "wrong"})
 
 
+def test_a_variable_that_is_no_setting_is_warned_of(taskyard: Command) -> None:
+    taskyard.settings |= {
+        "TASKYARD_DATABSE_URL": "sqlite:///other.db", "TASK_TIMEOUTS": "5", "TASKYARD_X": "", "TASK_ROOT": "/",
+        "TASKYARD_SERVICE_HOST": "10.0.0.1", "TASKYARD_PORT_8420_TCP_ADDR": "10.0.0.1", "TASKYARD_TASK_ID": "1",
+        "TASKYARD_CONNECTION_ENV": "TASKYARD_CRM", "TASKYARD_CRM": "x",
+    }  # fmt: skip
+    findings = taskyard("doctor", "--json").json["findings"]
+    assert [one["message"] for one in findings if one["check"] == "settings"] == [
+        "TASKYARD_DATABSE_URL is no setting; did you mean TASKYARD_DATABASE_URL?",
+        "TASKYARD_X is no setting",
+        "TASK_TIMEOUTS is no setting; did you mean TASK_TIMEOUT?",
+    ]
+
+
+def test_a_port_that_kubernetes_sets_is_told(taskyard: Command) -> None:
+    taskyard.settings["TASKYARD_PORT"] = "tcp://10.0.0.1:8420"
+    refused = taskyard("tasks")
+    assert (refused.code, "enableServiceLinks: false" in refused.err) == (2, True), refused
+
+
 def test_postgresql_is_looked_into(taskyard: Command, postgres_dsn: str) -> None:
     taskyard.settings["TASKYARD_DATABASE_URL"] = postgres_dsn
     with free_port() as port:
@@ -135,3 +156,24 @@ def test_a_control_group_that_cannot_be_used_is_told(taskyard: Command) -> None:
     ended = taskyard("doctor", "--json")
     (finding,) = [one for one in ended.json["findings"] if one["check"] == "code"]
     assert (ended.code, finding["health"], "TASKYARD_CGROUP" in finding["message"]) == (1, "wrong", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:///jobs.py", "name another file"),
+        ("sqlite:///folder", "this user may write to its file and folder"),
+        ("sqlite://tasks.db", "use sqlite:///file.db"),
+        ("sqlite:tasks.db", "use sqlite:///file.db"),
+        ("sqlite:///", "use sqlite:///file.db"),
+        ("sqlite://", "use sqlite:///file.db"),
+    ],
+)
+def test_a_file_that_cannot_be_the_store_is_told_with_its_mend(taskyard: Command, url: str, told: str) -> None:
+    (taskyard / "folder").mkdir()
+    taskyard.settings["TASKYARD_DATABASE_URL"] = url
+    refused = taskyard("tasks")
+    assert (refused.out, len(refused.err.splitlines())) == ("", 1)
+    assert told in refused.err
+    findings = taskyard("doctor", "--json").json["findings"]
+    assert any(told in one["message"] for one in findings if one["health"] == "wrong")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.cli.command import Command
@@ -11,8 +13,9 @@ from tests.cli.command import Command
 COMMANDS = [
     "demo", "init", "serve", "worker", "run", "start", "tasks", "show", "follow", "cancel", "retry", "why", "queues",
     "inbox", "claim", "release", "draft", "complete", "reject", "repair",
-    "deadletters", "definitions", "schedules", "token", "migrate", "settings", "doctor", "mcp",
+    "deadletters", "definitions", "schedules", "token", "users", "migrate", "settings", "doctor", "mcp",
 ]  # fmt: skip
+TEXTS = Path(__file__).parents[2] / "ui" / "src" / "texts"
 HEAVY = {"asyncpg", "fastapi", "httpx", "jsonschema_rs", "starlette", "structlog", "uvicorn", "uvloop", "websockets"}
 
 
@@ -31,6 +34,27 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
     assert run([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: taskyard {name}")
+
+
+def test_commands_that_the_browser_names_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+    from taskyard.cli.program import run
+
+    named = {
+        found
+        for file in TEXTS.glob("*.ts")
+        for found in re.findall(r"`taskyard ([a-z -]*[a-z])", file.read_text("utf-8"))
+    }
+    assert "webhooks create" in named
+    for command in sorted(named):
+        assert run([*command.split(), "--help"]) == 0
+        assert capsys.readouterr().out.startswith(f"Usage: taskyard {command} "), command
+
+
+@pytest.mark.parametrize("arguments", [[], ["audit"]])
+def test_a_group_without_a_command_refuses_with_its_help(taskyard: Command, arguments: list[str]) -> None:
+    ended = taskyard(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == taskyard.done(*arguments, "--help").out
 
 
 def test_version(taskyard: Command) -> None:

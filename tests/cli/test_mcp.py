@@ -153,11 +153,17 @@ async def test_what_is_refused_is_told_to_the_assistant(client: Client, argument
 async def test_faults_of_the_protocol_have_its_codes(client: Client) -> None:
     assert (await client.ask("tools/call", name="nothing"))["error"]["code"] == -32602
     assert (await client.ask("resources/list"))["error"]["code"] == -32601
-    for text, code in [("{", -32700), ("[]", -32600), ('{"id": 1, "method": "ping"}', -32600)]:
+    for text, code in [("{", -32700), ("[" * 100_000, -32700), ("[]", -32600), ('{"id": 1, "method": "ping"}', -32600)]:
         client.write(text)
         answer = await client.read()
         assert (answer["id"], answer["error"]["code"]) == (None, code)
     assert (await client.ask("ping"))["result"] == {}
+
+
+async def test_what_cannot_be_written_in_utf8_is_answered(client: Client) -> None:
+    client.write(r'{"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}')
+    line = await client.received.get()
+    assert json.loads(line.encode()) == {"jsonrpc": "2.0", "id": "\ud800", "result": {}}
 
 
 def test_a_session_of_the_program_ends_with_its_input(program: Command) -> None:

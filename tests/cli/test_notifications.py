@@ -48,6 +48,9 @@ def test_notices_are_listed_and_read(taskyard: Command, folder: Path) -> None:
     assert (item["text"], item["taskId"], item["readAt"]) == ("For you: Pay", task_id, None)
     assert "For you: Pay" in taskyard.done("notifications", "list", "--unread", "--user", "ann").out
     assert taskyard.done("notifications", "list", "--user", "bob", "--json").json["items"] == []
+    before = ("notifications", "list", "--user", "ann", "--cursor")
+    assert taskyard.done(*before, item["noticeId"], "--json").json == {"items": [], "nextCursor": None}
+    assert "no cursor of this list" in taskyard(*before, "x").err
     assert taskyard.done("notifications", "read", item["noticeId"], "--user", "ann").out == "1 changed\n"
     assert "Pay" not in taskyard.done("notifications", "list", "--unread", "--user", "ann").out
     wanted = '{"channels": ["email"], "digest": {"at": "08:00"}}'

@@ -40,11 +40,32 @@ async def hand_over(folder: Path, count: int) -> list[str]:
     return [run.id for run in runs]
 
 
+def test_it_goes_from_hand_to_hand(taskyard: Command, folder: Path) -> None:
+    (task,) = asyncio.run(hand_over(folder, 1))
+    assigned = taskyard.done("assign", task, "--to", "ann", "--reason", "knows it", "--json").json
+    assert (assigned["assigneeType"], assigned["assigneeId"]) == ("USER", "ann")
+    delegated = taskyard.done("delegate", task, "--to", "bob", "--user", "ann", "--json").json
+    assert delegated["assigneeId"] == "bob"
+    refused = taskyard("complete", task, "--user", "bob", "--output", '{"ok": true}')
+    assert (refused.code, "ann has delegated it" in refused.err) == (2, True)
+    assert taskyard.done("resolve", task, "--user", "bob", "--json").json["assigneeId"] == "ann"
+    stranger = taskyard("reassign", task, "--to", "eve", "--user", "eve")
+    assert (stranger.code, "assigned to somebody else" in stranger.err) == (2, True)
+    back = taskyard.done("reassign", task, "--to", "ops", "--group", "--json").json
+    assert (back["assigneeType"], back["assigneeId"], back["claimedBy"]) == ("GROUP", "ops", None)
+
+
 def test_from_the_inbox_to_the_end(taskyard: Command, folder: Path) -> None:
     first, second = asyncio.run(hand_over(folder, 2))
     shown = taskyard.done("inbox", "--user", "ann", "--json").json
     assert [item["taskId"] for item in shown["items"]] == [first, second]
     assert "claim" in shown["items"][0]["actions"]
+    page = taskyard.done("inbox", "--user", "ann", "--limit", "1", "--json").json
+    assert [item["taskId"] for item in page["items"]] == [first]
+    rest = taskyard.done("inbox", "--user", "ann", "--limit", "1", "--cursor", page["nextCursor"], "--json").json
+    assert ([item["taskId"] for item in rest["items"]], rest["nextCursor"]) == ([second], None)
+    assert "there are more: --cursor" in taskyard.done("inbox", "--user", "ann", "--limit", "1").err
+    assert "no cursor of this list" in taskyard("inbox", "--user", "ann", "--cursor", "7").err
     assert taskyard.done("claim", first, "--user", "ann").out == f"{first} approve is ASSIGNED\n"
     taken = taskyard("claim", first, "--user", "bob")
     assert (taken.code, "ann has claimed it" in taken.err) == (2, True)

@@ -131,7 +131,7 @@ def test_a_yard_that_is_not_there_is_said(taskyard: Command) -> None:
 
 
 def test_an_unexpected_error_is_one_line(taskyard: Command) -> None:
-    (taskyard / "broken.py").write_text("raise RuntimeError('no\\nway')")
+    (taskyard / "broken.py").write_text("def __getattr__(name): raise RuntimeError('no\\nway')")
     ended = taskyard("run", "count", "--app", "broken:yard")
     assert (ended.code, ended.err) == (3, "taskyard: RuntimeError: no way; `taskyard --debug …` shows where\n")
 

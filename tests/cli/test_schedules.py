@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.cli.command import Command
-from tests.cli.test_serve import url_of
 
 FILE = """
 scheduleId: nightly
@@ -23,19 +22,11 @@ input: {to: 2}
 """
 
 
-@pytest.fixture(params=["store", "server"])
-def reached(request: pytest.FixtureRequest, taskyard: Command) -> Iterator[Command]:
-    """The commands on the folder's store, or through a server on it."""
-    taskyard.done("definitions", "list", "--app", "jobs:yard")
-    (taskyard / "schedules.yaml").write_text(FILE)
-    if request.param == "store":
-        yield taskyard
-        return
-    with taskyard.begin("serve", "jobs:yard", "--port", "0", "--no-worker", "--json") as server:
-        url = url_of(server)
-        token = taskyard.done("token", "create", "--subject", "ada", "--scope", "admin", "--json").json["token"]
-        taskyard.settings |= {"TASKYARD_URL": url, "TASKYARD_TOKEN": token}
-        yield taskyard
+@pytest.fixture
+def folder(folder: Path) -> Path:
+    """With schedules in a file."""
+    (folder / "schedules.yaml").write_text(FILE)
+    return folder
 
 
 def test_schedules_are_put_shown_and_removed(reached: Command) -> None:
@@ -67,6 +58,8 @@ def test_a_schedule_is_paused_run_resumed_and_backfilled(reached: Command) -> No
     assert reached.done("schedules", "backfill", "nightly", *range_).out == "3 tasks started\n"
     assert reached.done("schedules", "backfill", "nightly", *range_, "--json").json == {"taskIds": []}
     assert reached("schedules", "backfill", "nightly", "--from", "2026-01-02", "--to", "2026-01-01").code == 2
+    refused = reached("schedules", "backfill", "nightly", "--from", "2026-13-01", "--to", "2026-01-01")
+    assert "Invalid value for '--from': '2026-13-01' does not match the formats" in refused.err
 
 
 def test_wrong_files_store_nothing(taskyard: Command) -> None:

@@ -31,6 +31,8 @@ def test_a_header_says_what_the_file_does_not() -> None:
     assert made["implementation"] == {"kind": "python", "resources": {"cpuSeconds": 2}, "source": ADD.decode()}
     made = script_definition("a.ts", b"// /// taskyard\n// key: b\n// since: 2026-01-31\n// ///\nexport default 1")
     assert (made["key"], made["since"], made["implementation"]["kind"]) == ("b", "2026-01-31", "typescript")
+    assert script_definition("some folder/add up.py", b"\xef\xbb\xbf" + ADD.replace(b"\n", b"\r\n"))["title"] == "Add"
+    assert script_definition("x.sh", b"echo 1\r\n")["implementation"]["source"] == "echo 1\n"
     assert script_definition("x.sh", b"echo 1")["implementation"] == {"kind": "shell", "source": "echo 1"}
 
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Command, Inline, Running
+from tests.cli.command import Command, Inline, url_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
-
-
-def url_of(server: Running) -> str:
-    """The address that a server tells when it answers."""
-    document = ""
-    while not document.rstrip().endswith("}"):
-        document += server.line() + "\n"
-    return str(json.loads(document)["url"])
 
 
 @pytest.fixture
@@ -83,6 +79,73 @@ def test_a_worker_executes_until_it_is_told_to_stop(taskyard: Command) -> None:
         assert taskyard.done("follow", started, "--json").lines[-2]["status"] == "COMPLETED"
         ended = worker.end(signal.SIGTERM)
     assert ended.code == 0, ended
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("raise RuntimeError('boom')", "broken cannot be imported: RuntimeError: boom (broken.py, line 2)"),
+        ("import no_such_thing", "No module named 'no_such_thing' (broken.py, line 2)"),
+        ("def (", "broken cannot be imported: SyntaxError: invalid syntax (broken.py, line 2)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told_with_its_line(taskyard: Command, line: str, told: str) -> None:
+    (taskyard / "broken.py").write_text(f"import sys\n{line}\n")
+    for command in ("worker", "serve"):
+        ended = taskyard(command, "broken:yard")
+        assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
+        assert told in ended.err
+
+
+def test_a_module_may_run_a_loop_while_it_is_imported(program: Command) -> None:
+    with (program / "jobs.py").open("a") as jobs:
+        jobs.write("\nasync def main() -> None: ...\nimport sys\nif 'supervised' in sys.argv[0]: asyncio.run(main())\n")
+    with program.begin("worker", "jobs:yard") as worker:
+        started = program.done("start", "count", "--app", "jobs:yard").out.strip()
+        assert program.done("follow", started, "--json").lines[-2]["status"] == "COMPLETED"
+        ended = worker.end(signal.SIGTERM)
+    assert ended.code == 0, ended
+    assert "Traceback" not in ended.err
+
+
+def test_a_worker_process_whose_module_has_broken_says_so_in_a_line(program: Command) -> None:
+    (program / "broken.py").write_text("raise RuntimeError('boom')\n")
+    command = [sys.executable, "-m", "taskyard.supervised", str(os.getpid()), "0", "broken:yard"]
+    ended = subprocess.run(command, cwd=program.folder, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "taskyard: broken cannot be imported: RuntimeError: boom (broken.py, line 1)\n"
+
+
+def test_a_worker_process_whose_database_cannot_be_used_says_so_in_a_line(program: Command) -> None:
+    (program / "folder").mkdir()
+    environment = program.environment | {"TASKYARD_DATABASE_URL": "sqlite:///folder"}
+    with tempfile.TemporaryFile() as cells:
+        ended = subprocess.run(
+            [sys.executable, "-m", "taskyard.supervised", str(os.getpid()), str(cells.fileno()), "jobs:yard"],
+            cwd=program.folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+            pass_fds=[cells.fileno()],
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("taskyard: the database cannot be used now (unable to open database file)")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_interruption_while_the_program_is_imported_is_told_in_a_line(program: Command) -> None:
+    (program / "typer.py").write_text("raise KeyboardInterrupt\n")
+    environment = program.environment | {"PYTHONPATH": str(program.folder)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "taskyard", "serve"], cwd=program.folder, env=environment, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "taskyard: stopped\n")
+
+
+def test_a_worker_and_a_server_warn_of_variables_that_are_no_settings(program: Command) -> None:
+    program.settings["TASKYARD_TIMEZONE_"] = "x"
+    with program.begin("serve", "--no-worker", "--port", "0", "--json") as server:
+        url_of(server)
+        ended = server.end(signal.SIGTERM)
+    assert "TASKYARD_TIMEZONE_ is no setting" in ended.err
 
 
 def test_a_socket_that_is_refused_is_no_error(program: Command) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import pytest
 from tests.cli.command import Command
 
-from taskyard.cli.masking import mask_password
+from taskyard.errors import ConfigurationError
 from taskyard.security.api_tokens import hash_api_token
 from taskyard.security.tokens import JwtVerifier
+from taskyard.settings import load
+from taskyard.settings.masking import mask_credentials, shown
 from taskyard.store.sqlite import SqliteStore
 
 SECRET = "s" * 40
@@ -30,17 +36,55 @@ def test_each_setting_has_its_value_and_source(taskyard: Command) -> None:
     assert found["TASK_LOG_LEVEL"] == ("INFO", "default")
     assert found["TASKYARD_JWT_SECRET"] == ("********", "environment")
     assert found["TASKYARD_TOKEN"] == ("********", "taskyard.toml")
-    assert found["TASKYARD_DATABASE_URL"] == ("postgresql://me:********@host/db?********", "environment")
+    assert found["TASKYARD_DATABASE_URL"] == ("postgresql://********@host/db?********", "environment")
     shown = ended.out + taskyard.done("settings").out
     assert "hidden" not in shown
     assert SECRET not in shown
     assert "abab" not in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("TASKYARD_PORT", "65536", "must be a whole number between 0 and 65535"),
+        ("TASKYARD_PORT", "http", "must be a whole number between 0 and 65535"),
+        ("TASK_MAX_CONCURRENT", "two", "must be a whole number of 1 or more"),
+        ("TASK_TIMEOUT", "5s", "must be a number of 0 or more"),
+    ],
+)
+def test_a_number_that_is_none_is_told_as_what_it_has_to_be(name: str, text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load({name: text}, tmp_path)
+    assert refused.value.message == f"{name} (environment): {text!r} {told}"
+
+
 def test_an_address_without_a_secret_is_shown_as_it_is() -> None:
-    for url in ("sqlite:///taskyard.db", "sqlite:////var/tasks.db", "postgresql://me@host:5432/db"):
-        assert mask_password(url) == url
-    assert mask_password("postgresql://me:p%40ss:w@host/db") == "postgresql://me:********@host/db"
+    for url in ("sqlite:///taskyard.db", "sqlite:////var/tasks.db", "postgresql://host:5432/db"):
+        assert mask_credentials(url) == url
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        (
+            "TASKYARD_SECRETS",
+            '{"db": "postgres://app:hunter2@db/x", "stripe": "sk_live_123"}',
+            {"db": "********", "stripe": "********"},
+        ),
+        ("TASKYARD_SYSTEM_DATABASES", '{"reports": "postgresql://u:hunter2@db/x"}', {"reports": "********"}),
+        ("TASKYARD_CONNECTION_ENV", "CRM_KEY,CRM_URL", {"CRM_KEY": "********", "CRM_URL": "********"}),
+        ("TASKYARD_DATABASE_URL", "postgresql://u:pa#ss@h/db", "postgresql://********@h/db"),
+        ("TASKYARD_DATABASE_URL", "postgresql://u:p@?s/s@h/db", "postgresql://********@h/db"),
+        ("TASKYARD_DATABASE_URL", "postgresql://h/db?password=hunter2#hunter2", "postgresql://h/db?********"),
+        ("TASKYARD_PYTHON_INDEX", "https://ghp_token@host/simple", "https://********@host/simple"),
+        ("TASKYARD_USER_SERVICE_URL", "https://me:hunter2@host/", "https://********@host/"),
+    ],
+)
+def test_of_secrets_only_names_and_addresses_are_shown(name: str, text: str, value: object) -> None:
+    environment = {"CRM_KEY": "hunter2", "CRM_URL": "https://crm.example/"}
+    with patch.dict(os.environ, environment):
+        settings = load({name: text})
+    assert {row["name"]: row["value"] for row in shown(settings)}[name] == value
 
 
 def test_a_setting_that_cannot_be_read_is_named(taskyard: Command) -> None:

@@ -51,11 +51,14 @@ def test_dead_letters_are_listed_requeued_and_discarded(taskyard: Command) -> No
     failed = [taskyard("run", "refuse", "--json", *APP).json["taskId"] for _ in range(2)]
     assert "UNWILLING: it will not" in taskyard.done("deadletters").out
     requeued = taskyard.done("deadletters", "requeue", failed[0], "--json").json
-    assert requeued == {"taskIds": [failed[0]]}
+    assert requeued == {"taskIds": [failed[0]], "complete": True}
     assert taskyard.done("show", failed[0], "--json").json["status"] == "PENDING"
     assert taskyard.done("deadletters", "discard", "--definition", "refuse").out == "1 task discarded\n"
     assert taskyard.done("deadletters", "--json").json["items"] == []
     assert taskyard.done("deadletters", "requeue", "--all").out == "0 tasks requeued\n"
+    refused = taskyard("deadletters", "requeue", "123456", failed[1])
+    assert (refused.code, refused.out) == (2, "0 tasks requeued\n")
+    assert f"123456, {failed[1]} are no dead letters" in refused.err
     discarded = taskyard("retry", failed[1])
     assert (discarded.code, discarded.out) == (2, "")
 

@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.cli.command import Command
-from tests.cli.test_serve import url_of
 
 
 class _Hook(BaseHTTPRequestHandler):
@@ -28,21 +27,6 @@ def hook() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}/hook"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(params=["store", "server"])
-def reached(request: pytest.FixtureRequest, taskyard: Command) -> Iterator[Command]:
-    """The commands on the folder's store, or through a server on it."""
-    taskyard.settings |= {"TASKYARD_EGRESS_ALLOW": "127.0.0.1"}
-    taskyard.done("definitions", "list", "--app", "jobs:yard")
-    if request.param == "store":
-        yield taskyard
-        return
-    with taskyard.begin("serve", "jobs:yard", "--port", "0", "--no-worker", "--json") as server:
-        url = url_of(server)
-        token = taskyard.done("token", "create", "--subject", "ada", "--scope", "admin", "--json").json["token"]
-        taskyard.settings |= {"TASKYARD_URL": url, "TASKYARD_TOKEN": token}
-        yield taskyard
 
 
 def test_a_webhook_is_made_tried_changed_and_removed(reached: Command, hook: str) -> None:

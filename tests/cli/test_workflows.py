@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.cli.command import Command
-from tests.cli.test_serve import url_of
 from tests.orchestrators.bpmn.files import line, mapped, service, user
 
 SOURCE = line(service("count", inner=mapped({"to": "${to}"})), user("check"), service("late", "unheard"))
 
 
-@pytest.fixture(params=["store", "server"])
-def reached(request: pytest.FixtureRequest, taskyard: Command) -> Iterator[Command]:
-    """The commands on the folder's store, or through a server on it."""
-    taskyard.done("definitions", "list", "--app", "jobs:yard")
-    (taskyard / "order.bpmn").write_text(SOURCE)
-    if request.param == "store":
-        yield taskyard
-        return
-    with taskyard.begin("serve", "jobs:yard", "--port", "0", "--no-worker", "--json") as server:
-        url = url_of(server)
-        token = taskyard.done("token", "create", "--subject", "ada", "--scope", "admin", "--json").json["token"]
-        taskyard.settings |= {"TASKYARD_URL": url, "TASKYARD_TOKEN": token}
-        yield taskyard
+@pytest.fixture
+def folder(folder: Path) -> Path:
+    """With a workflow in a file."""
+    (folder / "order.bpmn").write_text(SOURCE)
+    return folder
 
 
 def test_a_file_is_deployed_shown_and_started(reached: Command) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ class Served:
         return f"http://{HOST}:{self.cable.port}"
 
     async def start(self) -> None:
-        ready: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._stop = asyncio.Event()
         self._running = asyncio.create_task(
             serve(self.yard.app, host=HOST, port=self._port, worker=False, ready=ready.set_result, stop=self._stop)

@@ -95,10 +95,11 @@ def test_a_long_story_is_told_page_by_page() -> None:
 
 def test_progress_is_told_when_it_changes() -> None:
     asked = Asked()
-    half = {**TASK, "progress": {"current": 1, "total": 2, "action": None, "percent": 50.0}}
+    progress = {"current": 1, "total": 2, "action": None, "percent": 50.0}
+    half = {**TASK, "progress": progress}
     assert asked.look(half, [], [CREATED, STARTED]) == ["progress"]
     assert asked.look(half, [], [CREATED, STARTED]) == ["PENDING", "RUNNING"]
-    assert asked.look({**half, "progress": {**half["progress"], "current": 2}}, [], [CREATED, STARTED]) == ["progress"]
+    assert asked.look({**half, "progress": {**progress, "current": 2}}, [], [CREATED, STARTED]) == ["progress"]
 
 
 def test_a_server_that_is_away_for_a_while_is_waited_for_and_one_that_stays_away_is_told() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ EVERY_LINE = [f"line {number}" for number in range(LINES)]
 EVERY_STATUS = ["PENDING", "RUNNING", "RETRYING", "RUNNING", "COMPLETED"]
 
 
-def check_story(messages: list[dict[str, object]]) -> None:
+def check_story(messages: list[dict[str, Any]]) -> None:
     """The whole story of `talk`: complete, once, in order."""
     assert [m["text"] for m in messages if m["type"] == "log"] == EVERY_LINE
     assert [m["status"] for m in messages if m["type"] == "status"] == EVERY_STATUS

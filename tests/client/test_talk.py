@@ -1,5 +1,7 @@
 """A talk says what to do and is told what came of it; no server is needed to hear it."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -17,7 +19,7 @@ def success(value: object) -> Answer:
     return Answer(200, {}, msgspec.json.encode(value))
 
 
-def end_of(talk, heard):
+def end_of(talk: Any, heard: object) -> Any:
     with pytest.raises(StopIteration) as stop:
         talk.send(heard)
     return stop.value.value

@@ -1,6 +1,7 @@
 """A worker in Python over HTTP."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.client.conftest import Served
 ELSEWHERE = {"key": "elsewhere", "implementation": {"kind": "external", "topic": "x"}, "retryPolicy": {"maxRetries": 1}}
 
 
-async def leased(client: AsyncTaskyardClient, **options: object) -> QueueMessage:
+async def leased(client: AsyncTaskyardClient, **options: Any) -> QueueMessage:
     (message,) = await client.dequeue(worker_id="w", wait_time=10, definitions=["elsewhere"], **options)
     return message
 

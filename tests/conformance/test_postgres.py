@@ -10,7 +10,7 @@ from tests.servers.postgres import PostgresServer
 
 from taskyard.store.postgres import PostgresStore
 from taskyard.testing.conformance.processes import Address
-from taskyard.testing.conformance.store import *  # noqa: F403
+from taskyard.testing.conformance.store import *  # noqa: F403 - its tests run here
 from taskyard.testing.conformance.store.bench import Database
 
 _EMPTY = """

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from taskyard.contracts.store import Store
 from taskyard.errors import ConfigurationError
 from taskyard.store.sqlite import SqliteStore
+from taskyard.store.sqlite.database import connect
 from taskyard.testing.conformance.processes import Address
-from taskyard.testing.conformance.store import *  # noqa: F403
+from taskyard.testing.conformance.store import *  # noqa: F403 - its tests run here
 from taskyard.testing.conformance.store.bench import Bench, Database
 
 
@@ -54,3 +56,14 @@ async def test_only_an_open_transaction_on_the_same_file_carries_tasks(
             connection.execute("BEGIN")
         with pytest.raises(ConfigurationError):
             await bench.store.enqueue_with(connection, entries)
+
+
+def test_a_file_that_is_made_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    former = os.umask(0o022)
+    try:
+        with contextlib.closing(connect(str(tmp_path / "own.db"))) as connection:
+            connection.execute("CREATE TABLE one (number)")
+            modes = {each.name: oct(each.stat().st_mode & 0o777) for each in tmp_path.iterdir()}
+    finally:
+        os.umask(former)
+    assert modes == dict.fromkeys(("own.db", "own.db-wal", "own.db-shm"), "0o600")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from taskyard.store.sqlite import SqliteStore
-from taskyard.testing.conformance.store.alone import *  # noqa: F403
+from taskyard.testing.conformance.store.alone import *  # noqa: F403 - its tests run here
 from taskyard.testing.conformance.store.bench import Database
 
 

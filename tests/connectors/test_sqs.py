@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskyard.testing.conformance.connector import *  # noqa: F403
+from taskyard.testing.conformance.connector import *  # noqa: F403 - its tests run here
 from tests.connectors.far_sqs import FarSqs
 from tests.servers.brokers import SQS, SQS_ENVIRONMENT
 from tests.servers.program import Program, running

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.cli.command import Command
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -67,6 +68,21 @@ def test_code_marked_runnable_runs_and_prints_what_it_says(block: Block, tmp_pat
     assert ended.returncode == 0, f"{block.where} failed\n{ended.stderr}"
     if block.output is not None:
         assert ended.stdout == block.output
+
+
+def test_the_quickstart_runs_elsewhere(tmp_path: Path) -> None:
+    page = blocks_of(ROOT / "docs" / "guide" / "quickstart.md")
+    commands = [line.partition("#")[0].split() for block in page for line in block.text.splitlines()]
+    (tmp_path / "shop.py").write_text(next(block.text for block in page if block.info == "python run"))
+    worker, ask = (next(c[1:] for c in commands if c[:2] == ["taskyard", verb]) for verb in ("worker", "run"))
+    named = next(command[1] for command in commands if command[:1] == ["export"])
+    name, _, url = named.partition("=")
+    shell = Command(tmp_path)
+    with shell.begin(*worker) as working:
+        shell.settings[name] = url
+        shell.done("definitions", "list", "--app", worker[-1])  # the worker may not have told of them yet
+        assert shell.done(*ask).json == "Hello Ada"
+        assert working.alive
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.where)

@@ -36,7 +36,7 @@ def test_nothing_is_due_before_its_time() -> None:
 
 def test_a_tick_is_due_at_its_time_and_only_once() -> None:
     found = due(every_minute(), Progress(decided=BEGIN), at(1), busy=False)
-    assert found == (minutes(1), None, at(1), None)
+    assert tuple(found) == (minutes(1), None, at(1), None)
     assert due(every_minute(), Progress(decided=found.decided), at(1.5), busy=False).starts == ()
 
 
@@ -55,7 +55,7 @@ def test_the_window_is_never_shorter_than_another_leader_needs() -> None:
 
 def test_very_many_go_in_portions() -> None:
     wanted = every_minute(interval=1, overlap="allow", catchUp=86_400)
-    progress, started = Progress(decided=BEGIN), []
+    progress, started = Progress(decided=BEGIN), list[int]()
     now = at(10)
     while starts := (found := due(wanted, progress, now, busy=False)).starts:
         assert len(starts) <= AT_ONCE
@@ -111,7 +111,7 @@ def test_every_tick_is_decided_exactly_once(
     overlap: str, timing: dict[str, Any], jitter: int, looks: list[tuple[int, bool]]
 ) -> None:
     wanted = every_minute(overlap=overlap, jitter=jitter, catchUp=86_400, **timing)
-    progress, now, started = Progress(decided=BEGIN), BEGIN, []
+    progress, now, started = Progress(decided=BEGIN), BEGIN, list[int]()
     for seconds, busy in looks:
         now += seconds * SECOND
         found = due(wanted, progress, now, busy=busy)

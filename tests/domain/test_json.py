@@ -233,6 +233,13 @@ def test_a_value_that_holds_itself_is_not_written() -> None:
         json.dumps(loop)
 
 
+def test_tuples_are_surveyed_as_lists_are() -> None:
+    assert json.dumps({"a": (1, None, 1e308)}) == b'{"a":[1,null,1e308]}'
+    with pytest.raises(ValidationFailed, match="not a finite number") as refused:
+        json.dumps({"a": (1, (math.nan,))})
+    assert refused.value.details[0]["path"] == "/a/1/0"
+
+
 def test_a_parsed_value_must_be_made_of_json_types() -> None:
     with pytest.raises(ValidationFailed) as caught:
         json.check({"at": datetime(2026, 1, 31, tzinfo=UTC), 2: (1,)})

@@ -18,8 +18,9 @@ SECOND = 1_000_000
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def us(*parts: int, zone: Any = UTC, fold: int = 0) -> int:
-    return int(datetime(*parts, tzinfo=zone, fold=fold).timestamp()) * SECOND
+def us(year: int, month: int, day: int, *parts: int, zone: Any = UTC, fold: int = 0) -> int:
+    hour, minute, second, *_ = *parts, 0, 0, 0
+    return int(datetime(year, month, day, hour, minute, second, tzinfo=zone, fold=fold).timestamp()) * SECOND
 
 
 def schedule(**fields: Any) -> Schedule:

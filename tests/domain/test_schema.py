@@ -119,6 +119,7 @@ def test_a_closed_object_names_each_missing_and_each_unknown_field() -> None:
         ({"exclusiveMaximum": 1.5}, 2, "", "must be less than 1.5"),
         ({"multipleOf": 2}, 3, "", "must be a multiple of 2"),
         ({"pattern": "^a+$"}, "b", "", "does not match the pattern ^a+$"),
+        ({"pattern": "^https?://"}, "ftp://a", "", "must begin with http:// or https://"),
         ({"format": "email"}, "x", "", "must be an e-mail address"),
         ({"format": "ipv4"}, "x", "", "must be a valid ipv4"),
         ({"uniqueItems": True}, [1, 1], "", "holds the same item twice"),

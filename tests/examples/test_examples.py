@@ -19,6 +19,11 @@ PROMISED = {
     "schedule.py": ["door measured because of schedule every-second", "apart: 1.0"],
     "workflow.py": ["ada-r5", "'reason': 'no such card'", "a clerk is asked: Check the large order"],
     "http_endpoint.py": ["counted 3 of 3", "{'letters': 3}"],
+    "rest_oauth.py": [
+        "a token is asked for: grant_type=client_credentials&scope=read",
+        "['The Left Hand of Darkness', 'The Left Hand of Darkness']",
+    ],
+    "database.py": ["[{'name': 'lamp', 'price': 40}]", "[]"],
     "http_worker.py": ["{'word': 'HELLO'}"],
     "webhooks.py": ["task.instance.created {}", 'task.instance.completed {"greeting": "Hello Ada"}'],
     "events.py": ["one task: True", "not wanted: []", "packed order 7 (gift, fragile)"],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.security.egress.receiver import Asked, answer
+from tests.support import eventually
 
 Said = list[tuple[str, dict[str, Any]]]
 
@@ -29,6 +31,9 @@ class Work:
     ended: str | None = None
     said: Said = field(default_factory=list)
     fetched: int = 0
+    refuses: set[str] = field(default_factory=set)
+    breaks: set[str] = field(default_factory=set)
+    hangs: bool = False
 
 
 @dataclass
@@ -43,13 +48,16 @@ class Asking:
     more: dict[str, Any] = field(default_factory=dict)
     ended: str | None = None
     suspended: bool = False
+    refusals: int = 0
     listed: bool = True
     readable: bool = True
     said: Said = field(default_factory=list)
 
 
 class StubEngine:
-    """`broken`: how many requests are yet answered by what no client expects."""
+    """`broken`: how many requests are yet answered by what no client expects; `now`: the time by which what is held is
+    held no longer.
+    """
 
     def __init__(self) -> None:
         self.work: dict[str, Work] = {}
@@ -57,6 +65,7 @@ class StubEngine:
         self.deployed: list[bytes] = []
         self.started: Said = []
         self.broken: list[bytes] = []
+        self.now: Callable[[], float] = time.monotonic
 
     def add(self, topic: str, **variables: Any) -> Work:
         work = Work(f"x{len(self.work)}", topic, {name: {"value": each} for name, each in variables.items()})
@@ -79,11 +88,19 @@ class StubEngine:
 
     # ---- external tasks
     async def _external_task(self, asked: Asked, rest: str) -> Any:
+        id_, _, verb = rest.partition("/")
+        if asked.method == "GET":
+            work = self.work.get(id_)
+            return {"id": id_, "workerId": work.worker} if work else _refusal("404 Not Found", "no such task")
         body = json.loads(asked.body)
         if rest == "fetchAndLock":
             return await self._fetch(body)
-        id_, _, verb = rest.partition("/")
+        await eventually(lambda: not self.work[id_].hangs, within=60)
         return self._do(id_, verb, body)
+
+    def give_away(self, work: Work) -> None:
+        """Let somebody else hold it, for ever."""
+        work.worker, work.until = "another", float("inf")
 
     async def _fetch(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         until = time.monotonic() + min(body.get("asyncResponseTimeout", 0) / 1000, 0.3)
@@ -94,7 +111,7 @@ class StubEngine:
             await asyncio.sleep(0.01)
         for work in found:
             work.worker, work.fetched = body["workerId"], work.fetched + 1
-            work.until = time.monotonic() + body["topics"][0]["lockDuration"] / 1000
+            work.until = self.now() + body["topics"][0]["lockDuration"] / 1000
         return [
             {
                 "id": work.id, "topicName": work.topic, "variables": work.variables, "retries": work.retries,
@@ -104,7 +121,7 @@ class StubEngine:
         ]  # fmt: skip
 
     def _free(self, topic: str) -> list[Work]:
-        now = time.monotonic()
+        now = self.now()
         return [
             work
             for work in self.work.values()
@@ -117,9 +134,13 @@ class StubEngine:
             return _refusal("404 Not Found", "External task does not exist")
         if work.worker != body["workerId"]:
             return _refusal("400 Bad Request", "It is locked by another worker")
+        if verb in work.refuses:
+            return _refusal("400 Bad Request", "Cannot set a variable: unsupported value")
+        if verb in work.breaks:
+            return _refusal("500 Internal Server Error", "ENGINE-17004 the variable is longer than its column")
         work.said.append((verb, body))
         if verb == "extendLock":
-            work.until = time.monotonic() + body["newDuration"] / 1000
+            work.until = self.now() + body["newDuration"] / 1000
         elif verb == "failure":
             work.retries, work.until = body["retries"], 0.0
         else:
@@ -142,6 +163,9 @@ class StubEngine:
         if asked.method == "POST":
             if asking.suspended:
                 return _refusal("500 Internal Server Error", "the task is suspended")
+            if asking.refusals:
+                asking.refusals -= 1
+                return _refusal("400 Bad Request", "a variable cannot be set")
             asking.said.append((what, json.loads(asked.body)))
             asking.ended = what
             return answer("204 No Content")

@@ -19,10 +19,10 @@ from taskyard.engine.query import list_tasks
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
 from taskyard.errors import CallFailed
-from taskyard.orchestrators import bridge
-from taskyard.orchestrators.camunda7 import user
+from taskyard.orchestrators import bridge, mirror
 from taskyard.orchestrators.camunda7.client import Camunda
-from taskyard.orchestrators.camunda7.user import UserTasks
+from taskyard.orchestrators.camunda7.user import TAG, UserTasks
+from taskyard.orchestrators.holding import TRIES
 from taskyard.security.caller import LOCAL, Caller
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
@@ -67,7 +67,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    monkeypatch.setattr(user, "_LOOK_EVERY", 0.02)
+    monkeypatch.setattr(mirror, "_LOOK_EVERY", 0.02)
     monkeypatch.setattr(bridge, "PAUSES", (0.05,))
     engine, yard = StubEngine(), new_yard(tmp_path)
     egress = Egress(Guard(Rules.parse(["127.0.0.1"])))
@@ -175,11 +175,58 @@ async def test_after_any_error_it_goes_on(scene: Scene) -> None:
     assert (await ended(asking))[0] == "complete"
 
 
+async def test_what_was_mirrored_before_is_looked_up_now_and_then_only(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_TENDED_AT_ONCE", 1, raising=False)
+    store, looked = scene.yard.engine.store, []
+    find = store.find
+
+    async def found(wanted: Filter, limit: int, after: int | None) -> Any:
+        looked.append(wanted.tag)
+        return await find(wanted, limit, after)
+
+    monkeypatch.setattr(store, "find", found)
+    one, other = scene.engine.ask("approve"), scene.engine.ask("check")
+    scene.bridge()
+
+    async def both() -> bool:
+        return [str(task.status) for task in await scene.tasks()] == ["ASSIGNED", "ASSIGNED"]
+
+    await eventually(both, within=20)
+    for task in await scene.tasks():
+        await complete_open(scene.yard.engine, LOCAL, int(task.task_id), {})
+    assert {(await ended(one))[0], (await ended(other))[0]} == {"complete"}
+    assert looked.count(TAG) == 1
+
+
+async def test_an_outage_is_no_refusal(scene: Scene) -> None:
+    made = scene.bridge()
+    asking = scene.engine.ask("approve")
+    task = await scene.asked()
+    asking.suspended, asking.refusals = True, 1
+    await complete_open(scene.yard.engine, LOCAL, int(task.task_id), {})
+    await eventually(lambda: made._not_before.get(asking.id, (0.0, 0))[1] > TRIES, within=20)
+    asking.suspended = False
+    assert (await ended(asking))[0] == "complete"
+
+
 async def test_what_cannot_be_mirrored_holds_nobody_up(scene: Scene) -> None:
     scene.bridge()
     scene.engine.ask("odd key")
     scene.engine.ask("approve")
     assert (await scene.asked()).step_id == "approve"
+
+
+async def test_one_that_does_not_fit_its_definition_is_mirrored_once_it_does(scene: Scene) -> None:
+    approve: dict[str, Any] = {"key": "order.approve", "implementation": {"kind": "manual"}}
+    schema = {"type": "object", "properties": {"amount": {"type": "integer"}}}
+    await define(scene.yard.engine, [parse_definition({**approve, "inputSchema": schema})])
+    asking = scene.engine.ask("approve", {"amount": "five"})
+    made = scene.bridge()
+    await eventually(lambda: asking.id in made._not_before, within=20)
+    await define(scene.yard.engine, [parse_definition(approve)])
+    assert (await scene.asked()).input == {"amount": "five"}
 
 
 async def test_one_whose_variables_cannot_be_had_holds_nobody_up(scene: Scene) -> None:
@@ -191,7 +238,7 @@ async def test_one_whose_variables_cannot_be_had_holds_nobody_up(scene: Scene) -
     assert (await scene.asked()).step_id == "approve"
     await scene.complete({})
     assert (await ended(asking))[0] == "complete"
-    assert large.id in scene.bridges[0]._over
+    assert large.id in scene.bridges[0]._not_before
     broken.readable = True
     assert (await scene.asked()).step_id == "broken"
 
@@ -214,7 +261,7 @@ async def test_what_is_done_is_told_though_nothing_can_be_mirrored(
 async def test_nobody_ends_a_user_task_by_a_task_that_looks_like_its_own(scene: Scene) -> None:
     asking = scene.engine.ask("approve", listed=False)
     await define(scene.yard.engine, [parse_definition({"key": "trap", "implementation": {"kind": "manual"}})])
-    request = TaskRequest(task_definition_id="trap", tags=[user.TAG], metadata={"userTaskId": asking.id})
+    request = TaskRequest(task_definition_id="trap", tags=[TAG], metadata={"userTaskId": asking.id})
     trap = await submit(scene.yard.engine, request, Caller("mallory", frozenset({"tasks:write"})))
 
     async def assigned() -> bool:

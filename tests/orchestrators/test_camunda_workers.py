@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from taskyard import AsyncTaskyardClient, Taskyard
+from taskyard.client.asynchronous import AsyncClientRun
 from taskyard.server import Address, serve
 from taskyard.settings import load
+from tests.support import eventually
 
 COUNT = 20
 
@@ -86,6 +88,14 @@ async def run(*command: str, cwd: Path, **environment: str) -> None:
     assert process.returncode == 0, out.decode()[-2000:]
 
 
+async def end_of(task: AsyncClientRun) -> tuple[str, object] | None:
+    """Its status and its output, or the code of its error; None while it goes on."""
+    now = await task.refresh()
+    if now.status not in ("COMPLETED", "FAILED"):
+        return None
+    return str(now.status), now.output or (now.error or {}).get("code")
+
+
 async def drained(folder: Path, command: list[str], **environment: str) -> dict[int, tuple[str, object]]:
     """How each number's task ended, with this worker at work."""
     async with server(folder) as (url, token), AsyncTaskyardClient(url, token) as client:
@@ -101,13 +111,10 @@ async def drained(folder: Path, command: list[str], **environment: str) -> dict[
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            ended = {}
             async with asyncio.timeout(120):
-                for number, one in runs.items():
-                    while (task := await one.refresh()).status not in ("COMPLETED", "FAILED"):
-                        await asyncio.sleep(0.1)
-                    ended[number] = (str(task.status), task.output or (task.error or {}).get("code"))
-            return ended
+                return {
+                    number: await eventually(lambda one=one: end_of(one), within=120) for number, one in runs.items()
+                }
         finally:
             worker.kill()
             await worker.wait()

@@ -17,7 +17,8 @@ from taskyard import AsyncTaskyardClient, TaskFailed
 from taskyard.server import Address, serve
 from tests.api.yard import listening
 from tests.promises.fixtures_b import new_yard
-from tests.servers.program import Program, free_port, program, running
+from tests.servers.ports import free_port
+from tests.servers.program import Program, program, running
 from tests.support import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "temporal" / "workflow.py"

@@ -47,7 +47,7 @@ async def test_the_engine_named_is_asked_for_its_external_tasks(tmp_path: Path) 
             async with yard.worker():
                 if asked:
                     good, bad = engine.add("double", number=4), engine.add("double", number="four")
-                    await eventually(lambda: good.ended and bad.retries == 0, within=20)  # noqa: B023
+                    await eventually(lambda: good.ended and bad.retries == 0, within=20)  # noqa: B023 - awaited in the same round
                 else:
                     await asyncio.sleep(0)
             assert bool(receiver.asked) is asked
@@ -60,22 +60,24 @@ async def test_our_client_locks_extends_completes_and_comes_back_after_any_error
 ) -> None:
     """sourceloop-task-service.md § Dependencies: a Camunda client that survives every error of its engine."""
     monkeypatch.setattr(bridge, "PAUSES", (0.05,))
-    monkeypatch.setattr(Camunda.__init__, "__defaults__", ("", 0.5))
+    monkeypatch.setattr(Camunda.__init__, "__defaults__", ("", 3.0))
     engine = StubEngine()
     engine.broken = [answer("500 Broken"), b"", answer("503 Starting")]
     async with receiving(engine.serve) as receiver:
         yard = new_yard(tmp_path, CAMUNDA_URL=f"http://127.0.0.1:{receiver.port}/engine-rest")
+        release = asyncio.Event()
 
         @yard.task
         async def slow() -> str:
-            await asyncio.sleep(1.2)
+            await release.wait()
             return "done"
 
         async with yard.worker():
             work = engine.add("slow")
+            await eventually(lambda: "extendLock" in [verb for verb, _ in work.said], within=20)
+            release.set()
             await eventually(lambda: work.ended, within=20)
     assert (work.ended, work.fetched) == ("complete", 1)
-    assert "extendLock" in [verb for verb, _ in work.said]
     assert engine.broken == []
 
 

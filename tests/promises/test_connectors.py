@@ -203,9 +203,9 @@ async def test_poison_blocks_nobody_and_is_shown(tmp_path: Path, monkeypatch: py
                 assert len(found) == len(poison)
                 assert all(each["reason"] and each["direction"] == "in" for each in found)
                 (oversized,) = [each for each in found if "may have 2000" in each["reason"]]
-                body = {"letterIds": [oversized["letterId"]]}
-                replayed = (await http.post("/api/v1/events/deadletters/replay", json=body)).json()
-                assert replayed == body
+                again = {"letterIds": [oversized["letterId"]]}
+                replayed = (await http.post("/api/v1/events/deadletters/replay", json=again)).json()
+                assert replayed == again
                 refused = await outside.events(3)
                 assert [event["type"].rpartition(".")[2] for event in refused] == ["created", "failed", "deadlettered"]
                 discarded = await http.post("/api/v1/events/deadletters/discard", json={"filter": {"direction": "in"}})
@@ -296,10 +296,12 @@ async def test_kill_9_in_the_middle_loses_nothing(outside: Outside, tmp_path: Pa
         await process.wait()
         process = await start(tmp_path)
         try:
-            async with asyncio.timeout(60):
-                while len({event["id"] for event in events if event["type"] == ADDED[2]}) < total:
-                    events += await outside.events(1)
-                    await asyncio.sleep(0.01)
+
+            async def all_are_told() -> bool:
+                events.extend(await outside.events(1))
+                return len({event["id"] for event in events if event["type"] == ADDED[2]}) == total
+
+            await eventually(all_are_told, within=60)
         finally:
             process.kill()
             await process.wait()
@@ -443,7 +445,7 @@ async def test_events_are_published_streamed_and_sent_as_webhooks(tmp_path: Path
     connector in order per task and at least once, and are also streamed as server-sent events and sent to webhooks.
     """
     async with receiving() as receiver:
-        settings = {"TASKYARD_CONNECTOR": "http", "TASKYARD_HTTP_URL": receiver.url}
+        settings: dict[str, Any] = {"TASKYARD_CONNECTOR": "http", "TASKYARD_HTTP_URL": receiver.url}
         yard = make_yard(tmp_path, **settings, TASKYARD_EGRESS_ALLOW=("127.0.0.1",))
         async with yard.worker(concurrency=1), client_of_app(yard) as http:
             hook = receiver.url.replace("/events", "/hook")

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from taskyard.engine.answers import match_early
+from taskyard.domain.incoming import Incoming
+from taskyard.engine import answers
+from taskyard.engine.answers import EarlyAnswers
 from taskyard.testing import World
 from tests.api.yard import Client, bearer
 from tests.promises.yard import (
@@ -195,19 +197,69 @@ async def test_an_answer_that_comes_first_is_kept_until_the_task_waits(idle: Cli
     """internal-interfaces.md § Event Bus Interfaces › Subscribed Events: `integration.response_received` completes the
     task also when it arrives before the task waits.
     """
-    engine = idle.services.engine
+    early = EarlyAnswers(idle.services.engine)
     task_id = await idle.create("sums", {"a": 1, "b": 2}, correlationId="c-2")
     event = envelope("integration.response_received", {by: task_id if by == "taskId" else "c-2", "output": 3})
     assert await send(idle, event) == []
     assert await send(idle, event) == []
-    assert await match_early(engine) == 0
+    assert await early.turn() == 0
     (message,) = await dequeue(idle, AUTOMATED)
     body = {"status": "WAITING", "leaseToken": message["leaseToken"]}
     assert (await idle.put(f"/api/internal/tasks/{task_id}/status", json=body)).status_code == 200
-    assert await match_early(engine) == 1
+    assert await early.turn() == 1
     assert (await task_of(idle, task_id))["status"] == "COMPLETED"
-    assert await match_early(engine) == 0
+    assert await early.turn() == 0
     assert await send(idle, event) == []
+
+
+async def test_answers_for_which_nobody_waits_keep_no_other_waiting(idle: Client) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Subscribed Events: one that came early, behind many others."""
+    early = EarlyAnswers(idle.services.engine)
+    for number in range(200):
+        await send(idle, envelope("integration.response_received", {"correlationId": f"nobody-{number}", "output": 0}))
+    task_id = await idle.create("sums", {"a": 1, "b": 2}, correlationId="c-3")
+    await send(idle, envelope("integration.response_received", {"correlationId": "c-3", "output": 3}))
+    (message,) = await dequeue(idle, AUTOMATED)
+    body = {"status": "WAITING", "leaseToken": message["leaseToken"]}
+    assert (await idle.put(f"/api/internal/tasks/{task_id}/status", json=body)).status_code == 200
+    assert [await early.turn() for _ in range(3)] == [0, 1, 0]
+    assert (await task_of(idle, task_id))["status"] == "COMPLETED"
+
+
+async def test_an_answer_that_breaks_keeps_no_other_waiting(idle: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Subscribed Events: one that came early, behind a broken one."""
+    early, read = EarlyAnswers(idle.services.engine), answers.read_answer
+    task_id = await idle.create("sums", {"a": 1, "b": 2}, correlationId="c-4")
+    for correlation_id in ("broken", "c-4"):
+        await send(idle, envelope("integration.response_received", {"correlationId": correlation_id, "output": 3}))
+
+    def breaks(event: Incoming) -> Any:
+        answer = read(event)
+        if answer.correlation_id == "broken":
+            raise RuntimeError("it breaks")
+        return answer
+
+    monkeypatch.setattr(answers, "read_answer", breaks)
+    (message,) = await dequeue(idle, AUTOMATED)
+    body = {"status": "WAITING", "leaseToken": message["leaseToken"]}
+    assert (await idle.put(f"/api/internal/tasks/{task_id}/status", json=body)).status_code == 200
+    assert await early.turn() == 1
+
+
+async def test_an_answer_is_looked_at_less_often_the_older_it_is(world: World, http: Client) -> None:
+    """internal-interfaces.md § Event Bus Interfaces › Subscribed Events: one that came early."""
+    early = EarlyAnswers(world.yard.engine)
+    task_id = await http.create("sums", {"a": 1, "b": 2}, correlationId="c-5")
+    await send(http, envelope("integration.response_received", {"correlationId": "c-5", "output": 3}))
+    await world.advance(100)
+    assert await early.turn() == 0
+    (message,) = await dequeue(http, AUTOMATED)
+    body = {"status": "WAITING", "leaseToken": message["leaseToken"]}
+    assert (await http.put(f"/api/internal/tasks/{task_id}/status", json=body)).status_code == 200
+    await world.advance(4)
+    assert await early.turn() == 0
+    await world.advance(1)
+    assert await early.turn() == 1
 
 
 async def test_a_shutdown_needs_an_administrator_and_happens_once(idle: Client) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ async def test_expire_bounds_reuse_by_hash(world: World) -> None:
     """live-change-tasks.md § Task definition: with expire an equal young task is reused, unless it failed."""
 
     async def start(key: str = "add", expire: float | None = 60, **input_: Any) -> Run[Any]:
-        options = {} if expire is None else {"expire": expire}
+        options: dict[str, Any] = {} if expire is None else {"expire": expire}
         run = await world.yard.start(key, input_, cause=EVENT, **options)
         await world.settle()
         return run
@@ -253,13 +254,13 @@ async def test_retry_delay_function_decides_the_wait(yard: Taskyard) -> None:
 
     @yard.task(retry=3, retry_delay=lambda count: 10.0 * count)
     async def hopeless() -> None:
-        starts.append(world.clock.now() / 1e6)
+        starts.append(moved.clock.now() / 1e6)
         raise RuntimeError("never")
 
-    async with yard_for_test(yard) as world, calling(yard) as client:
+    async with yard_for_test(yard) as moved, calling(yard) as client:
         run = await hopeless.start()
         with pytest.raises(TaskFailed):
-            await world.result(run)
+            await moved.result(run)
         retries = [event["data"] for event in await events_of(client, run.id) if event["type"].endswith(".retry")]
     assert [round(starts[n + 1] - starts[n]) for n in range(3)] == [10, 20, 30]
     assert [retry["retryDelay"] for retry in retries] == [10, 20, 30]
@@ -571,10 +572,12 @@ async def test_named_triggers_fire_for_one_definition(world: World) -> None:
 async def test_cause_triggers_fire_for_one_cause(world: World) -> None:
     """live-change-tasks.md § Trigger flow: code is told of the tasks of one cause only, from their creation on."""
     heard: list[tuple[str, str]] = []
+
+    def hear(state: str, event: TaskEvent) -> None:
+        heard.append((state, event.data["taskId"]))
+
     for state in ("Created", "Running", "Done"):
-        world.yard.on(f"speedDating_Event_e1OwnedTaskAdd{state}")(
-            lambda event, state=state: heard.append((state, event.data["taskId"]))
-        )
+        world.yard.on(f"speedDating_Event_e1OwnedTaskAdd{state}")(partial(hear, state))
     run = await world.yard.start("add", {"a": 1, "b": 1}, cause=EVENT)
     await world.yard.start("add", {"a": 1, "b": 1}, cause=("speedDating_Event", "e2"))
     await world.yard.start("broken", cause=EVENT)

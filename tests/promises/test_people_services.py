@@ -38,7 +38,7 @@ async def assigned(http: Any, key: str, **assignment: Any) -> dict[str, Any]:
     """A task of a definition with this assignment, once it is somebody's."""
     body = {"implementation": {"kind": "manual", "assignment": assignment}}
     assert (await http.put(f"/api/v1/definitions/{key}", json=body)).status_code == 201
-    return await http.until(await http.create(key), "ASSIGNED")  # type: ignore[no-any-return]
+    return await http.until(await http.create(key), "ASSIGNED")
 
 
 async def test_assignment_goes_on_by_the_default_rule(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ async def test_assignment_goes_on_by_the_default_rule(tmp_path: Path) -> None:
     """
     async with receiving("") as receiver:
         receiver.answer = known
-        settings = {"TASKYARD_USER_SERVICE_URL": receiver.url, "TASKYARD_EGRESS_ALLOW": ("127.0.0.1",)}
+        settings: dict[str, Any] = {"TASKYARD_USER_SERVICE_URL": receiver.url, "TASKYARD_EGRESS_ALLOW": ("127.0.0.1",)}
         yard = make_yard(tmp_path, **settings)
         async with yard.worker(), client_of(yard) as http:
             rule = {"rule": "leastLoaded", "group": "ops"}
@@ -68,7 +68,7 @@ async def test_one_channel_failing_the_next_one_is_used(tmp_path: Path) -> None:
     """
     async with post_office() as post, receiving("/slack") as slack:
         slack.answer = lambda posted: say(404)
-        settings = {
+        settings: dict[str, Any] = {
             "TASKYARD_SMTP_URL": post.url, "TASKYARD_MAIL_FROM": "tasks@example.com",
             "TASKYARD_EGRESS_ALLOW": ("127.0.0.1",),
         }  # fmt: skip
@@ -94,7 +94,7 @@ async def test_the_assignee_is_told_with_a_link_that_signs_in(tmp_path: Path) ->
     task by the channels they prefer, with a link that signs in but never acts.
     """
     async with post_office() as post:
-        settings = {"TASKYARD_SMTP_URL": post.url, "TASKYARD_MAIL_FROM": "tasks@example.com"}
+        settings: dict[str, Any] = {"TASKYARD_SMTP_URL": post.url, "TASKYARD_MAIL_FROM": "tasks@example.com"}
         yard = make_yard(tmp_path, **settings)
         async with yard.worker(), client_of(yard) as http:
             planner = make_planner(yard.app.notifying)

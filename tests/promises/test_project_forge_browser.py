@@ -109,7 +109,7 @@ async def test_without_websockets_the_browser_polls(house: House) -> None:
     house.gates.open.clear()
     async with house_of(house.yard, house.gates, house.browser, websocket_enabled=False) as other:
         slow = await other.start("slow")
-        async with visit(other) as page:
+        async with visit(other, expected=(403,)) as page:
             await page.goto(f"/admin/run/{slow}")
             await expect(page.get_by_text("it has begun")).to_be_visible()
             house.gates.open.set()

@@ -29,7 +29,7 @@ from taskyard import Context, TaskFailed, Taskyard, UploadedFile
 from taskyard.domain.category import CATEGORIES
 from taskyard.engine.why import why
 from taskyard.errors import ConfigurationError, NotFound, ValidationFailed
-from taskyard.runtime.follow import follow
+from taskyard.runtime.follow import follow_in_batches
 from taskyard.runtime.upkeep import Upkeep
 from taskyard.settings import load
 from taskyard.testing import yard_for_test
@@ -127,7 +127,9 @@ async def test_results_keep_logs_timings_and_output(yard: Taskyard) -> None:
 
 async def test_registration_keeps_title_description_category_icon(yard: Taskyard) -> None:
     """project-forge-task-engine.md § Key Features › Task Management: title, description, category and icon."""
-    named = {"title": "Database Backup", "description": "Copies it.", "category": "maintenance", "icon": "database"}
+    named: dict[str, Any] = {
+        "title": "Database Backup", "description": "Copies it.", "category": "maintenance", "icon": "database",
+    }  # fmt: skip
 
     @yard.task(**named)
     async def backup() -> None: ...
@@ -253,7 +255,7 @@ async def test_finished_tasks_are_kept_for_a_time_and_unfinished_ones_always(yar
         for gone in (oldest, kept):
             upkeep = Upkeep(yard.engine, days)
             upkeep.start()
-            await eventually(lambda run=gone: _is_unknown(yard, run.id))  # type: ignore[misc]
+            await eventually(lambda run=gone: _is_unknown(yard, run.id))
             await upkeep.stop()
             assert (await later.refresh()).status == "PENDING"
             if gone is oldest:
@@ -291,7 +293,7 @@ async def test_definition_limits_its_concurrency(tmp_path: Path) -> None:
         runs = await yard.start_many("wait", [{}] * 4)
         await eventually(lambda: gauge.now == 1)
         assert await other.run() == "ran"
-        states = [(await run.refresh()).status for run in runs]
+        states = [str((await run.refresh()).status) for run in runs]
         assert sorted(states) == ["PENDING"] * 3 + ["RUNNING"]
         why = (await client.get(f"/api/v1/tasks/{runs[states.index('PENDING')].id}/why")).json()
         assert runs[states.index("RUNNING")].id in json.dumps(why)
@@ -537,7 +539,7 @@ async def _backup(format: Literal["sql", "tar"]) -> dict[str, Any]:
 
 async def test_register_without_decorator(tmp_path: Path) -> None:
     """project-forge-task-engine.md § Usage Examples › Registering a Task: register does what the decorator does."""
-    about = {
+    about: dict[str, Any] = {
         "title": "Database Backup", "description": "Creates a backup of the application database",
         "category": "maintenance", "icon": "database",
     }  # fmt: skip
@@ -694,7 +696,9 @@ async def test_task_websocket_enabled_setting(yard: Taskyard) -> None:
             with pytest.raises(InvalidStatus):
                 async with socket_of(address, run.id):
                     pass
-            async with httpx.AsyncClient(base_url=f"http://{address}", headers=ADMIN, trust_env=False) as client:
+            async with httpx.AsyncClient(
+                base_url=f"http://{address}", headers=ADMIN, trust_env=False, timeout=60
+            ) as client:
                 path = f"/api/v1/tasks/{run.id}/logs"
                 first = (await client.get(f"{path}?limit=1")).json()["items"]
                 rest = (await client.get(f"{path}?after={first[0]['sequence']}")).json()["items"]
@@ -707,13 +711,13 @@ async def test_task_buffer_size_setting(yard: Taskyard, monkeypatch: pytest.Monk
     size = load({"TASK_BUFFER_SIZE": "10"})["TASK_BUFFER_SIZE"]
     lines, told = 3000, asyncio.Event()
 
-    async def follow_to_the_end(*where: Any) -> AsyncIterator[dict[str, Any]]:
-        async for message in follow(*where):
-            yield message
+    async def follow_to_the_end(*where: Any) -> AsyncIterator[list[dict[str, Any]]]:
+        async for messages in follow_in_batches(*where):
+            yield messages
         told.set()
 
     monkeypatch.setattr("taskyard.api.live.PATIENCE", 0.02)
-    monkeypatch.setattr("taskyard.api.live.follow", follow_to_the_end)
+    monkeypatch.setattr("taskyard.api.live.follow_in_batches", follow_to_the_end)
 
     @yard.task
     async def verbose(ctx: Context) -> None:

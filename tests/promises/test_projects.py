@@ -14,7 +14,8 @@ import pytest
 from taskyard.cli.scaffold import Project, scaffold
 from tests.connectors.far_sqs import REGION, FarSqs
 from tests.servers.brokers import KAFKA, SQS, SQS_ENVIRONMENT
-from tests.servers.program import free_port, running
+from tests.servers.ports import free_port
+from tests.servers.program import running
 
 PROGRAM = str(Path(sys.executable).with_name("taskyard"))
 

@@ -12,6 +12,7 @@ from taskyard.calls.again import SERVICE_CALLS
 from taskyard.calls.breakers import Circuit
 from taskyard.domain.breaker import SERVICE, BreakerState
 from taskyard.domain.resources import ResourcePatch
+from taskyard.engine.events import latest_position
 from taskyard.errors import CallFailed, CircuitOpen, Overloaded, Unauthorized
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
@@ -156,7 +157,8 @@ async def test_each_attempt_is_reported_as_a_span(tmp_path: Path) -> None:
     reported as a span to `/api/tracing/span` with task, workflow and correlation ids.
     """
     async with receiving("") as receiver:
-        settings = {"TASKYARD_OBSERVABILITY_SERVICE_URL": receiver.url, "TASKYARD_EGRESS_ALLOW": ("127.0.0.1",)}
+        url = receiver.url
+        settings: dict[str, Any] = {"TASKYARD_OBSERVABILITY_SERVICE_URL": url, "TASKYARD_EGRESS_ALLOW": ("127.0.0.1",)}
         yard = make_yard(tmp_path, **settings)
 
         @yard.task(retry=1, retry_delay=lambda count: 0)
@@ -181,6 +183,30 @@ async def test_each_attempt_is_reported_as_a_span(tmp_path: Path) -> None:
     assert first["attributes"]["errorCode"] == "EXECUTION_ERROR"
 
 
+async def test_a_span_that_the_observability_service_refuses_keeps_no_other_waiting(away: Away, tmp_path: Path) -> None:
+    """internal-interfaces.md § Error Handling › Fallback Mechanisms: with the observability service failing for some
+    spans only, these are counted and lost, and all others reported.
+    """
+
+    def answer(posted: Posted) -> Any:
+        return say({"refused": 422, "breaks": 500}.get(posted.json["attributes"]["workflowId"], 200))
+
+    yard = make_yard(tmp_path)
+    async with yard, client_of(yard) as http:
+        spans = Spans(yard.engine, "spans", Observability(away.service).report)
+        await spans.begin()
+        for workflow in (*["fine"] * 30, "refused", "breaks"):
+            task_id = await http.create("add", {"a": 1, "b": 2}, workflowId=workflow)
+            await http.post(f"/api/internal/tasks/{task_id}/cancel", json={})
+        await latest_position(yard.engine)
+        away.receiver.answer = answer
+        await spans.turn()
+        assert await yard.engine.store.reader_position("spans") == await yard.engine.store.feed_end()
+    assert {one.json["attributes"]["workflowId"] for one in away.receiver.taken} == {"fine"}
+    assert len(away.receiver.taken) == 30
+    assert away.circuit.figures()["refused"] == 2
+
+
 async def test_spans_wait_for_the_observability_service(away: Away, tmp_path: Path) -> None:
     """internal-interfaces.md § Error Handling › Fallback Mechanisms: with the observability service unreachable, spans
     wait and tasks run on; each is reported when it is back.
@@ -201,6 +227,32 @@ async def test_spans_wait_for_the_observability_service(away: Away, tmp_path: Pa
         away.clock.move(60)
         await spans.turn()
         assert sorted({one.json["attributes"]["taskId"] for one in away.receiver.taken}) == sorted(ids)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+async def test_spans_wait_while_the_observability_service_takes_only_some(
+    away: Away, tmp_path: Path, status: int
+) -> None:
+    """internal-interfaces.md § Error Handling › Fallback Mechanisms: what is not the spans' own fault (a token,
+    a limit, a proxy before the service) makes them wait, and loses none.
+    """
+    yard = make_yard(tmp_path)
+    async with yard, client_of(yard) as http:
+        spans = Spans(yard.engine, "spans", Observability(away.service).report)
+        await spans.begin()
+        for workflow in (*["fine"] * 30, "unlucky"):
+            task_id = await http.create("add", {"a": 1, "b": 2}, workflowId=workflow)
+            await http.post(f"/api/internal/tasks/{task_id}/cancel", json={})
+        await latest_position(yard.engine)
+        away.receiver.answer = lambda posted: say(
+            status if posted.json["attributes"]["workflowId"] == "unlucky" else 200
+        )
+        await spans.turn()
+        away.receiver.answer = lambda posted: say(200)
+        away.clock.move(60)
+        await spans.turn()
+    assert {one.json["attributes"]["workflowId"] for one in away.receiver.taken} == {"fine", "unlucky"}
+    assert away.circuit.refused == 0
 
 
 async def test_without_the_resource_service_the_default_allocations_hold(away: Away, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ async def test_task_event_model_reads_the_audit_trail(yard: Taskyard) -> None:
     async with working(yard) as client:
         task_id = await client.create("add", {"a": 1, "b": 2})
         await client.until(task_id, "COMPLETED")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await ended.wait()
         stored = await events_of(client, task_id)
     assert all(isinstance(event, TaskEvent) for event in heard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -165,7 +166,7 @@ async def test_invalid_output_gives_output_validation_error(tmp_path: Path) -> N
 
     @yard.task(retry=5)
     async def wrong() -> dict[str, int]:
-        return {"a": "one"}  # type: ignore[dict-item]
+        return {"a": "one"}  # type: ignore[dict-item]  # it is what is refused
 
     async with yard.worker(), client_of(yard) as http:
         task = await http.until(await http.create("wrong", {}), "FAILED")
@@ -243,7 +244,8 @@ log.warning("higher")
 @pytest.mark.parametrize("destination", ["stderr", "file"])
 def test_log_level_and_destination(tmp_path: Path, destination: str, level: str) -> None:
     """task-execution-layer.md § Configuration: what is logged, and whether to standard error or a file."""
-    settings = {"TASK_LOG_LEVEL": level, "TASK_LOG_DESTINATION": destination, "TASKYARD_DATA_DIR": str(tmp_path)}
+    folder = tmp_path / "data"
+    settings = {"TASK_LOG_LEVEL": level, "TASK_LOG_DESTINATION": destination, "TASKYARD_DATA_DIR": str(folder)}
     command = Command(tmp_path, settings)
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM],
@@ -253,7 +255,8 @@ def test_log_level_and_destination(tmp_path: Path, destination: str, level: str)
         capture_output=True,
         check=True,
     )
-    file = tmp_path / "taskyard.log"
+    file = folder / "taskyard.log"
     text = file.read_text() if destination == "file" else ended.stderr
     assert [json.loads(line)["event"] for line in text.splitlines()] == ["lower", "higher"][level == "WARNING" :]
     assert (ended.stderr == "") == file.exists() == (destination == "file")
+    assert not file.exists() or stat.S_IMODE(folder.stat().st_mode) == 0o700, "nobody else reads it"

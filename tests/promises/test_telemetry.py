@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from taskyard import Context
+from taskyard import Context, logs
 from taskyard.errors import ConfigurationError
-from taskyard.logs import configure_logs
+from taskyard.logs import Queued, configure_logs
 from taskyard.settings import load
 from tests.cli.command import Command
 from tests.promises.test_task_execution_layer_3 import PROGRAM
@@ -123,3 +125,68 @@ async def test_tasks_and_attempts_are_traced_and_subtasks_go_on_in_the_trace(tmp
     assert [one["taskyard.task.outcome"] for one in told if one.items() >= wanted.items()] == [
         "RETRY", "COMPLETED", "COMPLETED",
     ]  # fmt: skip
+
+
+async def test_a_span_that_the_collector_refuses_keeps_no_other_waiting(tmp_path: Path) -> None:
+    """project-forge-task-engine.md § Dependencies: with `OTEL_*` set, all is traced that the collector takes."""
+    async with receiving("") as collector:
+        collector.answer = lambda posted: say(400 if b"refused_one" in posted.body else 200)
+        yard = make_yard(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+
+        @yard.task
+        async def refused_one() -> None: ...
+
+        @yard.task
+        async def taken_one() -> None: ...
+
+        def refused() -> int:
+            return int(yard.app.breakers.figures()["service:otlp"].get("refused", 0))
+
+        async with yard.worker(concurrency=2):
+            runs = [await each.start() for each in (taken_one, refused_one, taken_one, refused_one)]
+            for run in runs:
+                await run.result()
+            await eventually(lambda: len(spans_of(collector)) == 4 and refused() == 4, within=30)
+    assert {span.name for span in spans_of(collector)} == {"taken_one"}
+
+
+def test_a_syslog_that_makes_one_wait_keeps_nobody_who_logs() -> None:
+    """task-execution-layer.md § Configuration: `TASK_LOG_DESTINATION` can be syslog."""
+    said: list[str] = []
+    release = threading.Event()
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            release.wait()
+            said.append(record.getMessage())
+
+    handler = Queued(Slow())
+    for word in ("one", "two"):
+        handler.handle(logging.LogRecord("test", logging.INFO, "", 0, word, None, None))
+    assert said == []
+    release.set()
+    handler.close()
+    assert said == ["one", "two"]
+
+
+def test_a_syslog_that_has_stopped_keeps_no_process_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """task-execution-layer.md § Configuration: `TASK_LOG_DESTINATION` can be syslog."""
+    monkeypatch.setattr(logs, "_WAITING", 1)
+    monkeypatch.setattr(logs, "_LAST_WORDS", 0.05)
+    stuck, release = threading.Event(), threading.Event()
+
+    class Stopped(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            stuck.set()
+            release.wait()
+
+    stopped = Stopped()
+    handler = Queued(stopped)
+    for word in ("one", "two", "three"):
+        handler.handle(logging.LogRecord("test", logging.INFO, "", 0, word, None, None))
+        assert stuck.wait(20)
+    handler.close()
+    assert stopped.lock is not None
+    assert stopped.lock.acquire(timeout=60)
+    stopped.lock.release()
+    release.set()

@@ -7,7 +7,7 @@ from itertools import cycle
 
 from taskyard.client import AsyncTaskyardClient, QueueMessage
 from taskyard.errors import Overloaded, StaleLease
-from tests.stories.plant import enter, folder, noted
+from tests.stories.plant import enter, noted, released
 
 KINDS = ["quick", "threaded", "flaky", "gated"]
 VISIBILITY = 8.0
@@ -46,16 +46,13 @@ class Worker:
         try:
             with noted(message.task_id, message.dequeue_count):
                 if message.task_definition_id == "gated":
-                    await self._pass_gate(message.input.get("name", "open"))
+                    name = message.input.get("name", "open")
+                    enter("gated", name)
+                    await released(name)
                 await asyncio.sleep(0.02)
         finally:
             beating.cancel()
         await self._tell(message, failed)
-
-    async def _pass_gate(self, name: str) -> None:
-        enter("gated", name)
-        while not (folder() / f"release-{name}").exists():
-            await asyncio.sleep(0.01)
 
     async def _tell(self, message: QueueMessage, failed: bool) -> None:
         """Until somebody takes it; where it was taken and the answer lost, or the lease is over, nothing is left."""

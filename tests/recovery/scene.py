@@ -19,7 +19,8 @@ import psycopg
 from taskyard.client import AsyncTaskyardClient
 from taskyard.security.keys import load_or_create_admin_token
 from tests.recovery.load import EVERYWHERE, IN_PYTHON, Kind, Load, Submit
-from tests.servers.postgres import PostgresServer, free_port
+from tests.servers.ports import free_port
+from tests.servers.postgres import PostgresServer
 from tests.servers.watchdog import family, send
 from tests.stories.processes import LONE, PATIENCE, SUPERVISED, Plant
 from tests.support import eventually
@@ -106,7 +107,7 @@ class Scene:
 
     async def at_work(self) -> None:
         """Wait until all servers answer, all workers have registered, and somebody leads."""
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
             for url in self.servers:
                 await eventually(lambda url=url: _answers(http, url), within=PATIENCE)
 
@@ -126,7 +127,7 @@ class Scene:
         """Clients ask for tasks as long as the block lasts: here, and over HTTP where there are servers."""
         async with contextlib.AsyncExitStack() as stack:
             servers = [await stack.enter_async_context(AsyncTaskyardClient(url, self.token)) for url in self.servers]
-            ways = [server.start for server in servers]
+            ways: list[Submit] = [server.start for server in servers]
             clients: list[list[Submit]] = [[self.yard.start], *(ways[k:] + ways[:k] for k in range(len(ways)))]
             async with self.load.pouring(clients, self.kinds):
                 await self.done(40)

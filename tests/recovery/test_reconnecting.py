@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -138,7 +139,7 @@ async def has_beaten(yard: Taskyard, since: int) -> bool:
     return any(worker.beat_at > since for worker in await yard.engine.store.workers())
 
 
-async def patiently(ask: Callable[[], Awaitable[Run[None]]]) -> Run[None]:
+async def patiently(ask: Callable[..., Awaitable[Run[Any]]]) -> Run[Any]:
     while True:
         try:
             return await ask()

@@ -34,8 +34,24 @@ def test_nonsense_does_not_open(sealed: bytes) -> None:
 
 def test_every_changed_byte_is_noticed() -> None:
     sealed = BOX.seal(b"a secret", "x")
-    for position in range(1, len(sealed)):
+    for position in range(len(sealed)):
         changed = bytearray(sealed)
         changed[position] ^= 1
         with pytest.raises(ConfigurationError):
             BOX.open(bytes(changed), "x")
+
+
+def test_a_new_key_opens_what_a_former_one_has_sealed_and_seals_it_anew() -> None:
+    old, new = b"o" * 32, b"n" * 32
+    sealed = SecretBox(old).seal(b"a secret", "x")
+    both = SecretBox(new, old)
+    assert both.open(sealed, "x") == b"a secret"
+    assert both.is_former(sealed)
+    assert not SecretBox(new).is_former(sealed)
+    renewed = both.renew(sealed, "x")
+    assert not both.is_former(renewed)
+    assert SecretBox(new).open(renewed, "x") == b"a secret"
+    with pytest.raises(ConfigurationError):
+        SecretBox(old).open(renewed, "x")
+    with pytest.raises(ConfigurationError):
+        both.renew(sealed, "y")

@@ -25,6 +25,15 @@ def test_a_cookie_stands_for_its_caller(subject: str, scopes: set[str], groups: 
         assert SIGNER.read(SIGNER.issue(session, 60, NOW), NOW) == session
 
 
+def test_a_token_that_is_kept_is_not_to_be_read_in_the_cookie() -> None:
+    session = Session(Caller("ada"), token="a token of another service")
+    cookie = SIGNER.issue(session, 60, NOW)
+    assert SIGNER.read(cookie, NOW) == session
+    assert b"token of" not in encoding.decode(cookie)
+    with pytest.raises(PayloadTooLarge):
+        SIGNER.issue(Session(ADA, token="x" * 4000), 60, NOW)
+
+
 def test_a_session_is_never_a_token() -> None:
     session = SIGNER.read(SIGNER.issue(Session(Caller("ada", is_token=True)), 60, NOW), NOW)
     assert session == Session(Caller("ada", is_token=False))

@@ -83,7 +83,7 @@ def test_what_is_not_genuine_is_refused(form: str) -> None:
     signed = only(headers(), form)
     signature = f"{form}signature".title()
     stamp = f"{form}timestamp".title()
-    cases = {
+    cases: dict[str, tuple[bytes, dict[str, str], str | list[str], float]] = {
         "body": (BODY + b" ", signed, NEW, NOW),
         "secret": (BODY, signed, OLD, NOW),
         "no secrets": (BODY, signed, [], NOW),

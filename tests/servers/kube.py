@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import math
 import os
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.support import eventually
+
 VERSION = "1.30"
 JOBS = "/apis/batch/v1/namespaces/{ns}/jobs"
 CORE = "/api/v1/namespaces/{ns}"
 JsonObject = dict[str, Any]
+_COLLECTED_AFTER = 0.05
 
 
 class Pod:
@@ -36,7 +40,8 @@ class Pod:
         self.name = name
         self.job = job
         self.folder = folder
-        self.phase, self.reason, self.state = "Pending", "", {"waiting": {"reason": "ContainerCreating"}}
+        self.phase, self.reason = "Pending", ""
+        self.state: JsonObject = {"waiting": {"reason": "ContainerCreating"}}
         self.lines: list[bytes] = []
         self.changed = asyncio.Event()
         self.process: asyncio.subprocess.Process | None = None
@@ -56,8 +61,7 @@ class Pod:
         """Wait for the input, as a kubelet does for a volume, run, and end."""
         pod = self.job["spec"]["template"]["spec"]
         wanted = pod["volumes"][0]["secret"]["secretName"]
-        while wanted not in secrets:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: wanted in secrets, within=math.inf)
         container = pod["containers"][0]
         place = self.folder / self.name
         place.mkdir()
@@ -91,7 +95,9 @@ IMAGES: dict[str, list[str]] = {}
 
 
 class Cluster:
-    """What the API server knows. `asked` has each request's verb and path; `broken` is answered instead, while set."""
+    """What the API server knows. `asked` has each request's verb and path; `broken` is answered instead, while set;
+    `meanwhile` happens once, before something is deleted.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -101,6 +107,7 @@ class Cluster:
         self.asked: list[tuple[str, str]] = []
         self.tokens: set[str] = set()
         self.broken: int | None = None
+        self.meanwhile: Callable[[], None] | None = None
         self.cut_logs_after: int | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._numbers = iter(range(1, 1_000_000))
@@ -132,6 +139,9 @@ class Cluster:
     def _guarded(self, endpoint: Any) -> Any:
         async def serve(request: Request) -> Response:
             self.asked.append((request.method, request.url.path))
+            if self.meanwhile is not None and request.method == "DELETE":
+                meanwhile, self.meanwhile = self.meanwhile, None
+                meanwhile()
             self.tokens.add(request.headers.get("authorization", ""))
             return await endpoint(request) if self.broken is None else told(self.broken, "Broken", "it is broken")
 
@@ -145,7 +155,7 @@ class Cluster:
             return refused
         if name in self.jobs:
             return told(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
-        job["metadata"] |= {"uid": f"uid-{next(self._numbers)}"}
+        job["metadata"] |= {"uid": f"uid-{next(self._numbers)}", "resourceVersion": f"{next(self._numbers)}"}
         job["status"] = {}
         self.jobs[name] = job
         self._start(Pod(f"{name}-{next(self._numbers)}", job, self.folder))
@@ -185,22 +195,39 @@ class Cluster:
             return told(404, "NotFound", "there is no such job")
         assert request.headers["content-type"] == "application/merge-patch+json"
         job["metadata"]["annotations"] |= (await request.json())["metadata"]["annotations"]
+        job["metadata"]["resourceVersion"] = f"{next(self._numbers)}"
         return JSONResponse(job)
 
     async def delete_job(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        job = self.jobs.pop(name, None)
+        job = self.jobs.get(request.path_params["name"])
         if job is None:
             return told(404, "NotFound", "there is no such job")
+        wanted = (await request.json()).get("preconditions", {})
+        if any(job["metadata"][name] != value for name, value in wanted.items()):
+            return told(409, "Conflict", "the preconditions do not hold")
         for key, pod in list(self.pods.items()):
             if pod.job is job:
                 pod.kill()
                 pod.phase = "Failed"
                 del self.pods[key]
-        for key, secret in list(self.secrets.items()):
-            if secret["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]:
-                del self.secrets[key]
+        owned = [each for each in self.secrets.values() if owner_of(each)["uid"] == job["metadata"]["uid"]]
+        if any(owner_of(each).get("blockOwnerDeletion") for each in owned):
+            job["metadata"] |= {
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+                "resourceVersion": f"{next(self._numbers)}",
+            }
+        else:
+            del self.jobs[job["metadata"]["name"]]
+        asyncio.get_running_loop().call_later(_COLLECTED_AFTER, self._collect, job)
         return JSONResponse({"kind": "Status", "status": "Success"})
+
+    def _collect(self, job: JsonObject) -> None:
+        """What the garbage collector does when it comes by: the job's secrets go, and the job if it waits for that."""
+        for key, secret in list(self.secrets.items()):
+            if owner_of(secret)["uid"] == job["metadata"]["uid"]:
+                del self.secrets[key]
+        if self.jobs.get(job["metadata"]["name"]) is job:
+            del self.jobs[job["metadata"]["name"]]
 
     async def list_pods(self, request: Request) -> Response:
         wanted = request.query_params["labelSelector"].removeprefix("job-name=")
@@ -234,6 +261,11 @@ class Cluster:
 
 def moment(stamp: str) -> str:
     return stamp.removesuffix("Z").ljust(26, "0") if stamp else ""
+
+
+def owner_of(secret: JsonObject) -> JsonObject:
+    owner: JsonObject = secret["metadata"]["ownerReferences"][0]
+    return owner
 
 
 def selected(meta: JsonObject, request: Request) -> bool:
@@ -273,8 +305,7 @@ async def cluster(folder: Path, tls: ssl.SSLContext | None = None) -> AsyncItera
         config.ssl = tls
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield made, f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"

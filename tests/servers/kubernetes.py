@@ -7,10 +7,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +16,9 @@ from typing import NamedTuple
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.servers.ports import free_port
+from tests.servers.program import wait_until_up
 
 VERSION = "1.34.4"
 TOKEN = "a-token-of-the-test"
@@ -53,10 +54,10 @@ def kube_apiserver(folder: Path) -> Iterator[ApiServer]:
     """A fresh one that is ready, whose only user may do everything and has `TOKEN`."""
     program = built()
     _write_keys(folder)
-    etcd, peer, port = _free_port(), _free_port(), _free_port()
+    etcd, peer, port = free_port(), free_port(), free_port()
     store = f"http://127.0.0.1:{etcd}"
     uvx = shutil.which("uvx") or str(Path(sys.executable).with_name("uvx"))
-    commands = [
+    commands: list[list[str | Path]] = [
         [
             uvx, "--from", _ETCD, "etcd", "--data-dir", folder / "etcd", "--listen-client-urls", store,
             "--advertise-client-urls", store, "--listen-peer-urls", f"http://127.0.0.1:{peer}",
@@ -78,7 +79,7 @@ def kube_apiserver(folder: Path) -> Iterator[ApiServer]:
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             stack.callback(_end, process)
         server = f"https://127.0.0.1:{port}"
-        _wait(server, process, folder / "1.log")
+        wait_until_up(process, lambda: _is_ready(server), folder / "1.log", _READY_WITHIN)
         yield ApiServer(server, (folder / "certs" / "apiserver.crt").read_text())
 
 
@@ -93,25 +94,14 @@ def _write_keys(folder: Path) -> None:
     (folder / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _READY_WITHIN
+def _is_ready(url: str) -> bool:
     with httpx.Client(verify=False, trust_env=False, headers={"authorization": f"Bearer {TOKEN}"}) as http:
-        while True:
-            with contextlib.suppress(httpx.HTTPError):
-                if http.get(f"{url}/readyz").is_success and http.get(f"{url}/api/v1/namespaces/default").is_success:
-                    return
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"kube-apiserver did not start: {log.read_text()[-500:]}")
-            time.sleep(0.1)
+        with contextlib.suppress(httpx.HTTPError):
+            return all(http.get(f"{url}/{path}").is_success for path in ("readyz", "api/v1/namespaces/default"))
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
     process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

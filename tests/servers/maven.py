@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.servers.program import free_port
+from tests.servers.ports import free_port
 
 LOG4J = ["log4j-slf4j-impl", "log4j-core", "log4j-1.2-api"]
 KAFKA = ["org.apache.kafka:kafka_2.13:4.1.1", *(f"org.apache.logging.log4j:{name}:2.24.3" for name in LOG4J)]

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 
@@ -52,7 +53,7 @@ class PackageServer:
     def add_installed(self, name: str) -> None:
         """A wheel of what is installed here, its code in Python."""
         files = {
-            str(path): path.locate().read_text()
+            str(path): Path(path.locate()).read_text()
             for path in metadata.files(name) or ()
             if path.suffix == ".py" and ".." not in path.parts
         }

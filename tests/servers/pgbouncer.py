@@ -2,19 +2,16 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.servers.binaries import Account, scratch_directory
-from tests.servers.postgres import PostgresServer, free_port
+from tests.servers.ports import free_port, is_listened_on
+from tests.servers.postgres import PostgresServer
+from tests.servers.program import wait_until_up
 from tests.servers.watchdog import Watchdog
 
-_PATIENCE = 30.0
 _CONFIGURATION = """
 [databases]
 * = host=127.0.0.1 port={server}
@@ -32,7 +29,7 @@ server_login_retry = 1
 
 
 class PgBouncerUnavailableError(RuntimeError):
-    """There is no PgBouncer here, or it does not start; the message says what to do."""
+    """There is no PgBouncer here; the message says what to do."""
 
 
 @contextmanager
@@ -52,7 +49,7 @@ def pooler(server: PostgresServer, *, sessions: int = 8) -> Iterator["Pooler"]:
         with (folder / "log").open("wb") as log:
             process = account.popen([program, str(file)], log.fileno())
         watchdog.guard(process.pid)
-        _wait_for(process, port, folder / "log")
+        wait_until_up(process, lambda: is_listened_on(port), folder / "log")
         yield Pooler(port)
         process.kill()
         process.wait()
@@ -69,14 +66,3 @@ class Pooler:
     def url(self, dsn: str) -> str:
         """The way to a database of the server that leads through the pooler."""
         return f"postgresql://postgres@127.0.0.1:{self._port}{urlsplit(dsn).path}"
-
-
-def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise PgBouncerUnavailableError(f"pgbouncer does not start: {log.read_text(errors='replace').strip()}")
-        time.sleep(0.01)

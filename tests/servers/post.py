@@ -42,7 +42,7 @@ class Post:
         self.away = False
         self.url = ""
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802 - aiosmtpd's
         """Look whether somebody lives here."""
         if self.away or address.startswith("gone"):
             self.refused.append(address)
@@ -50,7 +50,7 @@ class Post:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's
         """Keep a message."""
         message: Any = message_from_bytes(envelope.content, policy=policy.default)
         self.letters.append(Letter(list(envelope.rcpt_tos), message))

@@ -1,12 +1,10 @@
 """A real PostgreSQL server for tests: quick to start, on loopback only, gone when the test run is."""
 
 import atexit
+import contextlib
 import itertools
-import random
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +15,9 @@ import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 
 from tests.servers.binaries import Account, PostgresUnavailableError, locate, scratch_directory
+from tests.servers.ports import can_listen, free_port
 from tests.servers.watchdog import Watchdog, alive, family, send, signal_family
+from tests.support import eventually_blocking
 
 Mode = Literal["fast", "immediate", "killed"]
 """How to stop: ending the sessions and writing everything out, like a crash, or by `kill -9` of all its processes."""
@@ -222,7 +222,7 @@ class PostgresServer:
             try:
                 self._launch()
             except PostgresUnavailableError:
-                if not tries_left or _can_listen(self.port):
+                if not tries_left or can_listen(self.port):
                     raise
             else:
                 return
@@ -233,12 +233,12 @@ class PostgresServer:
         with self._log_file.open("ab") as log:
             self._process = self._account.popen(command, log.fileno())
         self._watchdog.guard(self._process.pid)
-        deadline = time.monotonic() + _PATIENCE
-        while not self._ready(self._process.pid):
-            if not self.running or time.monotonic() > deadline:
-                self.stop("immediate")
-                raise PostgresUnavailableError(f"PostgreSQL does not start: {self.log[begin:].strip()}")
-            time.sleep(0.002)
+        pid = self._process.pid
+        with contextlib.suppress(AssertionError):
+            eventually_blocking(lambda: self._ready(pid) or not self.running, within=_PATIENCE)
+        if not self._ready(pid):
+            self.stop("immediate")
+            raise PostgresUnavailableError(f"PostgreSQL does not start: {self.log[begin:].strip()}")
 
     def _ready(self, pid: int) -> bool:
         try:
@@ -255,9 +255,7 @@ def _kill(pid: int) -> None:
     members = family(pid)
     for member in members:
         send(member, signal.SIGKILL)
-    deadline = time.monotonic() + _PATIENCE
-    while any(alive(member) for member in members) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    eventually_blocking(lambda: not any(alive(member) for member in members), within=_PATIENCE)
 
 
 def _name(database: str) -> str:
@@ -266,21 +264,3 @@ def _name(database: str) -> str:
 
 def _quoted(value: Setting) -> str:
     return "'" + str(value).replace("'", "''") + "'"
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    # Below the range for outgoing connections: while the server is stopped, no client (not even one that
-    # tries to reach the server itself) can be given its port.
-    candidates = random.sample(range(15_000, 32_000), 1000)
-    return next(port for port in candidates if _can_listen(port))
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

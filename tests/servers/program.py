@@ -6,23 +6,17 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.servers.ports import free_port, is_listened_on
 from tests.servers.watchdog import Watchdog
+from tests.support import eventually_blocking
 
 PATIENCE = 60.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def program(name: str, package: str) -> str:
@@ -31,6 +25,16 @@ def program(name: str, package: str) -> str:
     if not path.is_file():
         raise RuntimeError(f"{name} is not installed: install the package {package} (uv sync)")
     return str(path)
+
+
+def wait_until_up(
+    process: subprocess.Popen[bytes], answers: Callable[[], bool], log: Path, within: float = PATIENCE
+) -> None:
+    """Wait until a server answers; with the end of its log as a RuntimeError where it ends before, or takes longer."""
+    with contextlib.suppress(AssertionError):
+        if eventually_blocking(lambda: answers() or process.poll() is not None, within=within) and answers():
+            return
+    raise RuntimeError(f"{process.args!r} does not start: {log.read_text(errors='replace')[-2000:].strip()}")
 
 
 class Program:
@@ -59,14 +63,7 @@ class Program:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self._watchdog.guard(self._process.pid)
-        until = time.monotonic() + within
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):
-                return
-            if self._process.poll() is not None or time.monotonic() > until:
-                told = (self.folder / "log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self._command(self.port, self.folder)[0]} does not start: {told}")
-            time.sleep(0.02)
+        wait_until_up(self._process, lambda: is_listened_on(self.port), self.folder / "log", within)
 
     def kill(self) -> None:
         """End it as a crash does."""

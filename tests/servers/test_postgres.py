@@ -2,12 +2,10 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,9 @@ import psycopg
 import pytest
 
 from tests.servers.binaries import PostgresUnavailableError
+from tests.servers.ports import is_listened_on
 from tests.servers.postgres import Mode, PostgresServer
+from tests.support import eventually_blocking
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,18 +51,6 @@ def value(dsn: str, query: str) -> object:
 def run(dsn: str, statement: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(statement.encode())
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def make_notes(dsn: str) -> None:
@@ -181,7 +169,7 @@ def test_a_stopped_server_refuses_and_comes_back_on_its_port(own_server: Postgre
     dsn = own_server.dsn()
     own_server.stop()
     assert not own_server.running
-    assert not listens(own_server.port)
+    assert not is_listened_on(own_server.port)
     own_server.stop()
     own_server.start_again()
     with pytest.raises(RuntimeError, match="running"):
@@ -236,19 +224,19 @@ def test_terminating_ends_the_sessions_of_one_database(own_server: PostgresServe
 def test_nothing_is_left_when_the_starter_is_killed(how: signal.Signals, state: str) -> None:
     with starter(state) as process:
         port, directory = started(process)
-        assert listens(port)
+        assert is_listened_on(port)
         os.killpg(process.pid, how)
         process.wait()
-        eventually(lambda: not directory.exists() and not listens(port))
+        eventually_blocking(lambda: not directory.exists() and not is_listened_on(port), within=20)
 
 
 def test_nothing_is_left_when_the_starter_is_killed_early(scratch: Path) -> None:
     scratch.chmod(0o755)
     with starter("running", TMPDIR=str(scratch)) as process:
-        eventually(lambda: any(scratch.glob("*/data/base")))
+        eventually_blocking(lambda: any(scratch.glob("*/data/base")), within=20)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        eventually(lambda: not any(scratch.iterdir()))
+        eventually_blocking(lambda: not any(scratch.iterdir()), within=20)
 
 
 def test_nothing_is_left_when_the_starter_just_ends() -> None:
@@ -256,4 +244,4 @@ def test_nothing_is_left_when_the_starter_just_ends() -> None:
         port, directory = started(process)
         assert process.wait() == 0
         assert not directory.exists()
-        assert not listens(port)
+        assert not is_listened_on(port)

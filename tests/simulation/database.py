@@ -183,7 +183,7 @@ class SimulatedStore(SqliteStore):
 
     def __init__(self, shared: Shared, clock: WallClock) -> None:
         super().__init__("simulated", clock)
-        self.db = Link(shared, current())
+        self.db: Any = Link(shared, current())
         self._giving_back: list[asyncio.Task[None]] = []
 
     async def claim(self, *wanted: Any) -> Lease | None:
@@ -210,7 +210,10 @@ class SimulatedStore(SqliteStore):
         while True:
             with suppress(Overloaded):
                 leased = await self.db.read(_leased, worker_id, first, last)
-                back = [Settlement(*row[:3], Outcome.RELEASED, failures=row[3], losses=row[4]) for row in leased]
+                back = [
+                    Settlement(claim_id, task_id, attempt, Outcome.RELEASED, failures=failures, losses=losses)
+                    for claim_id, task_id, attempt, failures, losses in leased
+                ]
                 await self.settle(worker_id, back, [])
                 return
             await asyncio.sleep(_GIVE_BACK_AGAIN)

@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 _STEP_US = 40
 _THREAD_SECONDS = 0.5
@@ -67,13 +67,13 @@ class _Numbered:
         return self.number
 
 
-class _Task(_Numbered, asyncio.Task):
+class _Task(_Numbered, asyncio.Task[Any]):
     def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:
         self.number = number
         super().__init__(*args, **kwargs)
 
 
-class _Future(_Numbered, asyncio.Future):
+class _Future(_Numbered, asyncio.Future[Any]):
     def __init__(self, number: int, *args: Any, **kwargs: Any) -> None:
         self.number = number
         super().__init__(*args, **kwargs)
@@ -90,6 +90,9 @@ class NumberedEvent(_Numbered, asyncio.Event):
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs one simulation. `steps` counts the callbacks it has run."""
+
+    _ready: deque[Any]  # of its base
+    _scheduled: list[Any]
 
     def __init__(self, random: Random) -> None:
         super().__init__()
@@ -130,7 +133,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(self.next_number(), loop=self)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]  # its own result types are of Python's stubs alone
+        self, executor: Any, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
         """A thread: what it does happens at once, some time from now; what `lasts` its first argument, then."""
         del executor
         future = self.create_future()
@@ -150,7 +155,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.run_until_complete(asyncio.wait(left, timeout=_LET_GO) if left else asyncio.sleep(0))
         self.run_until_complete(self.shutdown_asyncgens())
         for task in left:
-            task._log_destroy_pending = False
+            cast("Any", task)._log_destroy_pending = False
         self.close()
 
     def _new_task(self, loop: Any, work: Any, **options: Any) -> asyncio.Task[Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.database import Weather
 from tests.simulation.loop import Process
@@ -23,7 +23,7 @@ class Nemesis:
     def __init__(self, world: World, random: Random) -> None:
         self._world = world
         self._random = random
-        strikes: list[Callable[[], Awaitable[None]]] = [
+        strikes: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.kill, self.freeze, self.block, self.dismiss, self.pause, self.turn_away, self.lose, self.refuse,
             self.slow, self.silence, self.jump, self.kill_at_a_call,
         ]  # fmt: skip
@@ -33,7 +33,7 @@ class Nemesis:
         """Strike again and again."""
         loop = self._world.loop
         until = loop.time() + seconds
-        strikes = []
+        strikes: list[asyncio.Task[None]] = []
         while loop.time() < until:
             await asyncio.sleep(self._random.random() * 2.5)
             strike = self._random.choice(self.armed)

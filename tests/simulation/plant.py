@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from taskyard.app import App
 from taskyard.engine.recover import recover
@@ -30,8 +30,8 @@ class LoopHeart(Heart):
     def start(self) -> None:
         worker, world = current(), current().here
         home, on_lost = context_of(worker), self._on_lost
-        self._on_lost = lambda: home.copy().run(on_lost)
-        self._stop = _Flag()
+        self._on_lost = lambda worker_id: home.copy().run(on_lost, worker_id)
+        self._stop = cast("Any", _Flag())
         worker.heart = world.process(f"heart of {worker}")
         world.spawn(worker.heart, self._beat_until_stopped())
 
@@ -55,7 +55,7 @@ class _Flag:
         del seconds
         return self._is_set
 
-    wait.lasts = True
+    setattr(wait, "lasts", True)  # noqa: B010 - functions have no such attribute
 
 
 class Plant:

@@ -13,7 +13,7 @@ from taskyard.contracts.records import LostTask
 from taskyard.domain import settlement
 from taskyard.domain.lifecycle import EventType
 from taskyard.domain.settlement import Budgets, Decision
-from taskyard.engine import submit
+from taskyard.engine import draft
 from taskyard.engine.batcher import Batcher
 from taskyard.runtime.claimer import Claimer
 from taskyard.runtime.worker import Worker
@@ -113,5 +113,5 @@ PLANTS: dict[str, Plant] = {
     "the dead may claim": _instead(execution, "is_dead", lambda real, *_: False),
     "the heart beats on the loop": _instead(Worker, "_start_heart", _on_the_loop),
     "what was claimed is forgotten when the store is away": _instead(Claimer, "_jobs", _forgotten),
-    "subtasks are not memoised": _instead(submit, "_uniques", lambda real, *_: []),
+    "subtasks are not memoised": _instead(draft, "_uniques", lambda real, *_: []),
 }

@@ -69,7 +69,7 @@ class World:
         self.chance = chance
         self.shared.on_commit = self.watch.commit
         self.shared.on_fatal = self._kill
-        self.ledger.on_begin = self.watch.begin
+        self.ledger.on_begin = self.watch.begin  # type: ignore[method-assign]  # as the others, of what is ours
 
     def process(self, name: str) -> Process:
         """A new process in this world."""

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psycopg
 import pytest
 import structlog
 
-from taskyard import Taskyard
+from taskyard import Run, Taskyard
 from taskyard.errors import Overloaded
 from taskyard.settings import load
 from taskyard.store.postgres import PostgresStore
@@ -95,7 +96,7 @@ async def test_tasks_are_enqueued_in_the_caller_s_transaction(pooled_dsn: str, t
             assert await asyncio.wait_for(run.result(), 30) == 2 * number
 
 
-async def _in_a_transaction(yard: Taskyard, dsn: str, driver: str, number: int) -> object:
+async def _in_a_transaction(yard: Taskyard, dsn: str, driver: str, number: int) -> Run[Any]:
     if driver == "asyncpg":
         connection = await asyncpg.connect(dsn, statement_cache_size=0)
         try:

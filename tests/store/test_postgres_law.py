@@ -78,7 +78,7 @@ async def hurry(c: asyncpg.Connection) -> Any:
 
 
 async def requeue(c: asyncpg.Connection) -> Any:
-    return await c.fetch(statement("requeue"), None, [TWO, ONE], b'{"by":"x"}', b"[]", [0, 0])
+    return await c.fetch(statement("requeue"), None, [TWO, ONE], b'{"by":"x"}', b"[]", [0, 0], [None, None])
 
 
 async def discard(c: asyncpg.Connection) -> Any:

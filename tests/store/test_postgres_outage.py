@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 
 from taskyard.contracts.records import Settlement, Topic
 from taskyard.domain.facts import PlaceKind
+from taskyard.domain.gate import CallGate
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.priority import AGED
 from taskyard.errors import ConfigurationError, Overloaded
@@ -92,6 +94,26 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(
     await postgres_store.finish()
     facts = await postgres_store.facts([entry.id for entry in entries])
     assert [(f.place.kind, f.place.attempt) for f in facts if f.place] == [(PlaceKind.READY, 2)] * 3
+
+
+async def test_a_call_whose_beginning_is_lost_on_its_way_is_ended(
+    postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = CallGate("billing", 1, ())
+    transaction = postgres_store.db.gated.transaction
+
+    @asynccontextmanager
+    async def lose() -> AsyncIterator[asyncpg.Connection]:
+        async with transaction() as connection:
+            yield connection
+        raise Overloaded("lost on its way", retry_after=1.0)
+
+    monkeypatch.setattr(postgres_store.db.gated, "transaction", lose)
+    with pytest.raises(Overloaded):
+        await postgres_store.begin_call([gate], 60_000_000)
+    monkeypatch.undo()
+    await postgres_store.finish()
+    assert (await postgres_store.begin_call([gate], 60_000_000)).call_id is not None
 
 
 async def test_a_claim_still_under_way_is_waited_for_and_a_later_one_fails(

@@ -10,12 +10,14 @@ import asyncpg
 import pytest
 
 from taskyard.contracts.records import Filter, Opened
+from taskyard.domain.ids import floor_id
 from taskyard.domain.lifecycle import EventType, Outcome, State
 from taskyard.errors import Overloaded
 from taskyard.store.postgres import PostgresStore, compaction
 from taskyard.store.postgres.partitions import HOUR_US, TABLES, Span, spans
 from taskyard.testing.clock import ManualClock
 from taskyard.testing.conformance.store.bench import HOUR, SECOND, Bench
+from tests.support import eventually
 
 DAY = 86_400
 RETENTION = 30 * DAY * SECOND
@@ -192,7 +194,7 @@ async def test_what_happens_during_a_compaction_is_not_lost(bench: Bench, monkey
     monkeypatch.setattr(compaction, "_exchange", busy_exchange)
     assert await prune(bench) == 2
     assert await bench.store.facts([dead, other]) == []
-    assert (await bench.facts(answered)).last.result == b'"late"'  # type: ignore[union-attr]
+    assert (await bench.facts(answered)).last.result == b'"late"'
     assert await bench.state(held.task_id) is State.COMPLETED
     assert len(await bench.store.notes([delegated])) == 1
     assert (await bench.place(delegated)).claimed_by == "bob"
@@ -255,3 +257,24 @@ async def test_all_tables_of_a_span_have_the_same_bounds(bench: Bench) -> None:
         sql = f"SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'taskyard.{table}'::regclass"
         names = {row["name"].removeprefix(f"taskyard.{table}") for row in await rows(bench.store, sql)}
         assert names == {"_default", *(span.suffix for span in await present_spans(bench))}
+
+
+async def test_a_task_on_its_way_to_the_default_partition_arrives_though_one_is_made_for_it(
+    bench: Bench, migrated_dsn: str
+) -> None:
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    bench.clock.move(60 * DAY)
+    begin = bench.clock.now()
+    maker, looker = await asyncpg.connect(migrated_dsn), await asyncpg.connect(migrated_dsn)
+    try:
+        span = f"FROM ({floor_id(begin)}) TO ({floor_id(begin + DAY * SECOND)})"
+        async with maker.transaction():
+            await maker.execute("CREATE TABLE taskyard.task_new (LIKE taskyard.task INCLUDING ALL)")
+            await maker.execute(f"ALTER TABLE taskyard.task ATTACH PARTITION taskyard.task_new FOR VALUES {span}")
+            entering = asyncio.create_task(bench.put_one())
+            await eventually(lambda: looker.fetchval(waits))
+        id_ = await entering
+        assert await looker.fetchval("SELECT count(*) FROM taskyard.task_new WHERE id = $1", id_) == 1
+    finally:
+        await maker.close()
+        await looker.close()

@@ -1,15 +1,15 @@
 """A yard on each store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from taskyard import Taskyard
-from taskyard.app import make_store
 from taskyard.contracts.clock import SystemClock
 from taskyard.settings import Settings, load
+from taskyard.storing import make_store
 from taskyard.testing.clock import ManualClock
 from tests.servers.postgres import PostgresServer
 
@@ -25,7 +25,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A clone of a database that was migrated once."""
     postgres_server.ensure_running()
     url = postgres_server.create_database("story", template=postgres_server.template("migrated", _migrate))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taskyard import Context, Taskyard
+from tests.support import eventually
 
 yard = Taskyard()
 
@@ -33,11 +35,15 @@ async def tick(ctx: Context, number: int, seconds: float = 0.02) -> int:
     return number
 
 
+async def released(name: str) -> None:
+    """Wait until a test lets those go who wait for this."""
+    await eventually((folder() / f"release-{name}").exists, within=math.inf)
+
+
 @yard.task
 async def wait_for_release(ctx: Context, name: str) -> str:
     enter("waiting", name)
-    while not (folder() / f"release-{name}").exists():
-        await asyncio.sleep(0.01)
+    await released(name)
     enter("done", name)
     return name
 
@@ -60,7 +66,7 @@ async def block(ctx: Context) -> None:
     """Keeps the event loop from everybody."""
     enter("blocked", ctx.attempt)
     if ctx.attempt == 1:
-        time.sleep(60)  # noqa: ASYNC251
+        time.sleep(60)  # noqa: ASYNC251 - that is the point
 
 
 @yard.task
@@ -117,8 +123,7 @@ async def flaky(ctx: Context, number: int) -> int:
 async def gated(ctx: Context, number: int, name: str = "open") -> int:
     with noted(ctx.id, ctx.attempt):
         enter("gated", name)
-        while not (folder() / f"release-{name}").exists():
-            await asyncio.sleep(0.01)
+        await released(name)
     return number
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskyard import Run, TaskEvent, Taskyard
-from taskyard.domain.lifecycle import FINAL
+from taskyard.domain.lifecycle import FINAL, State
 from taskyard.engine.query import get_tasks
 from tests.stories.tools import events_of
 from tests.support import eventually
@@ -65,6 +65,10 @@ class Plant:
         lines = path.read_text().splitlines() if path.exists() else []
         return [line.partition(" ")[2] for line in lines if line.startswith(f"{word} ")]
 
+    def died(self) -> bool:
+        """Whether a program was killed where `fatal` has that done."""
+        return (self._folder / "died").exists()
+
     def pauses(self) -> list[float]:
         """How long the supervisor has waited after each death before it started a worker again."""
         lines = (self._folder / "worker.log").read_text().splitlines()
@@ -78,7 +82,7 @@ class Plant:
         """Wait until so much has been written."""
         await eventually(lambda: len(self.ledger(word)) >= count, within=PATIENCE)
 
-    async def pids(self, count: int) -> list[int]:
+    async def pids(self, count: int, within: float = PATIENCE) -> list[int]:
         """The processes that work, once there are so many."""
 
         async def found() -> list[int]:
@@ -86,13 +90,13 @@ class Plant:
             living = [pid for pid in pids if _lives(pid)]
             return living if len(living) == count else []
 
-        return await eventually(found, within=PATIENCE)
+        return await eventually(found, within=within)
 
     async def all_final(self, runs: list[Run[Any]], within: float = PATIENCE) -> Counter[str]:
         """Wait until all have ended; how many in which state."""
         ids = [int(run.id) for run in runs]
 
-        async def statuses() -> Counter[str] | None:
+        async def statuses() -> Counter[State] | None:
             found = Counter(task.status for task in await get_tasks(self.yard.engine, ids))
             return found if found.keys() <= FINAL else None
 

@@ -68,5 +68,5 @@ async def wait_for_it_without_blocking(ctx: Context, key: str, told: str) -> Non
     try:
         await ctx.run(key)
     except asyncio.CancelledError:
-        Path(told).write_text("cancelled")  # noqa: ASYNC240
+        Path(told).write_text("cancelled")  # noqa: ASYNC240 - a word
         raise

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from taskyard import Context, TaskFailed, Taskyard
+from taskyard import Context, Run, TaskFailed, Taskyard
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import EventType, State
 from taskyard.domain.outcome import TaskError
@@ -96,6 +96,8 @@ async def test_what_was_not_touched_is_as_it_was_sealed(yard: Taskyard) -> None:
         await history(yard)
         assert (await look(yard, verdict.head)).findings == []
         another = await verify(yard.engine, b"x" * 32, 30 * DAY_US)
+        known = await verify(yard.engine, b"x" * 32, 30 * DAY_US, former=[KEY])
+        assert not known.findings
         assert len(another.findings) == another.entries
 
 
@@ -127,7 +129,7 @@ async def test_tasks_of_every_fate_are_as_they_were_sealed(yard: Taskyard) -> No
         await seal(yard)
         await rerun(yard.engine, ANN, int(repaired.id), {"number": 1}, "a typing error")
         assert await repaired.result() == 1
-        runs = [await flaky.start(fails=0), await flaky.start(fails=1), await flaky.start(fails=9)]
+        runs: list[Run[Any]] = [await flaky.start(fails=0), await flaky.start(fails=1), await flaky.start(fails=9)]
         runs += [await spare.start(), await parent.start(), await flaky.options(delay=3600).start(fails=0)]
         cancelled = await flaky.start(fails=0)
         await eventually(lambda: _tried(yard, 4))
@@ -144,6 +146,8 @@ async def test_tasks_of_every_fate_are_as_they_were_sealed(yard: Taskyard) -> No
         verdict = await look(yard)
         assert verdict.findings == []
         assert verdict.entries >= 25
+        await strike_out(yard)
+        assert {finding.task_id for finding in (await look(yard)).findings} == {repaired.id}
 
 
 async def fail_at_zero(number: int) -> int:
@@ -169,6 +173,7 @@ TAMPERINGS: dict[str, tuple[str, str]] = {
     "an entry's time": ("UPDATE taskyard.audit SET at = at + 1 WHERE number = 3", "moved"),
     "an entry that is gone": ("DELETE FROM taskyard.audit WHERE number = 3", "missing"),
     "entries that are exchanged": ("", "moved"),
+    "who corrected the input": ("", "changed"),
     "the end": ("DELETE FROM taskyard.audit WHERE number > 8", "missing"),
     "all": ("DELETE FROM taskyard.audit", "missing"),
 }  # fmt: skip
@@ -184,8 +189,8 @@ async def test_what_was_changed_is_found(yard: Taskyard) -> None:
         for table in TABLES:
             await tamper(yard, f"CREATE TABLE taskyard.kept_{table} AS SELECT * FROM taskyard.{table}")
         for what, (statement, problem) in TAMPERINGS.items():
-            if what == "entries that are exchanged":
-                await exchange(yard)
+            if what in BY_HAND:
+                await BY_HAND[what](yard)
             else:
                 await tamper(yard, statement.replace("@another", f"'{ANOTHER}'"))
             assert problem in {finding.problem for finding in (await look(yard)).findings}, what
@@ -202,6 +207,20 @@ async def exchange(yard: Taskyard) -> None:
     """Let the third entry and the fourth change their places."""
     for before, after in ((3, -3), (4, 3), (-3, 4)):
         await tamper(yard, f"UPDATE taskyard.audit SET number = {after} WHERE number = {before}")
+
+
+async def strike_out(yard: Taskyard) -> None:
+    """Have nobody behind a task for having corrected its input."""
+    struck = """replace({}, '"correctors":["ann"]', '"correctors":[]')"""
+    if isinstance(yard.engine.store, SqliteStore):
+        changed = f"CAST({struck.format('CAST(extra AS TEXT)')} AS BLOB)"
+    else:
+        text = "convert_from(extra, 'UTF8')"
+        changed = f"convert_to({struck.format(text)}, 'UTF8')"
+    await tamper(yard, f"UPDATE taskyard.task SET extra = {changed}")
+
+
+BY_HAND = {"entries that are exchanged": exchange, "who corrected the input": strike_out}
 
 
 async def test_a_chain_that_ends_sooner_is_told_by_a_head_that_was_noted(yard: Taskyard) -> None:

@@ -79,7 +79,7 @@ async def test_a_decorator_may_be_used_twice_and_refuses_unknown_options(yard: T
 
     assert [decorator(one).key, decorator(one).key] == ["same", "same"]
     with pytest.raises(ConfigurationError, match="titel"):
-        yard.task(titel="Pay")(one)  # type: ignore[call-overload]
+        yard.task(titel="Pay")(one)  # type: ignore[call-overload]  # it is what is refused
 
 
 async def test_schemas_come_from_the_type_hints_and_are_closed(yard: Taskyard) -> None:
@@ -137,6 +137,7 @@ async def test_two_functions_cannot_share_a_key(yard: Taskyard) -> None:
     [
         ({"timeout": 0}, "/timeout"),
         ({"max_concurrent": 0}, "/maxConcurrent"),
+        ({"max_concurrent": 1 << 31}, "/maxConcurrent"),
         ({"expire": -1}, "/expire"),
         ({"priority": "URGENT"}, "/priority"),
         ({"retry": {"maxRetries": -1}}, "/retryPolicy"),

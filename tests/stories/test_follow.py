@@ -135,7 +135,7 @@ async def test_a_cancel_ends_it(yard: Taskyard) -> None:
         following = asyncio.create_task(collect(run))
         await eventually(lambda: _runs(run))
         await run.cancel("enough")
-        story = await asyncio.wait_for(following, 10)
+        story = await asyncio.wait_for(following, 60)
     told = kinds(story)
     assert [told[0], *told[-3:]] == ["status PENDING", "status CANCELED", "result CANCELED", "end"]
     assert story[-2]["error"] == {"code": "CANCELED", "message": "enough"}

@@ -194,7 +194,7 @@ async def test_what_no_store_can_keep_is_no_output_either(yard: Taskyard, value:
 async def test_the_output_must_fit_what_the_handler_promises(yard: Taskyard) -> None:
     @yard.task
     async def promise() -> dict[str, int]:
-        return {"a": "b"}  # type: ignore[dict-item]
+        return {"a": "b"}  # type: ignore[dict-item]  # it is what is refused
 
     async with yard.worker():
         run = await promise.start()
@@ -236,7 +236,7 @@ async def test_a_coroutine_over_its_timeout_is_cancelled(yard: Taskyard) -> None
         assert (await failure(run)).code == "TIMEOUT"
         assert seen == ["cancelled"]
         assert run.task.execution_time is not None
-        assert 200 <= run.task.execution_time < 2000
+        assert 200 <= run.task.execution_time < 60_000
         assert await after.run() == "fine"
 
 
@@ -246,7 +246,7 @@ async def test_a_thread_over_its_timeout_is_told_and_its_slot_freed(yard: Taskya
 
     @yard.task(timeout=0.2, retry=0)
     def hang(ctx: Context) -> None:
-        let_go.wait(10)
+        let_go.wait(60)
         try:
             ctx.raise_if_canceled()
         except Exception as error:
@@ -302,7 +302,7 @@ async def test_a_handler_that_will_not_be_cancelled_does_not_stop_the_others(yar
 
     @yard.task
     async def after() -> str:
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             return await group.create_task(asyncio.sleep(0, "fine"))
 
     async with yard.worker(concurrency=2):
@@ -345,7 +345,7 @@ async def test_a_blocked_loop_loses_nothing(yard: Taskyard) -> None:
 
     @yard.task
     async def block() -> str:
-        time.sleep(1)  # noqa: ASYNC251
+        time.sleep(1)  # noqa: ASYNC251 - that is the point
         return "done"
 
     async with yard.worker(concurrency=2):

@@ -1,15 +1,18 @@
 """What a worker has in hand is not forgotten when the store refuses what it needs for it."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from taskyard import Taskyard
+from taskyard.contracts.records import WorkerInfo
 from taskyard.contracts.store import Store
 from taskyard.domain.lifecycle import Outcome
 from taskyard.errors import Overloaded
+from taskyard.runtime.worker import Worker
 from tests.support import eventually
 
 
@@ -23,7 +26,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store, str, int], list[
     """Have a store refuse a verb so often from now on; the refusals made."""
 
     def refuse(store: Store, verb: str, times: int) -> list[str]:
-        real, refusals = getattr(store, verb), []
+        real, refusals = getattr(store, verb), list[str]()
 
         async def refusing(*args: Any, **more: Any) -> Any:
             if len(refusals) < times:
@@ -73,7 +76,11 @@ async def test_claimed_tasks_wait_for_what_is_known_of_them(
 async def test_what_comes_while_the_worker_stops_goes_back_without_a_loss(
     yard: Taskyard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leased, ran = asyncio.Event(), []
+    leased, stopping, ran, real = asyncio.Event(), asyncio.Event(), [], Worker.stop
+
+    async def stop(worker: Worker) -> None:
+        asyncio.get_running_loop().call_soon(stopping.set)  # when it has begun
+        await real(worker)
 
     @yard.task
     async def job() -> None:
@@ -87,10 +94,11 @@ async def test_what_comes_while_the_worker_stops_goes_back_without_a_loss(
                 lease = await claim(*args, **more)
                 if lease is not None:
                     leased.set()
-                    await asyncio.sleep(0.3)
+                    await stopping.wait()
                 return lease
 
             monkeypatch.setattr(store, "claim", slowly)
+            monkeypatch.setattr(Worker, "stop", stop)
             run = await job.start()
             await leased.wait()
         assert (await run.refresh()).status == "PENDING"
@@ -116,3 +124,44 @@ async def test_a_worker_that_was_given_up_registers_until_it_is_let_in(
         assert await asyncio.wait_for(job.run(), 20) == 1
         (again,) = await eventually(store.workers)
         assert again.id != worker.id
+
+
+async def test_a_beat_of_who_a_worker_was_that_is_answered_late_gives_up_nobody(
+    yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskyard.runtime.heart.BEAT_SECONDS", 0.05)
+    late, lives = asyncio.Event(), asyncio.Event()
+    answered = threading.Event()
+    loop = asyncio.get_running_loop()
+    refusals: list[int] = []
+
+    async with yard.worker():
+        store = yard.engine.store
+        register, beat = store.register, type(store).beat
+
+        async def register_late(worker: WorkerInfo) -> int:
+            await late.wait()
+            id_ = await register(worker)
+            loop.call_soon(answered.set)
+            return id_
+
+        async def beat_late(self: Store, worker_id: int, *of: Any) -> bool:
+            if await beat(self, worker_id, *of):
+                loop.call_soon_threadsafe(lives.set)
+                return True
+            refusals.append(worker_id)
+            if len(refusals) == 2:
+                loop.call_soon_threadsafe(late.set)
+                answered.wait(20)
+            return False
+
+        monkeypatch.setattr(store, "register", register_late)
+        monkeypatch.setattr(type(store), "beat", beat_late)
+        (worker,) = await store.workers()
+        await store.bury(worker.id, [])
+        await late.wait()
+        lives.clear()
+        await lives.wait()
+        (again,) = await store.workers()
+    assert refusals == [worker.id] * 2
+    assert again.id != worker.id

@@ -6,21 +6,26 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from taskyard import Taskyard
+from taskyard import Run, TaskEvent, Taskyard
 from taskyard.engine.query import get_tasks, know_one
 from taskyard.settings import Settings
+from taskyard.supervisor import Supervisor
 from tests.stories.plant import yard as planted
 from tests.stories.processes import LONE, SUPERVISED, Plant, count_of, pause_before_second_start
 from tests.support import eventually
 
 
 @pytest.fixture
-async def plant(settings: Settings, database_url: str, tmp_path: Path) -> Plant:
+async def plant(settings: Settings, database_url: str, tmp_path: Path) -> AsyncIterator[Plant]:
     yard = Taskyard(settings=settings)
     for handler in planted.registry:
         yard.registry.add(handler)
@@ -28,11 +33,11 @@ async def plant(settings: Settings, database_url: str, tmp_path: Path) -> Plant:
         yield Plant(yard, database_url, tmp_path)
 
 
-async def start_ticks(plant: Plant, count: int) -> list:
+async def start_ticks(plant: Plant, count: int) -> list[Run[Any]]:
     return await plant.yard.start_many("tick", [{"number": n} for n in range(count)])
 
 
-async def assert_all_completed_once(plant: Plant, runs: list) -> list:
+async def assert_all_completed_once(plant: Plant, runs: list[Run[Any]]) -> list[list[TaskEvent]]:
     """Returns the stories. A handler whose process died in it may have run twice; a task never completes twice."""
     assert await plant.all_final(runs) == {"COMPLETED": len(runs)}
     stories = await plant.stories(runs)
@@ -41,7 +46,7 @@ async def assert_all_completed_once(plant: Plant, runs: list) -> list:
     return stories
 
 
-async def kill_at_work(plant: Plant, victim: int, runs: list) -> float:
+async def kill_at_work(plant: Plant, victim: int, runs: list[Run[Any]]) -> float:
     """Kill the process at a moment when it has tasks in hand; when that was."""
     ids = [int(run.id) for run in runs]
 
@@ -202,3 +207,21 @@ async def test_a_limit_holds_across_processes(plant: Plant) -> None:
         inside += 1 if entry.startswith("in ") else -1
         most = max(most, inside)
     assert most == 2
+
+
+async def test_a_worker_that_cannot_be_started_is_told_of_and_tried_again(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interpreter, mark = tmp_path / "python", tmp_path / "started"
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    supervisor = Supervisor(plant.yard.app, None)
+    with capture_logs() as said:
+        supervising = asyncio.create_task(supervisor.run())
+        await eventually(
+            lambda: [line for line in said if line["event"].startswith("a worker process cannot be started")]
+        )
+        interpreter.write_text(f"#!/bin/sh\n: >{mark}\n")
+        interpreter.chmod(0o755)
+        await eventually(mark.exists)
+        supervisor.stop()
+        await supervising

@@ -16,24 +16,28 @@ from taskyard.domain.people.assignment import Person
 from taskyard.domain.people.preferences import Digest, Preferences
 from taskyard.domain.queue import TaskType
 from taskyard.domain.task import Task
+from taskyard.domain.webhook import Endpoint, Health
 from taskyard.engine.define import define
 from taskyard.engine.events import latest_position, read_feed
 from taskyard.engine.own import NOTIFY
 from taskyard.engine.people import verbs
 from taskyard.engine.people.notices import notice_json
-from taskyard.engine.people.timekeeping import keep_time
 from taskyard.engine.query import get_task, list_tasks
 from taskyard.engine.request import TaskRequest
 from taskyard.engine.submit import submit
+from taskyard.engine.subscriptions import subscribe
 from taskyard.errors import NotFound, ValidationFailed
+from taskyard.notify.people.endpoints import Endpoints
 from taskyard.notifying import make_planner
 from taskyard.security.caller import LOCAL, Caller
+from taskyard.security.keys import derive
+from taskyard.security.links import LinkSigner
 from taskyard.security.webhooks import callback_secret, verify_webhook
 from taskyard.settings import Settings
 from taskyard.testing.clock import ManualClock
 from tests.servers.post import Post, post_office
 from tests.servers.receiver import receiving, say
-from tests.support import eventually
+from tests.support import eventually, keep_all_time
 
 HOUR = 3600.0
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -70,6 +74,11 @@ class Office:
         await self._planner.turn()
         await eventually(self._all_carried)
 
+    async def tell_owners(self) -> None:
+        """Let the owners of endpoints be told, as by somebody who has just come."""
+        await Endpoints(self.engine, self._planner).turn()
+        await eventually(self._all_carried)
+
     async def _all_carried(self) -> bool:
         await self.engine.store.promote(1000)
         return all(task.status not in (State.PENDING, State.RUNNING) for task in await self.carriers())
@@ -83,8 +92,7 @@ class Office:
     async def pass_time(self, hours: float) -> None:
         """Let so much time pass, and all that is due happen."""
         self.clock.move(hours * HOUR)
-        while await keep_time(self.engine):
-            pass
+        await keep_all_time(self.engine)
         await self.tell()
 
     async def shown(self, person: str) -> list[dict[str, Any]]:
@@ -132,7 +140,7 @@ OPS = {"type": "GROUP", "id": "ops"}
 
 async def test_assignment_reminder_overdue_and_escalation_are_mailed(office: Office) -> None:
     boss = {"type": "USER", "id": "bob"}
-    spec = {
+    spec: dict[str, Any] = {
         "assignment": TO_ANN, "due": {"after": 4 * HOUR}, "reminders": [0.5],
         "escalation": [{"action": "notify", "after": HOUR, "to": boss}],
     }  # fmt: skip
@@ -173,6 +181,30 @@ async def test_nobody_is_told_twice_nor_of_what_they_did(office: Office, another
     await verbs.resolve(office.engine, Caller("bob", MANUAL), task_id)
     await office.tell()
     assert [each["kind"] for each in await office.shown("ann")] == ["offered", "returned"]
+
+
+async def test_the_owner_of_an_endpoint_is_told_once_that_it_was_given_up(office: Office) -> None:
+    async with receiving("/hook") as hook:
+        hook.answer = lambda posted: say(410)
+        ann = Caller("ann", frozenset({"webhooks:manage"}))
+        outside = office.yard.app.outside
+        row, _ = await subscribe(office.engine, outside, ann, Endpoint(url=hook.url, events=["task.*"]))
+        await office.hand(assignment={"type": "USER", "id": "eve"})
+        await eventually(lambda: hook.posted, within=30)
+        await eventually(office.engine.store.given_up_subscriptions, within=30)
+    for _ in range(2):
+        await office.tell_owners()
+    (letter,) = office.post.to(ANN)
+    assert letter.subject == f"Webhook disabled: {hook.url}"
+    assert "Why: it answered 410 Gone" in letter.text
+    assert letter.text.rstrip().endswith("https://tasks.example.com/admin/inbox") or "/signin?link=" in letter.text
+    (told,) = await office.shown("ann")
+    assert (told["kind"], told["taskId"], told["subscriptionId"]) == ("disabled", None, row.id)
+    office.clock.move(1)
+    again = Health(disabled_at=office.clock.now(), disabled_reason="it took nothing")
+    await office.engine.store.save_health(row.id, again)
+    await office.tell_owners()
+    assert len(await office.shown("ann")) == 2
 
 
 @ON_ONE_STORE
@@ -271,11 +303,39 @@ async def test_who_may_not_do_it_is_not_told(office: Office) -> None:
     assert [each["kind"] for each in await office.shown("bob")] == ["offered"]
 
 
+@ON_ONE_STORE
+async def test_another_group_hears_of_an_escalation_whatever_its_skills(office: Office) -> None:
+    for name, group, skills in (("ann", "ops", ("sql",)), ("bob", "ops", ()), ("eve", "heads", ())):
+        await office.engine.store.save_person(Person(name, groups=(group,), skills=skills))
+    await office.hand(
+        assignment=OPS | {"group": "ops", "skills": ["sql"]},
+        due={"after": HOUR},
+        escalation=[{"action": "notify", "to": {"type": "GROUP", "id": "heads"}}],
+    )
+    await office.pass_time(HOUR)
+    await office.tell()
+    assert [each["kind"] for each in await office.shown("eve")] == ["escalated"]
+    assert await office.shown("bob") == []
+    assert "offered" in [each["kind"] for each in await office.shown("ann")]
+
+
 TEMPLATE = {
     "subject": "{{ person.name }}: {{ task.title }}\r\nBcc: eve@evil.example",
     "text": "{{ task.input.sum }} at {{ link }}",
     "html": "<p>{{ task.title }}</p>",
 }
+
+
+@ON_ONE_STORE
+async def test_a_link_holds_no_longer_than_it_is_known_to_be_used(open_office: Open) -> None:
+    office = await open_office(TASK_RETENTION_DAYS=0.5)
+    await office.hand(assignment=TO_ANN)
+    await office.tell()
+    link = next(word for word in office.post.letters[0].text.split() if "/signin?link=" in word)
+    signer = LinkSigner(derive(office.yard.app.master_key, "links"))
+    now, token = office.clock.now() / 1e6, link.partition("link=")[2]
+    assert signer.read(token, now + 11 * 3600) is not None
+    assert signer.read(token, now + 12 * 3600) is None
 
 
 @ON_ONE_STORE

@@ -18,7 +18,7 @@ from taskyard.domain.queue import TaskType
 from taskyard.domain.task import Task, detail_of, iso
 from taskyard.engine.define import define
 from taskyard.engine.events import task_events
-from taskyard.engine.people import verbs
+from taskyard.engine.people import ending, verbs
 from taskyard.engine.people.timekeeping import keep_time
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
@@ -26,7 +26,7 @@ from taskyard.engine.submit import submit
 from taskyard.security.caller import LOCAL, Caller
 from taskyard.settings import Settings
 from taskyard.testing.clock import ManualClock
-from tests.support import eventually
+from tests.support import eventually, keep_all_time
 
 HOUR = 3600.0
 OPS = {"type": "GROUP", "id": "ops"}
@@ -72,8 +72,7 @@ async def told(yard: Taskyard, task_id: int) -> list[tuple[str, Any]]:
 async def pass_time(yard: Taskyard, clock: ManualClock, hours: float) -> None:
     """Let so much time pass, and all that is due happen."""
     clock.move(hours * HOUR)
-    while await keep_time(yard.engine):
-        pass
+    await keep_all_time(yard.engine)
 
 
 async def last_attempt(yard: Taskyard, task_id: int) -> AttemptFact:
@@ -103,6 +102,8 @@ async def test_every_moment_comes_in_its_time(yard_by_hand: Taskyard, clock: Man
         assert (task.status, task.output) == (State.COMPLETED, {"ok": False})
         detail = detail_of(await last_attempt(yard, task_id))
         assert (detail.by, detail.decision) == ("system", "timeout")
+        ended = (await task_events(yard.engine, task_id))[-1]
+        assert [ended.data[key] for key in ("by", "outcome", "assigneeId")] == ["system", "timeout", "leads"]
         assert "ended by the system" in (detail.reason or "")
 
 
@@ -115,6 +116,49 @@ async def test_a_timeout_that_fails_is_told_as_one(yard_by_hand: Taskyard, clock
         assert task.status is State.FAILED
         assert task.error is not None
         assert task.error["code"] == "TIMEOUT"
+
+
+async def test_what_does_not_fit_this_task_is_no_result_when_time_ends_it(
+    yard_by_hand: Taskyard, clock: ManualClock
+) -> None:
+    yard = yard_by_hand
+    rule = {"type": "expression", "value": "value <= input.most"}
+    fields = [{"fieldKey": "sum", "type": "number", "validationRules": [rule]}]
+    spec = {"kind": "manual", "due": {"after": HOUR}, "onTimeout": {"outcome": "COMPLETED", "output": {"sum": 5}}}
+    definition = Definition(
+        key="pay",
+        task_type=TaskType.MANUAL,
+        implementation=spec,
+        ui_components=[{"componentId": "c", "fields": fields}],
+    )
+    async with yard.worker():
+        await define(yard.engine, [definition])
+        asked = [TaskRequest(task_definition_id="pay", input={"most": most}) for most in (5, 3)]
+        tasks = [(await submit(yard.engine, each, LOCAL)).id for each in asked]
+
+        async def are_open() -> bool:
+            return all([(await get_task(yard.engine, task_id)).status is State.ASSIGNED for task_id in tasks])
+
+        await eventually(are_open)
+        await pass_time(yard, clock, 1.1)
+        fits, unfit = [await get_task(yard.engine, task_id) for task_id in tasks]
+        assert (fits.status, fits.output) == (State.COMPLETED, {"sum": 5})
+        assert (unfit.status, unfit.output) == (State.FAILED, None)
+        assert unfit.error is not None
+        assert (unfit.error["code"], unfit.error["details"][0]["path"]) == ("OUTPUT_VALIDATION_ERROR", "/output/sum")
+        assert detail_of(await last_attempt(yard, tasks[1])).by == "system"
+
+
+async def test_what_was_decided_before_a_timeout_is_told_with_it(yard_by_hand: Taskyard, clock: ManualClock) -> None:
+    yard = yard_by_hand
+    spec = {"assignment": OPS, "due": {"after": HOUR}, "approvals": {"required": 2}, "onTimeout": {"outcome": "FAILED"}}
+    async with yard.worker():
+        task_id = await handed(yard, spec)
+        await ending.complete(yard.engine, ANN, task_id, True, outcome="yes")
+        await pass_time(yard, clock, 1.1)
+        detail = detail_of(await last_attempt(yard, task_id))
+        assert [(each.by, each.outcome) for each in detail.decisions] == [("ann", "yes")]
+        assert detail.by == "system"
 
 
 async def test_without_a_declared_outcome_time_ends_nothing(yard_by_hand: Taskyard, clock: ManualClock) -> None:

@@ -1,22 +1,27 @@
 """The places where code runs besides this machine, asked for like any other task, on each store."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
 from taskyard import TaskFailed, Taskyard
 from taskyard.domain.lifecycle import FINAL, State
 from taskyard.domain.policy import ExecutionConfig
+from taskyard.domain.queue import Queue
 from taskyard.domain.task import Task
 from taskyard.engine.define import define, parse_definition
+from taskyard.engine.draft import draft_all
+from taskyard.engine.lease import register
 from taskyard.engine.query import get_task
 from taskyard.engine.request import TaskRequest
+from taskyard.engine.requeue import requeue
 from taskyard.engine.submit import submit
 from taskyard.engine.why import why
 from taskyard.errors import ConfigurationError, ValidationFailed
@@ -67,7 +72,8 @@ async def test_an_endpoint_that_accepts_leaves_the_task_waiting(yard: Taskyard) 
         await put(yard, {"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"})
         run = await yard.start("there", {})
         await eventually(lambda: is_in(yard, run.id, State.WAITING))
-        assert receiver.asked[0].headers["x-task-callback"].endswith(f"/api/internal/tasks/{run.id}/status")
+        path = f"/api/internal/tasks/{run.id}/status?token=taskyard-{run.id}"
+        assert receiver.asked[0].headers["x-task-callback"] == f"https://tasks.example.com{path}"
 
 
 async def is_in(yard: Taskyard, task_id: str, state: State) -> bool:
@@ -96,10 +102,58 @@ async def test_who_has_accepted_reports_the_end(yard: Taskyard) -> None:
         run = await yard.start("there", {})
         await eventually(lambda: is_in(yard, run.id, State.WAITING))
         async with client_of(yard) as http:
-            path = urlsplit(receiver.asked[0].headers["x-task-callback"]).path
-            told = await http.put(path, json={"status": "COMPLETED", "output": {"late": True}})
+            told = await http.put(callback_of(receiver, 0), json={"status": "COMPLETED", "output": {"late": True}})
             assert told.status_code == 200, told.text
         assert await run.result() == {"late": True}
+
+
+def callback_of(receiver: Any, number: int) -> str:
+    parts = urlsplit(receiver.asked[number].headers["x-task-callback"])
+    return f"{parts.path}?{parts.query}"
+
+
+async def test_what_is_requeued_is_asked_anew_and_takes_no_answer_to_what_was_asked_before(yard: Taskyard) -> None:
+    async with receiving(answer("202 Accepted")) as receiver, yard.worker(), client_of(yard) as http:
+        await put(yard, {"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"}, retryPolicy={"maxRetries": 0})
+        run = await yard.start("there", {"n": 1})
+        for asked, value in enumerate(({"n": 2}, {"n": 3})):
+            await eventually(lambda: is_in(yard, run.id, State.WAITING))
+            wrong = {"status": "FAILED", "error": {"code": "X", "message": "no", "retryable": False}}
+            told = await http.put(callback_of(receiver, asked), json=wrong)
+            assert told.status_code == 200, told.text
+            assert await requeue(yard.engine, [int(run.id)], "ada", "again", value) == [int(run.id)]
+        await eventually(lambda: is_in(yard, run.id, State.WAITING))
+        for asked in (0, 1):
+            told = await http.put(callback_of(receiver, asked), json={"status": "COMPLETED", "output": "old"})
+            assert (told.status_code, told.json()["error"]["code"]) == (409, "CONFLICT")
+        told = await http.put(callback_of(receiver, 2), json={"status": "COMPLETED", "output": "new"})
+        assert told.status_code == 200, told.text
+        assert await run.result() == "new"
+        keys = [f"taskyard-{run.id}{anew}" for anew in ("", "-1", "-2")]
+        assert [asked.headers["idempotency-key"] for asked in receiver.asked] == keys
+
+
+def answering(output: str, **named: str) -> dict[str, Any]:
+    payload = {**named, "output": output}
+    return {"key": "integration.response_received", "source": "there", "description": "answers", "payload": payload}
+
+
+async def test_an_event_answers_only_what_was_asked_since_the_task_was_requeued(yard: Taskyard) -> None:
+    async with receiving(answer("202 Accepted")) as receiver, yard.worker(), client_of(yard) as http:
+        await put(yard, {"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"}, retryPolicy={"maxRetries": 0})
+        run = await yard.start("there", {"n": 1})
+        await eventually(lambda: is_in(yard, run.id, State.WAITING))
+        wrong = {"status": "FAILED", "error": {"code": "X", "message": "no", "retryable": False}}
+        assert (await http.put(callback_of(receiver, 0), json=wrong)).status_code == 200
+        assert await requeue(yard.engine, [int(run.id)], "ada", "again", {"n": 2}) == [int(run.id)]
+        await eventually(lambda: is_in(yard, run.id, State.WAITING))
+        former, present = (asked.headers["idempotency-key"] for asked in receiver.asked)
+        for late in (answering("old", correlationId=former), answering("old", correlationId=former, taskId=run.id)):
+            told = await http.post("/api/v1/events/trigger", json=late)
+            assert (told.status_code, told.json()["error"]["code"]) == (409, "CONFLICT")
+        told = await http.post("/api/v1/events/trigger", json=answering("new", correlationId=present))
+        assert (told.status_code, told.json()["taskIds"]) == (202, [run.id])
+        assert await run.result() == "new"
 
 
 async def nobody_has_it(yard: Taskyard, task_id: str) -> bool:
@@ -197,11 +251,95 @@ async def test_a_task_may_say_where_it_runs(yard: Taskyard, package: Path) -> No
         await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0", "target": "sandbox"})
         assert (await ended("acme")).output["twice"] == 8
         assert (await ended("")).output == 0
-        failed = await ended("moon")
-        assert (failed.error["code"], "'moon'" in failed.error["message"]) == ("SANDBOX_UNAVAILABLE", True)
         await put(yard, {"kind": "external", "topic": "a"})
         with pytest.raises(ValidationFailed, match="/executionConfig/target"):
             await ended("acme")
+
+
+async def test_a_task_goes_to_a_worker_that_has_the_place_it_asks_for(
+    yard: Taskyard, another_yard: Callable[[], Taskyard], package: Path
+) -> None:
+    source = (package / "acme_gpu.py").read_text().replace("{'acme/gpu'}", "{'python'}")
+    (package / "acme_gpu.py").write_text(source)
+    sys.path.remove(str(package))
+    async with yard.worker():
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
+        config = ExecutionConfig(target="acme")
+        request = TaskRequest(task_definition_id="there", input={"n": 4}, execution_config=config)
+        id_ = (await submit(yard.engine, request, LOCAL)).task.task_id
+        assert await (await yard.start("there", {"n": 4})).result() == 0  # asked for later, and not in its way
+        waits = await get_task(yard.engine, int(id_))
+        assert (waits.status, waits.attempt) == (State.PENDING, 1)
+        sys.path.insert(0, str(package))
+        async with another_yard().worker():
+            task = await eventually(lambda: final(yard, id_), within=20)
+        assert (task.output["twice"], task.attempt, task.retry_count) == (8, 1, 0)
+
+
+async def test_a_task_that_asks_for_a_place_nobody_has_says_so(yard: Taskyard) -> None:
+    async with yard.worker():
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
+        config = ExecutionConfig(target="moon")
+        request = TaskRequest(task_definition_id="there", input={}, execution_config=config)
+        id_ = int((await submit(yard.engine, request, LOCAL)).task.task_id)
+        told = await eventually(lambda: nobody_has(yard, id_, "moon"), within=20)
+        assert (told["target"], told["workers"]) == ("moon", 0)
+
+
+async def test_what_a_target_does_not_run_is_refused(yard: Taskyard) -> None:
+    async with yard.worker():
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
+        await eventually(lambda: told_targets(yard), within=20)
+        request = TaskRequest(task_definition_id="there", input={}, execution_config=ExecutionConfig(target="lite"))
+        with pytest.raises(ValidationFailed, match=r"'lite' runs .*, not python"):
+            await submit(yard.engine, request, LOCAL)
+
+
+async def told_targets(yard: Taskyard) -> bool:
+    return any(worker.stats.get("targets") for worker in await yard.engine.store.workers())
+
+
+async def test_so_many_targets_that_nobody_has_may_be_waited_for(yard: Taskyard) -> None:
+    async with yard:
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
+
+        async def asked(target: str, priority: Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"] = "MEDIUM") -> None:
+            config = ExecutionConfig(target=target)
+            request = TaskRequest(task_definition_id="there", input={}, priority=priority, execution_config=config)
+            await submit(yard.engine, request, LOCAL)
+
+        for number in range(32):
+            await asked(f"moon-{number}")
+        with pytest.raises(ValidationFailed, match="no worker has the target 'moon-32'"):
+            await asked("moon-32")
+        await asked("moon-0", "HIGH")
+        lanes = (await yard.engine.catalog.all_lanes()).values()
+        assert len({lane.target for lane in lanes if lane.target}) == 32
+
+
+@pytest.mark.parametrize("target", ["x" * 64, "a b", "a\nb", "-a", "a:b"])
+def test_the_name_of_a_target_is_short_and_plain(target: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="target"):
+        msgspec.convert({"target": target}, ExecutionConfig)
+
+
+async def test_a_task_queued_before_targets_had_lanes_gets_its_own(yard: Taskyard) -> None:
+    async with yard.worker():
+        await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
+        engine, config = yard.engine, ExecutionConfig(target="moon")
+        request = TaskRequest(task_definition_id="there", input={}, execution_config=config)
+        [draft] = await draft_all(engine, [request], LOCAL)
+        lane_id = draft.entry.lane_id
+        old = await engine.catalog.lane_id(engine.catalog.lane_key(lane_id)._replace(target=""))
+        await engine.batcher.put(draft.entry._replace(lane_id=old))
+        other = await register(engine, "other", 1, Queue.AUTOMATED)
+        lease = await eventually(lambda: engine.store.claim(other, [lane_id], 1), within=20)
+        assert [task.task_id for task in lease.tasks] == [draft.entry.id]
+
+
+async def nobody_has(yard: Taskyard, task_id: int, target: str) -> dict[str, Any] | None:
+    told = await why(yard.engine, task_id)
+    return told if f"none of the 1 workers runs python at the target '{target}'" in told["reason"] else None
 
 
 async def test_a_task_that_waits_for_a_circuit_fails_when_it_is_due(yard_by_hand: Taskyard, clock: ManualClock) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from taskyard import Context, Run, TaskFailed, Taskyard
-from taskyard.contracts.records import InboxFilter
-from taskyard.domain.lifecycle import State
+from taskyard.contracts.inbox import InboxFilter
+from taskyard.contracts.records import Opened, Settlement, WorkerInfo
+from taskyard.domain.lifecycle import Outcome, State
 from taskyard.domain.outcome import TaskError
+from taskyard.domain.people.assignment import Person
 from taskyard.domain.task import Task
+from taskyard.engine.answers import answer_waiting, end_waiting
 from taskyard.engine.people import ending
 from taskyard.engine.people.repair import rerun
 from taskyard.engine.people.timekeeping import keep_time
-from taskyard.engine.query import get_task, list_dead
+from taskyard.engine.query import get_task, know_one, list_dead
 from taskyard.errors import Conflict, IllegalTransition, ValidationFailed
 from taskyard.security.caller import Caller
 from taskyard.testing.clock import ManualClock
 from tests.stories.tools import events_of, keys_of, lose
-from tests.support import eventually
+from tests.support import eventually, keep_all_time
 
 ANN = Caller("ann", frozenset({"tasks:manual"}))
 REPAIR: dict[str, Any] = {"assignment": {"type": "USER", "id": "ann"}}
@@ -128,9 +132,51 @@ async def test_what_nobody_repairs_in_time_ends_as_declared(yard_by_hand: Taskya
         run = await reading.start(page=-1)
         await handed_over(yard_by_hand, run)
         clock.move(3601)
-        while await keep_time(yard_by_hand.engine):
-            pass
+        await keep_all_time(yard_by_hand.engine)
         assert (await get_task(yard_by_hand.engine, int(run.id))).status is State.FAILED
+
+
+async def waiting(yard: Taskyard, key: str) -> int:
+    """A task whose answer from another system is late."""
+    task_id = int((await yard.start(key, {"page": 1})).id)
+    store = yard.engine.store
+    worker_id = await store.register(WorkerInfo("by-hand", "localhost", 0, "0", (), 1, supervised=True))
+    lease = await store.claim(worker_id, list(await yard.engine.catalog.all_lanes()), 1)
+    assert lease is not None
+    late = Settlement(lease.id, task_id, 1, Outcome.WAITING, opened=Opened(wake_at=1))
+    assert await store.settle(worker_id, [late], [lease.id])
+    return task_id
+
+
+async def test_one_task_that_cannot_be_handed_over_keeps_no_others_time(
+    yard_by_hand: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard, rule = yard_by_hand, {"assignment": {"rule": "leastLoaded", "group": "ops"}}
+    yard.register("first", read, retry=0, repair=rule)
+    yard.register("second", read, retry=0)
+
+    async def members(group: str) -> list[Person]:
+        raise RuntimeError(f"nobody knows who is in {group}")
+
+    async with yard:
+        monkeypatch.setattr(yard.engine, "directory", SimpleNamespace(members=members))
+        kept, ended = await waiting(yard, "first"), await waiting(yard, "second")
+        assert await keep_time(yard.engine) == 1
+        assert (await get_task(yard.engine, ended)).status is State.FAILED
+        assert (await get_task(yard.engine, kept)).status is State.WAITING
+
+
+async def test_what_went_to_repair_meanwhile_is_not_ended_with_a_timeout(yard_by_hand: Taskyard) -> None:
+    yard = yard_by_hand
+    yard.register("read", read, retry=0, repair=REPAIR)
+    async with yard:
+        task_id = await waiting(yard, "read")
+        seen = await know_one(yard.engine, task_id)
+        assert await answer_waiting(yard.engine, task_id, None, TaskError("REFUSED", "no"))
+        with pytest.raises(Conflict):
+            await end_waiting(yard.engine, seen, TaskError("TIMEOUT", "too late"))
+        task = await get_task(yard.engine, task_id)
+        assert (task.status, task.error and task.error["code"]) == (State.ASSIGNED, "REFUSED")
 
 
 async def test_of_two_who_repair_one_does(yard: Taskyard) -> None:

@@ -1,6 +1,7 @@
 """The same request twice: idempotency keys and reuse."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -124,9 +125,9 @@ async def test_reuse_is_within_one_cause(yard: Taskyard) -> None:
 async def test_reuse_is_by_client_or_else_by_caller(yard: Taskyard) -> None:
     yard.register("charge", charge, expire=60)
 
-    async def ask(caller: str, client: dict[str, str] | None) -> int:
-        request = TaskRequest(task_definition_id="charge", input={"amount": 1}, client=client)  # type: ignore[arg-type]
-        return (await submit(yard.engine, request, Caller(caller))).id
+    async def ask(caller: str, client: Any, scopes: frozenset[str] = frozenset({"tasks:read"})) -> int:
+        request = TaskRequest(task_definition_id="charge", input={"amount": 1}, client=client)
+        return (await submit(yard.engine, request, Caller(caller, scopes))).id
 
     async with yard:
         ada, bob = await ask("ada", None), await ask("bob", None)
@@ -135,6 +136,9 @@ async def test_reuse_is_by_client_or_else_by_caller(yard: Taskyard) -> None:
         shared = await ask("ada", {"user": "eve"})
         assert shared not in (ada, bob)
         assert await ask("bob", {"user": "eve"}) == shared
+        mallory = await ask("mallory", {"user": "eve"}, frozenset({"tasks:write"}))
+        assert mallory != shared
+        assert await ask("mallory", {"user": "eve"}, frozenset({"tasks:write"})) == mallory
 
 
 async def test_what_failed_or_was_canceled_is_never_reused(yard: Taskyard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from taskyard.engine.define import define, parse_definition
 from taskyard.engine.metrics import workers
 from taskyard.engine.query import list_attempts, list_lines
 from taskyard.engine.upload import save_upload
+from taskyard.executors.script.sandbox import launch
+from taskyard.executors.script.sandbox.forkserver import ForkServer
+from taskyard.executors.script.sandbox.launch import Plan
+from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.security.caller import LOCAL
 from taskyard.settings import Settings
 from tests.servers.packages import packages
@@ -70,7 +75,7 @@ async def test_what_becomes_of_scripts_that_fail(yard: Taskyard) -> None:
     }
     async with yard, yard.worker():
         for code, source in sources.items():
-            await put(yard, code, "python", source, outputSchema=SUM, timeout=1)
+            await put(yard, code, "python", source, outputSchema=SUM, timeout=1 if code == "TIMEOUT" else 30)
         runs = [await yard.start(code, {}) for code in sources]
         tasks = [(await ended(run)).task for run in runs]
     assert {task.task_definition_id: task.error["code"] for task in tasks} == {code: code for code in sources}
@@ -86,6 +91,30 @@ async def test_every_attempt_tells_its_tier(yard: Taskyard) -> None:
         run = await ended(await yard.start("fails", {}))
         tiers = [detail_of(attempt.fact).tier for attempt in await list_attempts(yard.engine, int(run.id))]
     assert tiers == ["bubblewrap", "bubblewrap"] or tiers == ["landlock", "landlock"]
+
+
+async def test_a_script_waits_for_a_sandbox_that_cannot_be_tried_now(
+    yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(plan: Plan, server: ForkServer) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(Sandbox, "look_again_seconds", 0.0)
+    async with yard, yard.worker():
+        await put(yard, "add", "python", ADD, retryPolicy={"maxRetries": 1_000, "initialDelay": 0.1, "multiplier": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr(launch, "launch", fails)
+            run = await yard.start("add", {"a": 1, "b": 2})
+
+            async def is_retrying() -> bool:
+                await run.refresh()
+                return run.status == "RETRYING"
+
+            await eventually(is_retrying)
+            attempts = await list_attempts(yard.engine, int(run.id))
+        told = [detail_of(attempt.fact).error for attempt in attempts if attempt.fact.detail]
+        assert {error["code"] for error in told if error} == {"SANDBOX_ERROR"}
+        assert await run.result() == {"sum": 3}
 
 
 async def test_a_canceled_script_stops(yard: Taskyard) -> None:
@@ -139,8 +168,12 @@ async def tiers_of(yard: Taskyard) -> dict[str, Any] | None:
     return worker if worker["tiers"] else None
 
 
-async def test_files_go_in_and_come_out(yard: Taskyard) -> None:
-    schema = {"type": "object", "properties": {"file": {"type": "string", "format": "upload"}}, "required": ["file"]}
+_FILE = {"type": "object", "properties": {"file": {"type": "string", "format": "upload"}}, "required": ["file"]}
+_FIELD = [{"componentId": "c", "fields": [{"fieldKey": "file", "type": "file", "required": True}]}]
+
+
+@pytest.mark.parametrize("asked", [{"inputSchema": _FILE}, {"uiComponents": _FIELD}], ids=["schema", "components"])
+async def test_files_go_in_and_come_out(yard: Taskyard, asked: dict[str, Any]) -> None:
     source = """
 def main(input, ctx):
     with open("loud.txt", "w") as out:
@@ -148,7 +181,7 @@ def main(input, ctx):
     return {"loud": ctx.save("loud.txt")}
 """
     async with yard, yard.worker():
-        await put(yard, "shout", "python", source, inputSchema=schema)
+        await put(yard, "shout", "python", source, **asked)
         upload = await save_upload(yard.engine, "quiet.txt", b"hello", LOCAL)
         output = await (await yard.start("shout", {"file": upload.id})).result()
         found = await yard.engine.store.upload(output["loud"])

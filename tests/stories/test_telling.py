@@ -125,10 +125,10 @@ async def test_a_flood_is_cut_off_and_says_so_and_very_long_lines_are_cut(yard: 
     @yard.task
     async def flood(ctx: Context) -> str:
         ctx.log.info("x" * 100_000)
-        for number in range(30_000):
+        for number in range(60_000):
             ctx.log.info("line %d", number)
             if number % 500 == 0:
-                ctx.progress(number, 30_000)
+                ctx.progress(number, 60_000)
                 await asyncio.sleep(0)
         return "done"
 
@@ -137,10 +137,25 @@ async def test_a_flood_is_cut_off_and_says_so_and_very_long_lines_are_cut(yard: 
         assert await run.result() == "done"
         lines = await texts(yard, run)
         assert len(lines[0]) == 8192
-        assert 9_000 < len(lines) <= 10_000
+        assert 49_000 < len(lines) <= 50_000
         assert "the log is cut here" in lines[-1]
         assert run.progress is not None
-        assert run.progress["current"] == 29_500
+        assert run.progress["current"] == 59_500
+
+
+async def test_a_flood_of_few_but_long_lines_is_cut_off(yard: Taskyard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskyard.runtime.reporter._TEXT_PER_ATTEMPT", 20_000)
+
+    @yard.task
+    async def flood(ctx: Context) -> None:
+        for _ in range(10):
+            ctx.log.info("x" * 8192)
+
+    async with yard.worker():
+        run = await flood.start()
+        await run.result()
+        assert [len(line) for line in (await texts(yard, run))[:-1]] == [8192, 8192]
+        assert "the log is cut here" in (await texts(yard, run))[-1]
 
 
 async def test_an_attempt_may_talk_from_many_threads(yard: Taskyard) -> None:
@@ -168,10 +183,10 @@ async def test_an_attempt_may_talk_from_many_threads(yard: Taskyard) -> None:
 async def test_what_an_abandoned_thread_still_says_is_not_heard(yard: Taskyard) -> None:
     let_go, done = threading.Event(), threading.Event()
 
-    @yard.task(timeout=0.1, retry=0)
+    @yard.task(timeout=1, retry=0)
     def slow(ctx: Context) -> None:
         ctx.log.info("in time")
-        let_go.wait(10)
+        let_go.wait(60)
         ctx.log.info("too late")
         ctx.progress(1)
         done.set()

@@ -1,6 +1,7 @@
 """Finding tasks again: by cause, hash, state, start, and everything else a list can be asked for."""
 
 from datetime import datetime
+from typing import Any
 
 from taskyard import TaskFailed, Taskyard
 from taskyard.contracts.records import Filter
@@ -11,8 +12,8 @@ from taskyard.engine.query import list_tasks
 SECOND = 1_000_000
 
 
-async def found(yard: Taskyard, *, by_start: bool = False, **wanted: object) -> list[str]:
-    page = await list_tasks(yard.engine, Filter(**wanted), 100, None, by_start=by_start)  # type: ignore[arg-type]
+async def found(yard: Taskyard, *, by_start: bool = False, **wanted: Any) -> list[str]:
+    page = await list_tasks(yard.engine, Filter(**wanted), 100, None, by_start=by_start)
     return [task.task_id for task in page.items]
 
 

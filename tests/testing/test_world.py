@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field
 
+from taskyard import Run, TaskEvent
 from taskyard.errors import NotFound, ValidationFailed
 from taskyard.executors.function.context import Context
 from taskyard.executors.function.errors import TaskFailed
@@ -69,7 +70,7 @@ async def hourly(count: Annotated[int, Field(ge=0)]) -> None:
 
 
 @yard.on("taskDoubleDone")
-async def listen(event) -> None:
+async def listen(event: TaskEvent) -> None:
     await asyncio.sleep(0)
     heard.append(event.data["taskId"])
 
@@ -151,7 +152,7 @@ async def test_a_worker_outlives_any_leap_of_time(world: World) -> None:
 
 
 async def test_idle_is_when_nothing_is_due_any_more(world: World) -> None:
-    runs = [await double.options(delay=60 * n).start(number=n) for n in range(5)]
+    runs: list[Run[Any]] = [await double.options(delay=60 * n).start(number=n) for n in range(5)]
     runs.append(await hopeless.start())
     await world.run_until_idle()
     assert [(await run.refresh()).status for run in runs] == ["COMPLETED"] * 5 + ["FAILED"]

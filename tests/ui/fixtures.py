@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from taskyard.app import make_store
 from taskyard.contracts.clock import SystemClock
+from taskyard.storing import make_store
 from tests.servers.postgres import PostgresServer
 from tests.ui.yard import Gates, define_manual, make_yard
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BILLING = ("billing",)
 
 
-async def approval(house: House, order: str, **options: object) -> str:
+async def approval(house: House, order: str, **options: Any) -> str:
     """A refund to approve, as it lies with its group."""
-    run = await house.yard.start("approve", {"order": order}, **options)  # type: ignore[arg-type]
+    run = await house.yard.start("approve", {"order": order}, **options)
 
     async def is_assigned() -> bool:
         await run.refresh()
@@ -69,7 +70,7 @@ async def test_who_comes_second_is_told_who_has_it(house: House) -> None:
     task_id = await approval(house, "#race")
     async with (
         visit(house, "tasks:manual", subject="ada", groups=BILLING) as ada,
-        visit(house, "tasks:manual", subject="bob", groups=BILLING) as bob,
+        visit(house, "tasks:manual", subject="bob", groups=BILLING, expected=(409,)) as bob,
     ):
         for page in (ada, bob):
             await page.goto(f"/admin/inbox/{task_id}")
@@ -105,14 +106,14 @@ async def test_work_is_handed_over_commented_on_and_rejected(house: House) -> No
 
 async def test_a_person_sees_their_work_and_nothing_else(house: House) -> None:
     task_id = await approval(house, "#mine")
-    async with visit(house, "tasks:manual", groups=BILLING) as page:
+    async with visit(house, "tasks:manual", groups=BILLING, expected=(403,)) as page:
         await page.goto("/admin/inbox")
         rail = page.get_by_role("navigation", name="Pages")
         await expect(rail.get_by_role("link", name="Inbox")).to_be_visible()
         await expect(rail.get_by_role("link", name="Queues")).to_have_count(0)
         await page.goto("/admin/queue")
         await expect(page.get_by_role("alert")).to_contain_text("You may not see this")
-    async with visit(house, "tasks:manual", subject="eve") as page:
+    async with visit(house, "tasks:manual", subject="eve", expected=(404,)) as page:
         await page.goto(f"/admin/inbox/{task_id}")
         await expect(page.get_by_role("alert")).to_contain_text("There is nothing here")
 
@@ -126,3 +127,122 @@ async def test_work_is_done_on_a_phone(house: House) -> None:
         await fill(page)
         await page.get_by_role("button", name="Complete").click()
         await expect(page.get_by_text("Completed", exact=True)).to_be_visible()
+
+
+async def test_what_was_filled_in_is_there_again_however_the_work_was_left(house: House) -> None:
+    first, second = [await approval(house, f"#left {number}") for number in (1, 2)]
+    async with visit(house, "tasks:manual", groups=BILLING) as page:
+        await page.goto(f"/admin/inbox/{first}")
+        await page.get_by_role("button", name="Claim", exact=True).click()
+        await page.get_by_role("textbox", name="Reason").fill("before I leave")
+        await page.get_by_role("navigation", name="Work to do").locator(f"a[href*='{second}']").click()
+        await expect(page.get_by_text('"#left 2"')).to_be_visible()
+        await page.get_by_role("navigation", name="Work to do").locator(f"a[href*='{first}']").click()
+        await expect(page.get_by_role("textbox", name="Reason")).to_have_value("before I leave")
+        await page.get_by_role("textbox", name="Reason").fill("and once more")
+        await page.goto("/admin/settings")
+        await page.goto(f"/admin/inbox/{first}")
+        await expect(page.get_by_role("textbox", name="Reason")).to_have_value("and once more")
+
+
+async def test_a_comment_that_could_not_be_posted_is_not_lost(house: House) -> None:
+    task_id = await approval(house, "#comment")
+    async with visit(house, "tasks:manual", "tasks:read", groups=BILLING, expected=(409,)) as page:
+        await page.goto(f"/admin/inbox/{task_id}")
+        await page.get_by_text("Comments and history").click()
+        await page.get_by_label("Add a comment").fill("a long thought")
+        await house.ask("POST", f"/api/v1/tasks/{task_id}/cancel")
+        await page.get_by_role("button", name="Comment", exact=True).click()
+        await expect(page.locator(".toasts p")).to_be_visible()
+        await expect(page.get_by_label("Add a comment")).to_have_value("a long thought")
+
+
+async def test_claiming_can_be_undone_and_keys_be_turned_off(house: House) -> None:
+    task_id = await approval(house, "#keys")
+    async with visit(house, "tasks:manual", groups=BILLING) as page:
+        await page.goto(f"/admin/inbox/{task_id}")
+        claim = page.get_by_role("button", name="Claim", exact=True)
+        await expect(claim).to_be_visible()
+        await page.locator("body").press("c")
+        await expect(page.get_by_role("button", name="Release")).to_be_visible()
+        await page.get_by_role("button", name="Undo").click()
+        await expect(claim).to_be_visible()
+        await page.goto("/admin/settings")
+        await page.get_by_label("Single letters are shortcuts").uncheck()
+        await page.goto(f"/admin/inbox/{task_id}")
+        await expect(claim).to_be_visible()
+        await page.locator("body").press("c")
+        await expect(page.get_by_role("button", name="Release")).to_have_count(0)
+
+
+COMPONENTS = [
+    {
+        "componentId": "count",
+        "displayTemplate": "Order {{ input.order }}",
+        "fields": [
+            {"fieldKey": "ok", "type": "boolean", "label": "All there"},
+            {"fieldKey": "note", "type": "text", "label": "Note"},
+        ],
+        "layout": {"columns": 2, "sections": [{"title": "What was found", "fields": ["ok", "note"]}]},
+        "actions": [
+            {"actionKey": "accept", "label": "Accept it", "style": "primary"},
+            {"actionKey": "return", "label": "Send it back", "confirmation": "It goes back to the sender."},
+        ],
+    }
+]
+
+
+async def test_a_form_has_sections_and_buttons_of_its_own(house: House) -> None:
+    manual = {"kind": "manual", "assignment": {"type": "GROUP", "id": "billing"}}
+    await house.ask("PUT", "/api/v1/definitions/check", {"implementation": manual, "uiComponents": COMPONENTS})
+    made = await house.ask("POST", "/api/v1/tasks", {"taskDefinitionId": "check", "input": {"order": 7}})
+    task_id = made["taskId"]
+
+    async def is_assigned() -> bool:
+        return bool((await house.ask("GET", f"/api/v1/tasks/{task_id}"))["status"] == "ASSIGNED")
+
+    await eventually(is_assigned)
+    async with visit(house, "tasks:manual", groups=BILLING) as page:
+        await page.goto(f"/admin/inbox/{task_id}")
+        await page.get_by_role("button", name="Claim", exact=True).click()
+        await expect(page.get_by_text("Order 7")).to_be_visible()
+        await expect(page.get_by_role("group", name="What was found")).to_be_visible()
+        await page.get_by_role("textbox", name="Note").fill("one is missing")
+        await page.get_by_role("button", name="Send it back").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("It goes back to the sender.")
+        await dialog.get_by_role("button", name="Send it back").click()
+        await expect(page.get_by_text("Completed", exact=True)).to_be_visible()
+    task = await house.ask("GET", f"/api/v1/tasks/{task_id}")
+    assert task["output"]["note"] == "one is missing"
+
+
+async def test_what_has_failed_is_repaired_by_correcting_its_input(house: House) -> None:
+    body = {
+        "implementation": {"kind": "function", "name": "notify"},
+        "inputSchema": {"type": "object", "properties": {"port": {"type": "integer", "title": "Port"}}},
+        "retryPolicy": {"maxRetries": 0},
+        "repair": {"assignment": {"type": "GROUP", "id": "billing"}},
+    }
+    await house.ask("PUT", "/api/v1/definitions/mendable", body)
+    task_id = (await house.ask("POST", "/api/v1/tasks", {"taskDefinitionId": "mendable", "input": {"port": 5}}))[
+        "taskId"
+    ]
+
+    async def is_assigned() -> bool:
+        return bool((await house.ask("GET", f"/api/v1/tasks/{task_id}"))["status"] == "ASSIGNED")
+
+    await eventually(is_assigned)
+    async with visit(house, "tasks:manual", groups=BILLING) as page:
+        await page.goto(f"/admin/inbox/{task_id}")
+        await page.get_by_role("button", name="Claim", exact=True).click()
+        mend = page.get_by_role("region", name="Correct the input and run it again")
+        await expect(mend).to_contain_text("nobody listens at port 5")
+        await mend.get_by_role("textbox", name="Port").fill("8080")
+        await mend.get_by_role("button", name="Run again").click()
+        await expect(page.get_by_text("It runs again")).to_be_visible()
+
+    async def is_done() -> bool:
+        return bool((await house.ask("GET", f"/api/v1/tasks/{task_id}"))["status"] == "COMPLETED")
+
+    await eventually(is_done)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import WebSocketRoute, expect
 
-from tests.ui.house import House, house_of, visit
+from taskyard.engine.requeue import requeue
+from tests.ui.house import PHONE, House, house_of, violations, visit
+from tests.ui.process import REFUND
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,7 +31,7 @@ async def test_a_run_is_followed_live_through_a_killed_connection(house: House) 
 
             def pass_on(message: str | bytes) -> None:
                 socket.send(message)
-                if json.loads(message)["type"] == "log":
+                if any(told["type"] == "log" for told in json.loads(message)):
                     asyncio.get_running_loop().create_task(socket.close(code=1012))
 
             server.on_message(pass_on)
@@ -50,12 +52,38 @@ async def test_without_sockets_a_run_is_followed_by_asking(house: House) -> None
     house.gates.open.clear()
     async with house_of(house.yard, house.gates, house.browser, websocket_enabled=False) as other:
         slow = await other.start("slow")
-        async with visit(other) as page:
+        async with visit(other, expected=(403,)) as page:
             await page.goto(f"/admin/run/{slow}")
             await expect(page.get_by_text("it has begun")).to_be_visible()
             house.gates.open.set()
             await expect(page.get_by_text("it goes on")).to_be_visible()
             await expect(page.locator(".link")).to_have_text("Complete")
+
+
+async def test_a_run_that_is_had_run_again_is_followed_again(house: House) -> None:
+    run = await house.finished("notify", {"port": 1})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}")
+        await expect(page.locator(".link")).to_have_text("Complete")
+        await page.get_by_role("tab", name="Events").click()
+        failures = page.get_by_text("task.instance.failed", exact=True)
+        await expect(failures).to_have_count(1)
+        await page.get_by_role("button", name="Run again").click()
+        await expect(failures).to_have_count(2)
+        await expect(page.locator(".page-actions")).to_contain_text("Dead letter")
+        await page.get_by_role("tab", name="Output").click()
+        await expect(page.locator(".link")).to_have_text("Complete")
+
+
+async def test_a_run_that_somebody_else_has_run_again_is_followed_again(house: House) -> None:
+    run = await house.finished("notify", {"port": 2})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}?tab=attempts")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await expect(page.locator(".page-actions")).to_contain_text("Dead letter")
+        await requeue(house.yard.engine, [int(run)], "bob", "again", {"port": 8080})
+        await expect(page.locator(".page-actions")).to_contain_text("Succeeded")
+        await expect(page.locator("tbody tr")).to_have_count(2)
 
 
 async def test_a_run_is_cancelled(house: House) -> None:
@@ -124,3 +152,42 @@ async def test_why_a_run_waits_is_said_in_a_sentence(house: House) -> None:
         await expect(page.get_by_text("Why it does not run")).to_be_visible()
         await expect(page.get_by_text("it is to run at")).to_be_visible()
         await expect(page.locator(".page-actions")).to_contain_text("Scheduled")
+
+
+_GROUND = "it => getComputedStyle(it).backgroundColor"
+_INK = "it => getComputedStyle(it).color"
+_SHAPE = "it => { const {fill, stroke} = getComputedStyle(it); return [fill, stroke] }"
+
+
+async def test_a_process_is_drawn_as_it_was_when_it_began(house: House) -> None:
+    await house.ask("POST", "/api/v1/workflows", {"source": REFUND})
+    started = await house.ask("POST", "/api/v1/workflows/refund/start", {"input": {"order": "#2"}})
+    await house.ask("POST", "/api/v1/workflows", {"source": REFUND.replace("Look at it", "Ponder it")})
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{started['task']['taskId']}?tab=process")
+        diagram = page.get_by_label("Diagram of the process")
+        await expect(diagram.get_by_text("Look at it")).to_be_visible()
+        await expect(diagram.get_by_text("Ponder it")).to_have_count(0)
+        await page.emulate_media(color_scheme="dark")
+        sheet = await page.locator(".sheet").first.evaluate(_GROUND)
+        assert await diagram.evaluate(_GROUND) == sheet
+        event = diagram.locator("[data-element-id=start] .djs-visual > circle").first
+        assert await event.evaluate(_SHAPE) == [sheet, await page.locator("body").evaluate(_INK)]
+        await page.set_viewport_size(PHONE)
+        await diagram.scroll_into_view_if_needed()
+        await expect(event).to_be_in_viewport()
+
+
+async def test_a_run_leads_to_its_trace_where_the_server_knows_where_that_is(house: House) -> None:
+    run = await house.finished("back-up", {"name": "orders"})
+    trace = (await house.ask("GET", f"/api/v1/tasks/{run}/trace"))["traceId"]
+    async with visit(house) as page:
+        await page.goto(f"/admin/run/{run}")
+        await expect(page.get_by_text(trace)).to_be_visible()
+        await expect(page.get_by_role("link", name=trace)).to_have_count(0)
+    shown_at = "https://traces.example/{traceId}"
+    async with house_of(house.yard, house.gates, house.browser, trace_url=shown_at) as other, visit(other) as page:
+        await page.goto(f"/admin/run/{run}")
+        link = page.get_by_role("link", name=trace)
+        await expect(link).to_have_attribute("href", f"https://traces.example/{trace}")
+        assert not await violations(page)

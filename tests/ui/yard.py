@@ -31,6 +31,13 @@ class Row(BaseModel):
     rows: int
 
 
+class Parcel(BaseModel):
+    """Something to send; it has to have a weight, and is insured as a rule."""
+
+    weight: Annotated[float, Field(title="Weight")]
+    insured: Annotated[bool, Field(title="Insured")] = True
+
+
 class Gates:
     """Tasks wait at these until a test opens them."""
 
@@ -40,7 +47,9 @@ class Gates:
 
 def make_yard(folder: Path, database_url: str, gates: Gates) -> Taskyard:
     """A yard with a task of every temper."""
-    settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1)
+    settings = load({}).with_values(
+        TASKYARD_DATA_DIR=str(folder), TASKYARD_GRACE=0.1, TASKYARD_EGRESS_ALLOW=("127.0.0.1",)
+    )
     yard = Taskyard(database_url, settings=settings)
 
     @yard.task(
@@ -63,8 +72,8 @@ def make_yard(folder: Path, database_url: str, gates: Gates) -> Taskyard:
         return [Row(table="orders", rows=1204), Row(table="customers", rows=88)]
 
     @yard.task(key="measure", title="Measure a file", category="data", icon="file")
-    async def measure(file: UploadedFile) -> int:
-        return len(file.path.read_bytes())
+    async def measure(file: UploadedFile, wrapping: Annotated[int, Field(title="Wrapping")] = 0) -> int:
+        return len(file.path.read_bytes()) + wrapping
 
     @yard.task(
         key="purge", title="Purge sessions", category="maintenance", icon="trash",
@@ -72,6 +81,13 @@ def make_yard(folder: Path, database_url: str, gates: Gates) -> Taskyard:
     )  # fmt: skip
     async def purge() -> str:
         return "purged"
+
+    _add_more(yard, gates)
+    return yard
+
+
+def _add_more(yard: Taskyard, gates: Gates) -> None:
+    """Those that wait, talk, fail and ask."""
 
     @yard.task(key="slow", title="A slow one", category="data", retry=0)
     async def slow(ctx: Context) -> str:
@@ -95,7 +111,21 @@ def make_yard(folder: Path, database_url: str, gates: Gates) -> Taskyard:
             raise ConnectionError(f"nobody listens at port {port}")
         return "notified"
 
-    return yard
+    @yard.task(key="echo", title="Echo", category="data", retry=0)
+    async def echo(ctx: Context, text: str, fails: bool = False) -> dict[str, str]:
+        ctx.log.info("%s", text)
+        ctx.progress(1, 2, text[:200])
+        if fails:
+            raise ValueError(text)
+        return {text[:200]: text}
+
+    @yard.task(key="count", title="Count", category="data", retry=0)
+    async def count(many: Annotated[int, Field(title="Many")]) -> str:
+        return str(many)
+
+    @yard.task(key="send", title="Send something", category="data", retry=0)
+    async def send(to: Annotated[str, Field(title="To")], parcel: Parcel | None = None) -> None:
+        del to, parcel
 
 
 async def define_manual(yard: Taskyard) -> None:

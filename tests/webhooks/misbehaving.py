@@ -161,14 +161,15 @@ async def serving(serve: Serve) -> AsyncIterator[str]:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _main() -> None:
-    """All of them, as a process of their own: their addresses on a line, until stdin ends."""
+async def _main(good: int) -> None:
+    """All of them, or so many good ones, as a process of their own: their addresses on a line, until stdin ends."""
+    each_one = [says(answer("204 No Content"))] * good or [each.serve for each in RECEIVERS.values()]
     async with contextlib.AsyncExitStack() as stack:
-        urls = [await stack.enter_async_context(serving(each.serve)) for each in RECEIVERS.values()]
+        urls = [await stack.enter_async_context(serving(serve)) for serve in each_one]
         sys.stdout.write(" ".join(urls) + "\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    asyncio.run(_main(int(sys.argv[1])))

@@ -110,10 +110,10 @@ class Post:
         await self.plan()
         await self.send()
 
-    async def pass_time(self, seconds: float) -> None:
+    async def pass_time(self, seconds: float, patience: float = 30) -> None:
         """Let time pass, and send what is due then."""
         self.clock.move(seconds)
-        await self.send()
+        await self.send(patience)
 
     async def deliveries(self, **wanted: Any) -> list[DeliveryRow]:
         """What there is, oldest first."""

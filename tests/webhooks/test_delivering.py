@@ -2,20 +2,30 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from taskyard import verify_webhook
 from taskyard.contracts.webhooks import DeliveryFilter, DeliveryRow
-from taskyard.domain.webhook import SCHEDULE, Status
+from taskyard.domain.webhook import SCHEDULE, Health, Status
+from taskyard.engine import progress
 from taskyard.engine.deliveries import redeliver, redeliver_all, tries_of
+from taskyard.engine.engine import Engine
+from taskyard.engine.query import Known, know
 from taskyard.engine.subscriptions import change_subscription, get_subscription, is_enabled, rotate, unsubscribe
 from taskyard.errors import Conflict, NotFound, ValidationFailed
+from taskyard.notify.webhooks.dispatcher import Dispatcher, tell_owner
+from taskyard.notify.webhooks.lines import Lines
 from taskyard.notify.webhooks.service import ping
 from taskyard.security.caller import LOCAL, Caller
 from taskyard.security.webhooks import callback_secret
 from tests.security.egress.receiver import Asked, answer, receiving
+from tests.support import eventually
 from tests.webhooks.post import Post
 
 REFUSED = answer("500 No")
@@ -32,6 +42,110 @@ def now_of(post: Post) -> float:
 
 async def states(post: Post) -> list[tuple[str, str, int]]:
     return [(row.event, row.status.name, row.tries) for row in await post.deliveries()]
+
+
+async def test_all_endpoints_that_fail_get_half_of_all(post: Post) -> None:
+    dispatcher = Dispatcher(post.engine, Lines(post.engine, post.outside, post.egress), most=8)
+    async with receiving(TAKEN) as receiver:
+        for k in range(7):
+            row, _ = await post.subscribe(f"http://127.0.0.1:{receiver.port}/{k}")
+            if k:
+                await post.store.save_health(row.id, Health(failing_since=1))
+        await post.start()
+        await post.plan()
+        assert await dispatcher.look() == 1 + 4
+        await dispatcher.stop()
+    targets = [asked.target for asked in receiver.asked]
+    assert (len(targets), targets.count("/0")) == (5, 1)
+
+
+async def test_who_is_slow_with_much_keeps_no_other_waiting(post: Post) -> None:
+    dispatcher = Dispatcher(post.engine, Lines(post.engine, post.outside, post.egress), most=4)
+    over = asyncio.Event()
+
+    async def slow(_: Asked, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.write(TAKEN)
+
+    async with receiving(slow) as one, receiving(slow) as another, receiving(TAKEN) as good:
+        for receiver in (one, another, good):
+            await post.subscribe(f"http://127.0.0.1:{receiver.port}/")
+        await post.start(8)
+        await post.plan()
+        await dispatcher.look()
+        await eventually(lambda: len(good.asked) == 8)
+        assert len(one.asked) == 2
+        assert len(another.asked) in (1, 2)  # where the good one was is room once it has all
+        over.set()
+        await dispatcher.stop()
+
+
+async def any_taken(post: Post) -> bool:
+    return any(row.status is Status.DELIVERED for row in await post.deliveries())
+
+
+async def test_who_answers_sooner_is_told_sooner(post: Post) -> None:
+    lines = Lines(post.engine, post.outside, post.egress)
+    together, by_turns = (Dispatcher(post.engine, lines, most=most) for most in (4, 1))
+    told: list[str] = []
+    quick_is_done = asyncio.Event()
+
+    async def slow(_: Asked, writer: asyncio.StreamWriter) -> None:
+        told.append("slow")
+        await quick_is_done.wait()
+        writer.write(TAKEN)
+
+    async def quick(_: Asked, writer: asyncio.StreamWriter) -> None:
+        told.append("quick")
+        writer.write(TAKEN)
+
+    async with receiving(slow) as first, receiving(quick) as second:
+        for receiver in (first, second):
+            await post.subscribe(f"http://127.0.0.1:{receiver.port}/")
+        await post.start()
+        await post.plan()
+        assert await together.look() == 2
+        await eventually(lambda: any_taken(post))
+        quick_is_done.set()
+        await eventually(lambda: together.is_idle)
+        told.clear()
+        await post.start()
+        await post.plan()
+        assert await by_turns.look() == 1
+        await eventually(lambda: len(told) == 2)
+        await eventually(lambda: by_turns.is_idle)
+        await together.stop()
+        await by_turns.stop()
+    assert told == ["quick", "slow"]
+
+
+async def test_nobody_waits_for_ever_while_others_have_more_to_come(post: Post) -> None:
+    """Who is slow, and who fails: where there is room for few, their turns come."""
+    lines = Lines(post.engine, post.outside, post.egress)
+    dispatcher = Dispatcher(post.engine, lines, most=2)
+    told: list[str] = []
+    over = asyncio.Event()
+
+    async def take(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        told.append(asked.target)
+        await over.wait()
+        writer.write(TAKEN)
+
+    async with receiving(take) as receiver:
+        names = ("slow", "failing", "quick", "another")
+        rows = [(await post.subscribe(f"http://127.0.0.1:{receiver.port}/{name}"))[0] for name in names]
+        await post.store.save_health(rows[1].id, Health(failing_since=1))
+        slow, failing, *_ = await lines.of([row.id for row in rows], 0, fresh=True)
+        slow.took, failing.took = 2.0, 3.0
+        slow.used_at -= 20
+        failing.used_at -= 20
+        await post.start(8)
+        await post.plan()
+        assert await dispatcher.look() == 2
+        await eventually(lambda: len(told) == 2)
+        over.set()
+        await dispatcher.stop()
+    assert sorted(told[:2]) == ["/failing", "/slow"]
 
 
 async def test_every_change_is_told_signed_and_in_order(post: Post) -> None:
@@ -116,6 +230,24 @@ async def test_progress_is_told_to_who_names_it_and_only_behind_all_else(post: P
     assert "task.progress" not in {row.event for row in await post.deliveries()}
 
 
+async def test_progress_that_a_filter_declines_is_looked_at_once(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+
+    async def spied(engine: Engine, task_ids: Sequence[int]) -> list[Known]:
+        asked.append(list(task_ids))
+        return await know(engine, task_ids)
+
+    monkeypatch.setattr(progress, "know", spied)
+    await post.subscribe("http://127.0.0.1:1", "task.progress", filter="data.progress.current > `1`")
+    task_id = await post.one()
+    token = await post.lease()
+    await post.plan()
+    await post.report(task_id, token, 1)
+    await post.planner.plan_progress()
+    assert asked == [[task_id]]
+    assert await post.deliveries() == []
+
+
 async def test_progress_that_is_refused_is_not_sent_again_and_disables_nobody(post: Post) -> None:
     async with receiving(REFUSED) as receiver:
         row, _ = await post.subscribe(f"http://127.0.0.1:{receiver.port}", "task.progress")
@@ -148,6 +280,13 @@ async def test_what_fails_is_tried_at_the_times_of_the_contract_and_then_given_u
     row = await get_subscription(post.engine, LOCAL, row.id)
     assert not is_enabled(row)
     assert row.health.disabled_reason == "it took nothing in all 10 tries of a delivery; the last: answered 500"
+
+
+async def test_an_endpoint_that_was_given_up_is_logged_without_its_address(post: Post) -> None:
+    row, _ = await post.subscribe("https://127.0.0.1/hooks/t0ken")
+    with capture_logs() as logs:
+        tell_owner(row, "it answered 410 Gone")
+    assert (logs[0]["host"], "t0ken" in str(logs)) == ("127.0.0.1", False)
 
 
 async def test_a_task_waits_for_its_own_and_for_nobody_elses(post: Post) -> None:
@@ -214,14 +353,46 @@ async def test_a_busy_endpoint_is_held_as_long_as_it_asks(post: Post) -> None:
     assert len(receiver.asked) == 6
 
 
+async def test_one_that_keeps_failing_is_asked_less_often_and_told_all_once_it_is_well(post: Post) -> None:
+    async with receiving(REFUSED) as receiver:
+        await post.subscribe(f"http://127.0.0.1:{receiver.port}", maxConcurrent=1)
+        await post.start(30)
+        await post.settle()
+        assert len(receiver.asked) == 9
+        await post.pass_time(0.04)
+        assert len(receiver.asked) == 9
+        await post.pass_time(0.01)
+        assert len(receiver.asked) == 10
+        receiver.answer = TAKEN
+        await post.pass_time(SCHEDULE[1])
+        assert {row.status for row in await post.deliveries()} == {Status.DELIVERED}
+
+
+async def test_connections_for_an_earlier_configuration_are_let_go(post: Post) -> None:
+    async with receiving(TAKEN) as receiver:
+        row, _ = await post.subscribe(f"http://127.0.0.1:{receiver.port}")
+        for text in ("one", "two", "three"):
+            await post.start()
+            await post.settle()
+            described = partial(msgspec.structs.replace, description=text)
+            await change_subscription(post.engine, post.outside, LOCAL, row.id, described)
+        await post.start()
+        await post.settle()
+        await post.dispatcher.look()
+    assert post.dispatcher._lines._old == []
+
+
 async def test_no_more_at_once_and_no_faster_than_asked_for(post: Post) -> None:
     under_way = most = 0
+    together = asyncio.Event()
 
     async def count(asked: Asked, writer: asyncio.StreamWriter) -> None:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0.01)
+        if most == 3:
+            together.set()
+        await together.wait()
         under_way -= 1
         writer.write(TAKEN)
 
@@ -345,8 +516,7 @@ async def test_what_was_under_way_when_its_sender_died_is_sent_by_the_next(post:
         await post.start(3)
         await post.plan()
         await post.dispatcher.look()
-        while len(receiver.asked) < 3:
-            await asyncio.sleep(0.001)
+        await eventually(lambda: len(receiver.asked) == 3)
         receiver.answer = TAKEN
         dead, post.dispatcher = post.dispatcher, post.new_dispatcher()
         await post.send()

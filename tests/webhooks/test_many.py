@@ -17,7 +17,7 @@ AT_ONCE = 10_000
 
 async def send_many(folder: Path, events: int, patience: float) -> tuple[Counting, list[DeliveryRow]]:
     """Send so many events, two a task, to a receiver that fails at 5 % of them, and let the schedule's time pass; the
-    receiver, and what became of the deliveries. `patience`: seconds for the first try of all.
+    receiver, and what became of the deliveries. `patience`: seconds that sending what is due may take.
     """
     clock = ManualClock()
     settings = load({}).with_values(TASKYARD_DATA_DIR=str(folder), TASKYARD_EGRESS_ALLOW=("127.0.0.1",))
@@ -33,8 +33,8 @@ async def send_many(folder: Path, events: int, patience: float) -> tuple[Countin
         await post.plan()
         await post.send(patience)
         for wait in SCHEDULE[1:]:
-            await post.pass_time(wait)
-            await post.pass_time(wait)
+            await post.pass_time(wait, patience)
+            await post.pass_time(wait, patience)
         rows = await post.deliveries(endpoint=row.id)
         await post.dispatcher.stop()
     return receiver, rows

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskyard.domain.forms.form import Form
-from taskyard.domain.forms.judge import File, judge, judge_files, judge_outcome
+from taskyard.domain.forms.judge import File, judge, judge_ahead, judge_files, judge_outcome
 from taskyard.domain.forms.make import Source, make_form
 from taskyard.domain.forms.show import input_fields, show
 
@@ -151,6 +151,38 @@ BUSY = form(
 @given(JSON | st.fixed_dictionaries({}, optional={"a": JSON, "b": JSON, "c": JSON}))
 def test_whatever_is_sent_is_judged(output: Any) -> None:
     assert all(each["path"].startswith("/output") for each in judge(BUSY, output, ABOUT, "/output"))
+
+
+AHEAD = form(
+    {"fieldKey": "a", "type": "number", "validationRules": [{"type": "range", "value": {"min": 1}}]},
+    {"fieldKey": "b", "visibleIf": {"a": {"min": 5}}, "required": True},
+    {"fieldKey": "c", "required": True, "visibleIf": {"input.amount": {"min": 1000}, "a": {"min": 5}}},
+    {"fieldKey": "d", "validationRules": [{"type": "expression", "value": "value == input.code"}]},
+    {"fieldKey": "e", "validationRules": [{"type": "expression", "value": "length(value) > `1`"}]},
+)
+
+
+def test_before_there_is_a_task_what_it_does_not_decide_is_judged() -> None:
+    def ahead(**output: Any) -> dict[str, str]:
+        return {each["path"]: each["keyword"] for each in judge_ahead(AHEAD, output, "/output")}
+
+    assert ahead(a=1) == ahead(a=5, b="x") == ahead(a=5, b="x", c="y", d="Z", e="EE") == {}
+    assert ahead(a=0, e="E") == {"/output/a": "range", "/output/e": "expression"}
+    assert ahead(a=5) == {"/output/b": "required"}
+    assert ahead(a=1, b="x", c="y") == {"/output/b": "visibleIf", "/output/c": "visibleIf"}
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional={"a": st.floats(0, 9), **dict.fromkeys("bcde", st.sampled_from(["", "A", "AB"]))}
+    ),
+    st.integers(990, 1010),
+    st.sampled_from(["AB", "A"]),
+)
+def test_what_is_wrong_before_there_is_a_task_is_wrong_with_each(output: Any, amount: int, code: str) -> None:
+    about = {"input": {"amount": amount, "code": code}}
+    found = {each["path"] for each in judge(AHEAD, output, about, "/output")}
+    assert {each["path"] for each in judge_ahead(AHEAD, output, "/output")} <= found
 
 
 class TestShow:

@@ -26,7 +26,7 @@ def refused(source: Source) -> list[tuple[str, str]]:
 
 
 def test_components_alone_give_a_schema_that_is_closed() -> None:
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"fieldKey": "amount", "type": "number", "required": True},
         {"fieldKey": "kind", "type": "select", "options": ["a", {"value": 2, "label": "Two"}]},
         {"fieldKey": "tags", "type": "multiselect", "options": ["x", "y"]},

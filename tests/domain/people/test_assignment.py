@@ -64,7 +64,28 @@ def test_who_falls_back_says_why() -> None:
 def test_only_who_has_the_skills_may_claim_what_fell_to_the_group() -> None:
     busy = GROUND._replace(loads={"ann": 1, "bob": 1})
     found = assign(Assignment(rule="skill", group="ops", skills=["sql"], max_open=1), busy)
-    assert (found.type, found.candidates) == ("GROUP", ("ann", "bob", "dan"))
+    assert (found.type, found.able) == ("GROUP", ("ann", "bob", "dan"))
+    chosen = assign(Assignment(rule="skill", group="ops", skills=["sql"]), GROUND)
+    assert (chosen.type, chosen.able) == ("USER", ("ann", "bob", "dan"))
+    elsewhere = Assignee("GROUP", "hr")
+    found = assign(Assignment(rule="skill", group="ops", skills=["sql"], max_open=1, fallback=elsewhere), busy)
+    assert (found.id, found.able) == ("hr", ("ann", "bob", "dan"))  # for when it comes back
+
+
+def test_where_nobody_who_may_has_the_skills_nobody_may_claim_it() -> None:
+    rule = Assignment(rule="skill", group="ops", skills=["law"], exclude_asker=True)
+    found = assign(rule, GROUND._replace(askers=frozenset({"bob"})))
+    assert found[:4] == ("GROUP", "ops", ("bob",), ())
+    assert assign(Assignment(type="GROUP", id="ops"), GROUND).able is None
+
+
+def test_only_candidates_are_chosen() -> None:
+    bob, seniors = Assignee("USER", "bob"), Assignee("GROUP", "seniors")
+    known = GROUND._replace(members=[*OPS, Person("eva", groups=("ops", "seniors"))])
+    for named, chosen in (([bob], "bob"), ([seniors], "eva"), ([bob, seniors], "bob")):
+        assert assign(Assignment(rule="roundRobin", group="ops", candidates=named), known)[:2] == ("USER", chosen)
+    nobody = assign(Assignment(rule="roundRobin", group="ops", candidates=[Assignee("USER", "zoe")]), known)
+    assert (nobody.id, nobody.why) == ("ops", "no candidate of the group ops may do it or can")
 
 
 def test_who_asked_neither_gets_nor_may_do_it() -> None:

@@ -55,8 +55,8 @@ def test_who_starts_later_is_not_done_earlier(calendar: Calendar, start: int, la
 
 
 def test_a_calendar_without_hours_is_refused() -> None:
-    for hours in ({}, {"mon": []}):
-        assert [path for path, _ in faults(Calendar(hours=hours))] == ["/hours"]
+    for calendar in (Calendar(hours={}), Calendar(hours={"mon": []})):
+        assert [path for path, _ in faults(calendar)] == ["/hours"]
 
 
 def test_each_fault_is_told_at_its_place() -> None:

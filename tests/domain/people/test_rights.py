@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskyard.domain.people.approval import verdict
-from taskyard.domain.people.rights import VERBS, Who, actions, is_theirs, refusal
+from taskyard.domain.people.rights import VERBS, Who, actions, is_theirs, refusal, target_refusal
 from taskyard.domain.people.sheet import Decision, Held, Sheet
 from taskyard.domain.people.spec import Approvals, Manual
 
@@ -56,7 +56,11 @@ def test_several_decide_without_a_claim_and_each_once() -> None:
     four_eyes = Manual(kind="manual", approvals=Approvals(required=2))
     ann, held = Who("ann", frozenset({"ops"})), Held("GROUP", "ops")
     assert "complete" in actions(ann, held, Sheet(), four_eyes)
-    assert "complete" not in actions(ann, held, Sheet(decisions=(Decision("ann", True, 1),)), four_eyes)
+    decided = Sheet(decisions=(Decision("ann", True, 1),))
+    assert not {"claim", "complete"} & set(actions(ann, held, decided, four_eyes))
+    assert "claim" in actions(Who("bob", ann.groups), held, decided, four_eyes)
+    assert target_refusal(ann, held, decided, four_eyes) is not None
+    assert target_refusal(Who("bob"), held, decided, four_eyes) is None
 
 
 @given(st.integers(1, 4), st.booleans(), st.lists(st.booleans(), max_size=12))

@@ -10,19 +10,22 @@ from typing import Any, NamedTuple
 
 
 class Attack(NamedTuple):
-    """A hostile program. `expected`: `[]` for escapes, a limit, or an error code; several where tiers differ."""
+    """A hostile program. `expected`: `[]` for escapes, a limit, or an error code; several where tiers differ.
+    `network`: whether it has a way to one endpoint.
+    """
 
     name: str
     kind: str
     source: str
     expected: tuple[Any, ...]
     resources: dict[str, Any] = {}  # noqa: RUF012 - a default that nobody changes
+    network: bool = False
 
 
 def _python(body: str) -> str:
     """A program of attempts: functions whose names tell what they could do."""
     return f"""\
-import ctypes, os, socket, resource
+import ctypes, os, socket, stat, resource
 {body}
 def main(input, ctx):
     found = []
@@ -51,7 +54,8 @@ def call(*arguments):
         ("process_vm_readv", 310, "{victim}, 0, 0, 0, 0, 0"), ("pivot_root", 155, "b'/', b'/'"), ("fsopen", 430, "b'tmpfs', 0"),
         ("clone_user", 56, "0x10000000 | 17, 0, 0, 0, 0"), ("clone3", 435, "ctypes.create_string_buffer(88), 88"),
         ("open_by_handle", 304, "0, 0, 0"), ("kexec", 246, "0, 0, 0, 0"), ("shmget", 29, "0, 4096, 0o1600"),
-        ("personality", 135, "8"), ("fork", 57, ""), ("vfork", 58, ""),
+        ("personality", 135, "8"), ("inotify", 294, "0"), ("msgctl", 71, "0, 3, ctypes.create_string_buffer(256)"),
+        ("semctl", 66, "0, 0, 19, ctypes.create_string_buffer(256)"), ("fork", 57, ""), ("vfork", 58, ""),
     )
 ).replace(", )", ")")  # fmt: skip
 
@@ -85,9 +89,9 @@ def t_parent_memory(): open("/proc/{victim}/mem", "rb").read(1)
 def t_parent_command(): open("/proc/{victim}/cmdline").read()
 def t_descriptors():
     for number in range(3, 128):
-        try: name = os.readlink(f"/proc/self/fd/{{number}}")
+        try: mode = os.fstat(number).st_mode
         except OSError: continue
-        if not name.startswith(("pipe:", "/proc", "/dev/null", "anon_inode")): return
+        if not stat.S_ISFIFO(mode): return
     raise OSError
 """,
     "network": """\
@@ -95,6 +99,9 @@ def t_tcp(): socket.create_connection(("127.0.0.1", {port}), 1)
 def t_udp(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", {port}))
 def t_unix(): socket.socket(socket.AF_UNIX).connect("{socket}")
 def t_abstract(): socket.socket(socket.AF_UNIX).connect("\\0taskyard-test")
+def t_datagram(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"x", "{folder}/datagrams")
+def t_abstract_datagram(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"x", "\\0taskyard-test-datagrams")
+def t_message(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendmsg([b"x"], [], 0, "{folder}/datagrams")
 def t_netlink(): socket.socket(16, 3, 0)
 def t_raw(): socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 def t_listen():
@@ -218,6 +225,9 @@ echo "[${{found#,}}]" >"$TASK_OUTPUT"
 ESCAPES = [
     *(Attack(name, "python", _python(body), ([],)) for name, body in PYTHON_ESCAPES.items()),
     Attack("all", "javascript", _JS, ([],)),
+    Attack(
+        "all", "typescript", _JS.replace("(input, ctx)", "(input: unknown, ctx: unknown): Promise<string[]>"), ([],)
+    ),
     Attack("all", "shell", _SHELL, ([],)),
 ]
 
@@ -261,7 +271,7 @@ LIMITS = [
     Attack("loop", "javascript", "export default function () { for (;;) {} }", ("cpu",), ONE_SECOND),
     Attack("regex", "javascript", "export default () => /(a+)+$/.test('a'.repeat(40) + 'b')", ("cpu",), ONE_SECOND),
     Attack("sleep", "javascript", "export default () => new Promise((d) => setTimeout(d, 60000))", ("TIMEOUT",), {"wall_seconds": 1}),
-    Attack("heap", "javascript", "export default () => { const a = []; for (;;) a.push(new Array(1000).fill({})); }", ("memory",)),
+    Attack("heap", "javascript", "export default () => { const a = []; for (;;) a.push(new Array(1000).fill({})); }", ("memory",), {"wall_seconds": 60}),
     Attack(
         "buffers", "javascript",
         "export default () => { const a = []; for (let n = 0; n < 40; n++) a.push(new Uint8Array(50e6).fill(1)); return 1; }",
@@ -279,26 +289,35 @@ LIMITS = [
     Attack("long result", "javascript", "export default () => 'x'.repeat(5 << 20)", ("output",)),
     Attack("100 MB of lines", "javascript", "export default () => { for (let n = 0; n < 1e4; n++) console.log('x'.repeat(1e4)); }", ("output",)),
     Attack("recursion", "javascript", "const f = () => f() + 1; export default f", ("EXECUTION_ERROR", "memory")),
+    Attack("loop", "typescript", "export default (i: unknown): never => { for (;;) {} }", ("cpu",), ONE_SECOND),
     Attack("100 MB of lines", "shell", "head -c 100000000 /dev/zero | tr '\\0' x | fold -w 1000", ("output",)),
     Attack("stubborn loop", "shell", "trap '' TERM XCPU INT; while :; do :; done", ("cpu",), ONE_SECOND),
     Attack("loop", "shell", "while :; do :; done", ("cpu",), ONE_SECOND),
     Attack("busy children", "shell", "for n in 1 2 3 4; do while :; do :; done & done; wait", ("cpu",), ONE_SECOND),
+    Attack("busy orphans", "shell", "for n in 1 2 3 4; do (while :; do :; done &); done; sleep 600", ("cpu",), ONE_SECOND),
     Attack("sleep", "shell", "sleep 60", ("TIMEOUT",), {"wall_seconds": 1}),
     Attack("yes", "shell", "yes", ("output",)),
     Attack(
         "fork bomb", "shell", "b() { b | b & }; b; sleep 20",
         ("cpu", "memory", "output", "TIMEOUT", "EXECUTION_ERROR", "processes"), {"cpu_seconds": 2, "wall_seconds": 3, "processes": 16},
     ),
-    Attack("memory", "shell", "a=x; while :; do a=$a$a; done", ("memory", "EXECUTION_ERROR")),
+    Attack("memory", "shell", "a=x; while :; do a=$a$a; done", ("memory",)),
+    Attack("memory of a tool", "shell", "dd if=/dev/zero of=/dev/null bs=1G count=1", ("memory",)),
     Attack(
         "memory of many", "shell",
         "for n in 1 2 3 4 5 6; do { head -c 60000000 /dev/zero | tail -c 50000000 | sleep 9; } & done; wait",
         ("memory",), {"memory_mb": 128, "wall_seconds": 9},
     ),
     Attack(
-        "disk", "shell", "n=0; while n=$((n + 1)); do head -c 1000000 /dev/zero >f$n || exit 7; done",
-        ("disk", "EXECUTION_ERROR"), {"disk_mb": 8},
+        "memory of orphans", "shell",
+        "for n in 1 2 3 4 5 6; do ({ head -c 60000000 /dev/zero | tail -c 50000000 | sleep 600; } &); done; sleep 600",
+        ("memory",), {"memory_mb": 128},
     ),
+    Attack(
+        "disk", "shell", "n=0; while n=$((n + 1)); do head -c 1000000 /dev/zero >f$n || exit 7; done",
+        ("disk",), {"disk_mb": 8},
+    ),
+    Attack("one file", "shell", "trap '' XFSZ; head -c 30000000 /dev/zero >f || exit 7", ("disk",), {"disk_mb": 8}),
     Attack(
         "daemon", "shell", "{ setsid sleep 4242 & } 2>/dev/null; (nohup sleep 4242 >/dev/null 2>&1 &); sleep 60",
         ("TIMEOUT",), {"wall_seconds": 1},

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import encodings.idna  # noqa: F401 - wanted later, when it cannot be read any more
 import json
 import os
+import re
 import resource  # noqa: F401 - wanted later, when it cannot be read any more
 import secrets
 import shutil
@@ -23,13 +25,22 @@ from typing import Any, NamedTuple
 
 from tests.executors.sandbox.attacks import ESCAPES, LIMITS, ODD, Attack
 from tests.executors.sandbox.calls import Heard, call, sandbox
+from tests.support import eventually
 
 from taskyard.domain.outcome import Done, Failed, Report
-from taskyard.executors.script.sandbox import engines, folders, jail
+from taskyard.executors.script.sandbox import engines, folders, forkserver, jail
 from taskyard.executors.script.sandbox.target import Sandbox
+from taskyard.executors.script.sandbox.watch import descendants
+from taskyard.security.egress.guard import Guard
+from taskyard.security.egress.rules import Rules
 
 AT_ONCE = 4
+ENDLESS = 300.0  # seconds: heavy ones run on what others leave of the processor
 MARK = "taskyard-escape"
+TO_NOBODY = {"t_tcp", "t_udp", "t_listen", "tcp", "udp", "fetch", "listen"}
+"""What programs with a way out can: in a network of their own, or to their proxy. That nobody else is reached the baits
+tell.
+"""
 
 
 class Baits(NamedTuple):
@@ -56,10 +67,15 @@ def baits(folder: Path) -> Iterator[tuple[Baits, list[str]]]:
     victim = subprocess.Popen(["/bin/sleep", "300"])
     listeners = [socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)]
     listeners.append(socket.socket(socket.AF_UNIX))
+    listeners += [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
     listeners[0].bind(("127.0.0.1", 0))
     listeners[1].bind(listeners[0].getsockname())
     listeners[2].bind(str(folder / "socket"))
     listeners[3].bind("\0taskyard-test")
+    listeners[4].bind(str(folder / "datagrams"))
+    listeners[5].bind("\0taskyard-test-datagrams")
+    for name in ("socket", "datagrams"):
+        (folder / name).chmod(0o777)
     for listener in listeners:
         listener.setblocking(False)
         if listener.type == socket.SOCK_STREAM:
@@ -90,6 +106,8 @@ def wrong(attack: Attack, report: Report) -> str:
     """What is wrong with what became of a program; empty when nothing is."""
     if isinstance(report, Done):
         got: Any = report.value
+        if attack.network and isinstance(got, list):
+            got = [each for each in got if each not in TO_NOBODY]
         fits = got in attack.expected or ("{" in attack.expected and isinstance(got, dict))
         return "" if fits else f"gave {str(got)[:300]}"
     assert isinstance(report, Failed), report
@@ -111,10 +129,13 @@ async def let_loose(box: Sandbox, attacks: list[Attack], tier: str) -> list[str]
                 "output_bytes": 4 << 20,
                 "memory_mb": 256,
                 "cpu_seconds": 10,
-                "wall_seconds": 20,
+                "wall_seconds": ENDLESS,
                 **attack.resources,
             }
-            report = await box.run(call(attack.kind, attack.source, **resources), heard)
+            more = {"network": {"allow": ["127.0.0.1:1"]}} if attack.network else {}
+            report = await box.run(
+                call(attack.kind, attack.source, implementation=more, timeout=ENDLESS, **resources), heard
+            )
             took, most = loop.time() - began, resources["wall_seconds"] + 2
             found = wrong(attack, report)
             if heard.tiers != [tier]:
@@ -133,12 +154,110 @@ def _cheap(attacks: list[Attack]) -> list[Attack]:
     return [attack for attack in attacks if attack not in burn or attack is first[attack.kind]]
 
 
+GOES_OUT = """
+import urllib.request, urllib.error
+def main(input, ctx):
+    try:
+        return urllib.request.urlopen(input, timeout=10).status
+    except urllib.error.HTTPError as error:
+        return error.code
+"""
+
+
+async def goes_out(tier: str) -> list[str]:
+    """What is wrong with a way to one endpoint of two."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    found = []
+    async with server, sandbox([tier], guard=Guard(Rules.parse(["127.0.0.1"]))) as box:
+        for allowed, expected in ((port, 204), (1, 403)):
+            more = {"network": {"allow": [f"127.0.0.1:{allowed}"]}}
+            report = await box.run(call("python", GOES_OUT, f"http://127.0.0.1:{port}/", implementation=more), Heard())
+            if report != Done(expected):
+                found.append(f"a way out to port {allowed} gave {report}")
+    return found
+
+
+NEIGHBOUR = """
+import urllib.request
+def main(input, ctx):
+    open("kept", "w").write("mine")
+    ctx.log.info("up")
+    urllib.request.urlopen(input, timeout=300).close()
+    return open("kept").read()
+"""
+PRIES = """
+import os
+def main(input, ctx):
+    def found(attempts):
+        for name, attempt in attempts.items():
+            try:
+                attempt()
+                yield name
+            except OSError:
+                pass
+    did = []
+    for pid in input["pids"]:
+        did += found({
+            "signal": lambda: os.kill(pid, 9),
+            "environ": lambda: open(f"/proc/{pid}/environ", "rb").read(),
+            "root": lambda: os.listdir(f"/proc/{pid}/root"),
+        })
+    for folder in input["folders"]:
+        did += found({
+            "list": lambda: os.listdir(folder),
+            "read": lambda: open(f"{folder}/kept").read(),
+            "write": lambda: open(f"{folder}/kept", "a").write("changed"),
+        })
+    return did
+"""
+
+
+async def beside(tier: str) -> list[str]:
+    """What is wrong with a program that runs beside one that pries."""
+    pried = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await pried.wait()
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    there, heard = f"127.0.0.1:{server.sockets[0].getsockname()[1]}", Heard()
+    async with server, sandbox([tier], warm=0, guard=Guard(Rules.parse(["127.0.0.1"]))) as box:
+        asked = call("python", NEIGHBOUR, f"http://{there}/", implementation={"network": {"allow": [there]}})
+        neighbour = asyncio.create_task(box.run(asked._replace(timeout=ENDLESS), heard))
+        await eventually(lambda: heard.lines or neighbour.done(), within=ENDLESS)
+        others = [pid for pid in descendants(os.getpid()) if pid != os.getpid()]
+        places = [str(each) for each in box._folders.root.iterdir() if each.is_dir()]
+        pries = call("python", PRIES, {"pids": others, "folders": places}, timeout=ENDLESS)
+        reports = [await box.run(pries, Heard())]
+        pried.set()
+        reports.append(await neighbour)
+    return [] if others and reports == [Done([]), Done("mine")] else [f"who pries and its neighbour gave {reports}"]
+
+
+def with_a_way_out(attack: Attack) -> Attack:
+    """The same where its definition may go to one endpoint; forks are not denied then in namespaces of its own."""
+    source = re.sub(r"def t_(v?fork|spawn)\(", r"def not_\1(", attack.source)
+    return attack._replace(name=f"{attack.name} with a way out", source=source, network=True)
+
+
 async def run(tier: str, folder: Path, *, dropped: bool) -> dict[str, Any]:
     with baits(folder) as (bait, touched):
         escapes = [each._replace(source=each.source.format(**bait._asdict())) for each in ESCAPES]
         attacks = [*escapes, *LIMITS, *ODD] if not dropped else [*escapes, *_cheap(LIMITS), *ODD]
-        async with sandbox([tier], warm=2) as box:
+        attacks += map(with_a_way_out, escapes)
+        async with sandbox([tier], warm=2, guard=Guard(Rules.parse(["127.0.0.1"]))) as box:
             faults = await let_loose(box, attacks, tier)
+        faults += await goes_out(tier) + await beside(tier)
     return {"wrong": faults + touched, "count": len(attacks), "left": leftovers()}
 
 
@@ -162,8 +281,10 @@ def become(uid: int, folder: Path) -> None:
     found = engines._deno()
     assert found is not None
     deno = found if folders.readable_by_all(found) else Path(shutil.copy(found, folder / "deno"))
-    engines.INSIDE = jail.INSIDE = inside
-    engines._deno = lambda: deno
+    places = ((engines, "INSIDE"), (forkserver, "INSIDE"), (jail, "INSIDE"))
+    for module, name in places:
+        setattr(module, name, inside)
+    setattr(engines, "_deno", lambda: deno)  # noqa: B010 - a type checker takes no other function
     for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode | 0o055)
         os.chown(path, uid, uid)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
+import re
+import stat
+import threading
 from pathlib import Path
 
 import pytest
 from tests.executors.sandbox.calls import Heard, call, run, value_of
+from tests.support import eventually
 
 from taskyard.domain.frame import Wrote
+from taskyard.domain.isolation import TIERS
 from taskyard.domain.outcome import Done, MadeFile
 from taskyard.domain.upload import UploadedFile
-from taskyard.executors.script.sandbox.files import Made
+from taskyard.executors.script.sandbox import target
+from taskyard.executors.script.sandbox.files import Made, give
+from taskyard.executors.script.sandbox.folders import Folders
 from taskyard.executors.script.sandbox.target import Sandbox
 
 CONTENT = "id;name\n1;Ada\n"
@@ -37,6 +46,16 @@ MAKES = {
     "shell": "head -c 100000 /dev/zero | tr '\\0' a >\"$TASK_FILES/report.csv\"\n"
     'echo \'{"report": "file:report.csv", "other": "file:none"}\' >"$TASK_OUTPUT"',
 }
+
+
+async def test_a_shell_s_files_may_have_any_name(box: Sandbox) -> None:
+    names = """'a"b' 'c\\d' $'e\nf' $'g\th' "i'j" 'k l' '*' '-n' 'é%s'"""
+    source = f'cd "$TASK_FILES"; for name in {names}; do printf %s "$name" >"./$name"; done; echo 1 >"$TASK_OUTPUT"'
+    report = await box.run(call("shell", source), Heard())
+    assert isinstance(report, Done), report
+    made = {file.name: file.content.decode() for file in report.files}
+    expected = ['a"b', "c\\d", "e\nf", "g\th", "i'j", "k l", "*", "-n", "é%s"]
+    assert made == {re.sub(r'["\\\n\t]', "_", name): name for name in expected}
 
 
 @pytest.fixture
@@ -65,6 +84,17 @@ async def test_it_cannot_change_them(box: Sandbox, kind: str, given: dict[str, U
     assert path.read_text() == CONTENT
 
 
+async def test_copies_are_there_for_its_user_alone(box: Sandbox, given: dict[str, UploadedFile]) -> None:
+    source = "import time\ndef main(input, ctx):\n ctx.log.info('up')\n time.sleep(30)"
+    running = asyncio.create_task(box.run(call("python", source, files=given), heard := Heard()))
+    await eventually(lambda: heard.lines)
+    copies = list(box._folders.root.glob("given-*"))
+    assert len(copies) == (os.geteuid() == 0)
+    assert all(stat.S_IMODE(copy.stat().st_mode) == 0o440 and copy.stat().st_gid != os.getegid() for copy in copies)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 @pytest.mark.parametrize("kind", sorted(MAKES))
 async def test_files_that_it_makes_are_handed_over(box: Sandbox, kind: str) -> None:
     report = await run(box, kind, MAKES[kind])
@@ -76,6 +106,47 @@ async def test_files_that_it_makes_are_handed_over(box: Sandbox, kind: str) -> N
 async def test_files_count_as_output(box: Sandbox) -> None:
     report = await run(box, "python", MAKES["python"], output_bytes=50_000)
     assert not isinstance(report, Done)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_files_that_cannot_all_be_given_leave_no_copies(tmp_path: Path, tier: str) -> None:
+    folders = Folders(for_others=True)
+    files = {}
+    for number in range(2):
+        path = tmp_path / f"{number}"
+        path.write_text("x")
+        path.chmod(0o600)
+        files[str(number)] = UploadedFile(str(number), "x", 1, "", path=path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        give(files, tier, folders)
+    assert not list(folders.root.glob("given-*"))
+    folders.close()
+
+
+async def test_a_call_that_is_cancelled_while_it_is_given_its_files_leaves_no_copies(
+    box: Sandbox, given: dict[str, UploadedFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await box.standings()
+    begun, go_on, removed = threading.Event(), threading.Event(), threading.Event()
+
+    class Copied:
+        remove = staticmethod(removed.set)
+
+    def slowly(*_: object) -> Copied:
+        begun.set()
+        go_on.wait(60)
+        return Copied()
+
+    monkeypatch.setattr(target, "give", slowly)
+    running = asyncio.create_task(box.run(call("shell", "true", files=given), Heard()))
+    await asyncio.to_thread(begun.wait, 10)
+    running.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert removed.is_set()
 
 
 def test_only_whole_files_with_plain_names_are_kept() -> None:

@@ -16,6 +16,7 @@ NOBODY = 64_000
 USERS = (0, NOBODY) if os.geteuid() == 0 else (0,)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("uid", USERS, ids=["ourselves", "nobody"][: len(USERS)])
 @pytest.mark.parametrize("tier", TIERS_HERE)
 async def test_what_becomes_of_hostile_programs(tier: str, uid: int) -> None:

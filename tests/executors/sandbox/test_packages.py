@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, sandbox, value_of
 from tests.servers.packages import PackageServer, packages
 
+from taskyard.domain.dependencies import Dependencies
 from taskyard.domain.outcome import Failed
+from taskyard.executors.script.sandbox.jail import Engine
 from taskyard.executors.script.sandbox.packages import installing
 from taskyard.executors.script.sandbox.packages import store as store_module
-from taskyard.executors.script.sandbox.packages.packages import Origin
-from taskyard.executors.script.sandbox.packages.store import Store
+from taskyard.executors.script.sandbox.packages.installing import Installer, Uninstallable
+from taskyard.executors.script.sandbox.packages.packages import Origin, Packages
+from taskyard.executors.script.sandbox.packages.store import OPEN, Store
 
 GREETS = """\
 # /// script
@@ -211,6 +217,39 @@ def test_a_full_store_lets_go_of_what_nobody_holds(folder: Path) -> None:
     held.close()
 
 
+def test_what_is_kept_can_be_read_by_all_whatever_our_umask_is(folder: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        store = Store(folder / "new", 4)
+        store.open(for_all=False)
+        with store.making() as (made, _):
+            assert stat.S_IMODE(made.stat().st_mode) == OPEN
+            (made / "packages").mkdir()
+            (made / "packages").chmod(OPEN)
+            kept = store.keep(made / "packages", "one")
+    finally:
+        os.umask(former)
+    assert kept is not None
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (folder / "new", kept, kept / "packages")] == [0o755] * 3
+    store.close()
+
+
+async def test_installing_takes_no_thread_that_others_share(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Packages(origin, None)
+    names = []
+
+    def get(*_: object) -> str:
+        names.append(threading.current_thread().name)
+        raise Uninstallable("not today")
+
+    monkeypatch.setattr(made, "_get", get)
+    engine = Engine("python", ("python3",), (), version=(3, 11, 0))
+    with pytest.raises(Uninstallable, match="not today"):
+        await made.get(Dependencies(("one",)), engine)
+    assert names[0].startswith("taskyard-packages")
+    await made.stop()
+
+
 def test_a_store_sweeps_what_the_dead_left(folder: Path) -> None:
     store = Store(folder, 4)
     store.open(for_all=False)
@@ -309,3 +348,20 @@ async def test_without_uv_it_says_what_to_install(origin: Origin, monkeypatch: p
     async with sandbox(TIERS_HERE[-1:], origin=origin) as box:
         error = error_of(await box.run(call("python", GREETS), Heard()))
     assert (error.code, "taskyard[sandbox]" in error.message) == ("SANDBOX_UNAVAILABLE", True)
+
+
+@pytest.mark.parametrize("source", [GREETS, LEFT], ids=["python", "javascript"])
+async def test_installers_trust_the_authorities_that_this_process_is_told_to_trust(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ours.pem")
+    told: list[Mapping[str, str]] = []
+
+    def run(installer: Installer, command: Sequence[str]) -> tuple[int, str]:
+        told.append(installer.environment)
+        return 1, "no"
+
+    monkeypatch.setattr(Installer, "run", run)
+    async with sandbox(TIERS_HERE[-1:], origin=origin) as box:
+        error_of(await box.run(call("python" if source is GREETS else "javascript", source), Heard()))
+    assert {told[0]["SSL_CERT_FILE"], told[0]["DENO_CERT"]} == {"/etc/ours.pem"}

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import itertools
 import os
+import shutil
+import signal
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, run, sandbox, value_of
+from tests.support import eventually, eventually_blocking
 
 from taskyard.domain.isolation import LANDLOCK
 from taskyard.domain.outcome import Failed, Report, TaskError
-from taskyard.executors.script.sandbox import engines, examine, tiers
-from taskyard.executors.script.sandbox.jail import Means
+from taskyard.domain.resources import Resources
+from taskyard.executors.script.sandbox import attempt as attempts
+from taskyard.executors.script.sandbox import engines, examine, launch, tiers, watch
+from taskyard.executors.script.sandbox.folders import Folders
+from taskyard.executors.script.sandbox.forkserver import ForkServer
+from taskyard.executors.script.sandbox.jail import Engine, Means, limits
 from taskyard.executors.script.sandbox.target import Sandbox
+from taskyard.executors.script.sandbox.watch import descendants, usage
 
 TALKS = {
     "python": """
@@ -55,6 +69,20 @@ echo 1 3 packing >>"$TASK_PROGRESS"
 printf '{"got": %s,\\n "task": "%s"}' "$(cat)" "$TASK_DEFINITION" >"$TASK_OUTPUT"
 """,
 }
+TELLS_LIMITS = {
+    "python": """
+import resource
+def main(input, ctx):
+    return {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in input}
+""",
+    "shell": """
+for each in CPU:t:1 AS:v:1024 FSIZE:f:1024 NOFILE:n:1 CORE:c:1 MEMLOCK:l:1024 NICE:e:1 RTPRIO:r:1; do
+  IFS=: read -r name option unit <<<"$each"
+  found="$found, \\"$name\\": [$(($(ulimit -S$option) * unit)), $(($(ulimit -H$option) * unit))]"
+done
+echo "{${found#,}}" >"$TASK_OUTPUT"
+""",
+}
 TRICKY = {"text": "$(touch x) `id` '; rm -rf / #\"\\ \n é", "path": "../../etc/passwd", "number": 1.5, "none": None}
 
 
@@ -68,6 +96,33 @@ async def test_a_program_is_given_its_input_and_heard(box: Sandbox, kind: str) -
     ]  # fmt: skip
     assert heard.steps == [(1, 3, "packing")]
     assert heard.tiers == [standing.tier for standing in await box.standings() if standing.kind == kind]
+
+
+@pytest.mark.parametrize("kind", sorted(TELLS_LIMITS))
+async def test_the_kernels_limits_are_those_that_were_asked_for(box: Sandbox, kind: str) -> None:
+    names = ["CPU", "AS", "FSIZE", "NOFILE", "CORE", "MEMLOCK", "NICE", "RTPRIO"]
+    asked = call(kind, TELLS_LIMITS[kind], names, cpu_seconds=7, memory_mb=200, disk_mb=9)
+    assert value_of(await box.run(asked, Heard())) == {
+        "CPU": [7, 8], "AS": [200 << 20] * 2, "FSIZE": [9 << 20] * 2, "NOFILE": [128, 128], "CORE": [0, 0],
+        "MEMLOCK": [0, 0], "NICE": [0, 0], "RTPRIO": [0, 0],
+    }  # fmt: skip
+
+
+def test_nobody_may_take_back_that_he_gives_way() -> None:
+    """As who may lower his niceness could; whether we may is the machine's to say."""
+    engine = Engine("any", ("/bin/true",), ())
+    found = limits(engine, Resources(), processes=1)
+    assert (found["nice"], found["rtprio"]) == (0, 0)
+
+
+async def test_typescript_waits_for_nothing_that_javascript_does_not(box: Sandbox) -> None:
+    async def seconds(kind: str) -> float:
+        begun = time.perf_counter()
+        assert value_of(await run(box, kind, "export default () => 1")) == 1
+        return time.perf_counter() - begun
+
+    quickest = [min([await seconds(kind) for _ in range(4)]) for kind in ("javascript", "typescript")]
+    assert quickest[1] < quickest[0] + 0.1
 
 
 async def test_a_shell_without_an_output_file_gives_what_it_printed(box: Sandbox) -> None:
@@ -138,7 +193,7 @@ async def test_nothing_of_one_run_is_there_in_the_next(box: Sandbox) -> None:
     }
     expected: dict[str, list[Any]] = {"python": [[], False], "javascript": [None, "undefined"]}
     for kind, source in leave.items():
-        await run(box, kind, source)
+        value_of(await run(box, kind, source))
         value = value_of(await run(box, kind, look[kind]))
         assert value == expected.get(kind, value)
         assert "left" not in str(value)
@@ -165,6 +220,60 @@ async def test_a_cancelled_call_ends_with_all_it_has_started(box: Sandbox, kind:
     assert b"sleep\x0061\x00" not in commands()
 
 
+async def test_a_call_that_is_cancelled_while_its_jail_is_made_leaves_none(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await box.standings()
+    begun, go_on, started = threading.Event(), threading.Event(), list[launch.Started]()
+    launching = launch.launch
+
+    def slowly(plan: launch.Plan, server: ForkServer) -> launch.Started:
+        begun.set()
+        go_on.wait(60)
+        started.append(launching(plan, server))
+        return started[-1]
+
+    monkeypatch.setattr(launch, "launch", slowly)
+    running = asyncio.create_task(run(box, "python", "def main(i, c): return 1", memory_mb=100))
+    await asyncio.to_thread(begun.wait, 10)
+    running.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not commands(str(started[0].pid))
+    assert started[0].folder is None or not started[0].folder.exists()
+
+
+async def test_a_jail_that_cannot_be_started_leaves_no_folder(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    await box.standings()
+
+    def fails(plan: launch.Plan, server: ForkServer) -> launch.Started:
+        raise OSError("no room")
+
+    monkeypatch.setattr(launch, "launch", fails)
+    error = error_of(await run(box, "python", "def main(i, c): return 1", memory_mb=100))
+    assert (error.code, "no room" in error.message) == ("SANDBOX_ERROR", True)
+    assert not [path for path in box._folders.root.iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("opened", range(7), ids=["stdin", "stderr", "frames", "stdout", "filter", "start", "watch"])
+def test_a_jail_for_which_descriptors_are_wanting_leaves_nothing(monkeypatch: pytest.MonkeyPatch, opened: int) -> None:
+    made, pipe = itertools.count(), os.pipe
+
+    def wanting(*_: object) -> tuple[int, int]:
+        if next(made) >= opened:
+            raise OSError(errno.EMFILE, "too many open files")
+        return pipe()
+
+    monkeypatch.setattr(os, "pipe", wanting)
+    monkeypatch.setattr(os, "pidfd_open", wanting)
+    before = set(Path("/proc/self/fd").iterdir())
+    with pytest.raises(OSError, match="too many open files"):
+        launch.launch(launch.Plan(lambda _: ["/bin/sleep", "4243"], {}, b""), ForkServer())
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert not [each for each in commands() if b"4243" in each]
+
+
 def commands(within: str = "[0-9]*") -> list[bytes]:
     """The command lines of processes."""
     found = []
@@ -182,7 +291,7 @@ def children() -> list[bytes]:
 
 
 async def test_where_no_tier_holds_the_code_never_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiers, "find_means", lambda: Means("", "", "", "", is_root=False))
+    monkeypatch.setattr(tiers, "find_means", lambda: Means("", "", "", sys.executable, is_root=False))
     monkeypatch.setattr(examine, "landlock_version", lambda: 0)
     async with sandbox() as box:
         box._planner.means = tiers.find_means()
@@ -194,6 +303,17 @@ async def test_where_no_tier_holds_the_code_never_starts(monkeypatch: pytest.Mon
         assert heard.tiers == []
         tiers_found = {standing.kind: standing.tier for standing in await box.standings()}
         assert tiers_found == {kind: "emulated" if kind == "bash-lite" else "" for kind in box.kinds}
+
+
+async def test_where_there_is_no_bubblewrap_landlock_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("prlimit", "setpriv"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with sandbox() as box:
+        for kind, source in (("python", "def main(i, c): return 1"), ("shell", "echo 1 >$TASK_OUTPUT"),
+                             ("javascript", "export default () => 1")):  # fmt: skip
+            heard = Heard()
+            assert (value_of(await box.run(call(kind, source), heard)), heard.tiers) == (1, [LANDLOCK])
 
 
 async def test_a_tier_that_does_not_hold_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,33 +377,186 @@ async def test_what_cannot_be_given_is_refused(box: Sandbox, implementation: dic
     assert (error_of(report).code, heard.tiers) == ("SANDBOX_UNAVAILABLE", [])
 
 
-async def test_a_worker_that_gives_way_itself_can_start_jails() -> None:
+@pytest.mark.parametrize("own_session", [True, False])
+async def test_a_worker_that_gives_way_itself_can_start_jails(own_session: bool) -> None:
     """Only root may lower a niceness, and a worker may have any."""
     drop = "os.geteuid() or os.setresuid(65534, 65534, 65534)"
-    code = f"import os\nfrom taskyard.executors.script.sandbox.launch import Launcher\nos.nice(12)\n{drop}\n"
-    code += "print(Launcher().thread.submit(os.getpriority, os.PRIO_PROCESS, 0).result())"
+    code = f"import os\nfrom taskyard.executors.script.sandbox.launch import *\nos.nice(12)\n{drop}\n"
+    code += f"plan = Plan(lambda _: ['/bin/sleep', '4244'], {{}}, b'', own_session={own_session})\n"
+    code += "pid = launch(plan, ForkServer()).pid\n"
+    code += "print(os.getpriority(os.PRIO_PROCESS, pid), os.getpgid(pid) == pid, os.getsid(pid) == pid)\n"
+    code += "os.kill(pid, 9)"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    out, _ = await process.communicate()
-    assert int(out) >= 12
+    niceness, *leads = (await process.communicate())[0].decode().split()
+    assert int(niceness) >= 12
+    assert leads == ["True", str(own_session)]
 
 
-async def test_a_tier_that_had_no_time_to_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = Sandbox._tried
-    answers: list[Report] = [Failed(TaskError("TIMEOUT", "the program took longer than its 10 s"))] * len(TIERS_HERE)
+def test_what_a_jail_has_started_already_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.pidfd_open
 
-    async def late(*asked: Any) -> Report:
-        return answers.pop() if answers else await tried(*asked)
+    def open_late(pid: int) -> int:
+        eventually_blocking(lambda: len(list(descendants(pid))) >= 2)
+        return opened(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", open_late)
+    pid = launch.launch(launch.Plan(lambda _: ["/bin/sh", "-c", "sleep 4246 & wait"], {}, b""), ForkServer()).pid
+    niceness = [os.getpriority(os.PRIO_PROCESS, each) for each in descendants(pid)]
+    os.killpg(pid, signal.SIGKILL)
+    assert len(niceness) == 2
+    assert min(niceness) >= 5
+
+
+def test_who_is_started_while_others_are_made_to_give_way_does_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = [subprocess.Popen(["/bin/sleep", "4247"]) for _ in range(2)]
+    seen = [[pair[0].pid]]
+    monkeypatch.setattr(watch, "descendants", lambda _: seen.pop() if seen else [each.pid for each in pair])
+    watch.have_give_way(pair[0].pid)
+    policies = [os.sched_getscheduler(each.pid) for each in pair]
+    for each in pair:
+        each.kill()
+        each.wait()
+    assert policies == [os.SCHED_IDLE] * 2
+
+
+@pytest.mark.parametrize("kind", ["python", "shell"])
+async def test_what_takes_much_of_the_processor_gives_way_to_all_others(box: Sandbox, kind: str) -> None:
+    source = {"python": "def main(i, c):\n while True: pass", "shell": "while :; do :; done"}[kind]
+    await box.standings()
+    before = set(descendants(os.getpid()))
+    running = asyncio.create_task(run(box, kind, source))
+
+    def gives_way() -> bool:
+        return any(is_idle(pid) for pid in set(descendants(os.getpid())) - before)
+
+    await eventually(gives_way)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_takes_long_to_count_is_counted_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some, sleep, pauses = watch.Usage(1.0, 0.0, 1), asyncio.sleep, list[float]()
+    seconds = itertools.count(step=0.05)
+    looks: list[watch.Usage | None] = [None, some, some]
+
+    class Looked:
+        started = SimpleNamespace(pid=0, folder=tmp_path)
+
+        async def looked_at(self, look: object) -> watch.Usage | None:
+            return looks.pop()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(attempts, "exceeded", lambda *_: "")
+    monkeypatch.setattr(attempts, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    shape = tiers.Shape(LANDLOCK, Engine("any", ("/bin/true",), ()), Resources())
+    await attempts._watched(Looked(), shape, Resources())  # type: ignore[arg-type]  # it is asked no more than this
+    assert pauses[0] == 0.1
+    assert min(pauses[1:]) >= 0.5
+
+
+def is_idle(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        return usage(pid).is_heavy and os.sched_getscheduler(pid) == os.SCHED_IDLE
+    return False
+
+
+async def test_a_tier_that_could_not_answer_is_tried_again_and_no_weaker_one_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried, asked_for = Sandbox._tried, list[str]()
+    answers: list[Report] = [Failed(TaskError("TIMEOUT", "the program took longer than its 10 s"))]
+
+    async def late(box: Sandbox, shape: tiers.Shape, *asked: Any) -> Report:
+        asked_for.append(shape.tier)
+        return answers.pop() if answers else await tried(box, shape, *asked)
 
     monkeypatch.setattr(Sandbox, "_tried", late)
     async with sandbox(TIERS_HERE) as box:
         for _ in range(2):
             error = error_of(await run(box, "shell", "echo 1"))
-            assert (error.code, error.retryable) == ("SANDBOX_UNAVAILABLE", True)
+            assert (error.code, error.retryable) == ("SANDBOX_ERROR", True)
         box._look_again["shell"] = 0.0  # the pause is over
         assert value_of(await run(box, "shell", "echo 1")) == {"stdout": "1\n", "exitCode": 0}
+    assert asked_for == [TIERS_HERE[0]] * 2
+
+
+@pytest.mark.parametrize("wanting", ["launch", "bait", "publish", "ask"])
+async def test_what_there_is_too_little_of_once_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, wanting: str
+) -> None:
+    def fails(*_: object, **__: object) -> Any:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    where = {
+        "launch": (launch, "launch"), "bait": (examine, "_bait"), "publish": (Folders, "publish"),
+        "ask": (subprocess, "run"),
+    }[wanting]  # fmt: skip
+    kind, source = (
+        ("javascript", "export default () => 1") if wanting == "publish" else ("python", "def main(i, c): return 1")
+    )
+    async with sandbox(TIERS_HERE) as box:
+        with monkeypatch.context() as patch:
+            patch.setattr(*where, fails)
+            error = error_of(await run(box, kind, source))
+            assert (error.code, error.retryable) == ("SANDBOX_ERROR", True)
+        box._look_again[kind] = 0.0  # the pause is over
+        heard = Heard()
+        assert (value_of(await box.run(call(kind, source), heard)), heard.tiers) == (1, [TIERS_HERE[0]])
+
+
+def test_a_copy_that_the_disk_was_too_full_for_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(source: Path, copy: Path) -> None:
+        copy.write_bytes(source.read_bytes()[:2])
+        raise OSError(errno.ENOSPC, "no space left")
+
+    original, given = tmp_path / "program", Folders(for_others=True)
+    original.write_text("whole")
+    original.chmod(0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", half)
+        with pytest.raises(OSError, match="no space"):
+            given.publish(original)
+    assert given.publish(original).read_text() == "whole"
+    given.close()
 
 
 async def test_a_jail_that_takes_too_long_to_be_made_is_late() -> None:
     async with sandbox(TIERS_HERE[-1:]) as box:
         await box.standings()
         assert error_of(await run(box, "python", "def main(i, c): return 1", wall_seconds=0.000_001)).code == "TIMEOUT"
+
+
+async def test_to_stop_waits_for_what_makes_jails_and_keeps_nobody_else_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, answer, answered = threading.Event(), threading.Event(), []
+    really = ForkServer.stop
+
+    def stop(server: ForkServer) -> None:
+        asked.set()
+        answered.append(answer.wait(10))
+        really(server)
+
+    async with sandbox([LANDLOCK]) as box:
+        value_of(await run(box, "python", "def main(i, c): return 1"))
+        monkeypatch.setattr(ForkServer, "stop", stop)
+        stopping = asyncio.create_task(box.stop())
+        await eventually(asked.is_set)
+        answer.set()
+        await stopping
+    assert answered == [True]
+
+
+def test_what_confines_is_an_interpreter_that_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for path, code in ((old, 1), (new, 0)):
+        path.write_text(f"#!/bin/sh\nexit {code}\n")
+        path.chmod(0o755)
+    monkeypatch.setattr(engines, "_pythons", lambda: ["own", str(new), str(old)])
+    assert engines.confining_python.__wrapped__() == str(new)
+    new.unlink()
+    assert engines.confining_python.__wrapped__() == sys.executable

@@ -13,12 +13,13 @@ from tests.security.egress.receiver import Asked, Receiver, answer, receiving
 from taskyard.calls.breakers import Breakers
 from taskyard.contracts.target import Call
 from taskyard.domain.outcome import Done, Failed, Handed, Postponed
+from taskyard.domain.resources import Resources
 from taskyard.executors.script.http import HttpTarget
 from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from taskyard.testing import ManualClock
-from taskyard.testing.conformance.target import *  # noqa: F403
+from taskyard.testing.conformance.target import *  # noqa: F403 - its tests run here
 from taskyard.testing.conformance.target import Heard, call_of
 
 FRAMES = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n"
@@ -109,7 +110,8 @@ async def test_what_the_endpoint_is_told(http_target: HttpTarget) -> None:
         assert (headers["x-task-id"], headers["x-task-attempt"]) == (call.task_id, "1")
         assert headers["idempotency-key"] == headers["webhook-id"] == call.token
         assert headers["webhook-signature"] == "1893456000000000:7"
-        assert headers["x-task-callback"] == f"https://tasks.example.com/api/internal/tasks/{call.task_id}/status"
+        path = f"/api/internal/tasks/{call.task_id}/status?token={call.token}"
+        assert headers["x-task-callback"] == f"https://tasks.example.com{path}"
 
 
 async def test_a_get_carries_the_input_in_its_query(http_target: HttpTarget) -> None:
@@ -121,9 +123,8 @@ async def test_a_get_carries_the_input_in_its_query(http_target: HttpTarget) -> 
 
 async def test_who_accepts_answers_later(http_target: HttpTarget) -> None:
     async with receiving(answer("202 Accepted")) as receiver:
-        report = await called(http_target, receiver)
-        assert isinstance(report, Handed)
-        assert not report.to_person
+        call = call_of({"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"})
+        assert await http_target.run(call, Heard()) == Handed(to_person=False, correlation_id=call.token)
 
 
 @pytest.mark.parametrize(
@@ -186,12 +187,13 @@ async def test_an_endpoint_that_keeps_failing_is_left_alone_and_burns_no_retries
             assert isinstance(await called(http_target, receiver), Failed)
 
 
-async def test_an_endpoint_that_does_not_answer(http_target: HttpTarget) -> None:
+@pytest.mark.parametrize("limit", [{"timeout": 0.2}, {"resources": Resources(wall_seconds=0.2)}], ids=str)
+async def test_an_endpoint_that_does_not_answer(http_target: HttpTarget, limit: dict[str, Any]) -> None:
     async def silent(asked: Asked, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
 
     async with receiving(silent) as receiver:
-        call: Call = call_of({"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"}, timeout=0.2)
+        call: Call = call_of({"kind": "http", "url": f"http://127.0.0.1:{receiver.port}/"}, **limit)
         report = await http_target.run(call, Heard())
     assert isinstance(report, Failed)
     assert report.error.code == "TIMEOUT"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from taskyard.executors.script.remote import _installed
-from taskyard.testing.conformance.target import *  # noqa: F403
+from taskyard.testing.conformance.target import *  # noqa: F403 - its tests run here
 
 SOURCE = """
 import asyncio, json

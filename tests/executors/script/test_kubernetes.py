@@ -24,10 +24,11 @@ from taskyard.calls.breakers import Breakers
 from taskyard.contracts.clock import SystemClock
 from taskyard.domain.implementation import Kubernetes
 from taskyard.domain.outcome import Done, Failed, Postponed
+from taskyard.domain.resources import Resources
 from taskyard.errors import ConfigurationError
 from taskyard.executors.script.hearing import Hearing
 from taskyard.executors.script.kubernetes import manifest, verdict
-from taskyard.executors.script.kubernetes.client import KubeClient
+from taskyard.executors.script.kubernetes.client import KubeClient, Refused
 from taskyard.executors.script.kubernetes.cluster import Cluster as Where
 from taskyard.executors.script.kubernetes.cluster import find_cluster
 from taskyard.executors.script.kubernetes.log import LogLines
@@ -37,7 +38,7 @@ from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules as EgressRules
 from taskyard.security.egress.tls import tls_context
 from taskyard.testing import ManualClock
-from taskyard.testing.conformance.target import *  # noqa: F403
+from taskyard.testing.conformance.target import *  # noqa: F403 - its tests run here
 from taskyard.testing.conformance.target import Heard, call_of
 
 HEAD = """
@@ -104,7 +105,7 @@ async def place(double: tuple[Cluster, str], make_target: Any) -> Kube:
 async def test_nothing_is_left_behind_and_every_request_says_who_asks(place: Kube, target: Any) -> None:
     call = call_of(place.program("echo"), {"a": 1})
     assert await target.run(call, Heard()) == Done({"a": 1})
-    assert (place.double.jobs, place.double.pods, place.double.secrets) == ({}, {}, {})
+    await eventually(lambda: (place.double.jobs, place.double.pods, place.double.secrets) == ({}, {}, {}))
     assert place.double.tokens == {"Bearer canary-token"}
 
 
@@ -143,22 +144,159 @@ async def test_a_job_that_a_lost_worker_left_is_followed_further(place: Kube, ma
     again.cancel()
     with pytest.raises(asyncio.CancelledError):
         await again
-    assert place.double.jobs == {}
+    await eventually(lambda: not place.double.jobs)
     await crashed.stop()
 
 
-async def _nothing(name: str) -> None:
-    del name
+async def _nothing(found: dict[str, Any]) -> bool:
+    del found
+    return True
 
 
-async def test_a_job_that_failed_is_replaced_by_the_next_attempt(place: Kube, target: Any) -> None:
+async def test_a_worker_that_comes_too_late_leaves_its_successors_job_alone(place: Kube, make_target: Any) -> None:
+    call = call_of(place.program("wait"), {})
+    slow, quick = make_target(), make_target()
+    given_up = asyncio.create_task(slow.run(call, Heard()))
+    await eventually(lambda: place.double.running() == 1)
+    again = asyncio.create_task(quick.run(call._replace(attempt=2), Heard()))
+    job = place.double.jobs[manifest.name_of(call)]
+    await eventually(lambda: manifest.attempt_of(job) == 2)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    assert place.double.running() == 1
+    late = await slow.run(call, Heard())
+    assert (late.error.code, "a later attempt" in late.error.message) == ("SANDBOX_ERROR", True)
+    assert place.double.running() == 1
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+    await eventually(lambda: not place.double.jobs)
+    await slow.stop()
+    await quick.stop()
+
+
+async def test_a_job_that_is_taken_over_while_it_is_let_go_stays(place: Kube, target: Any) -> None:
+    call = call_of(place.program("wait"), {})
+    running = asyncio.create_task(target.run(call, Heard()))
+    await eventually(lambda: place.double.running() == 1)
+    meta = place.double.jobs[manifest.name_of(call)]["metadata"]
+
+    def take_over() -> None:
+        meta["annotations"][manifest.ATTEMPT] = "2"
+        meta["resourceVersion"] = "another"
+
+    place.double.meanwhile = take_over
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert place.double.running() == 1
+
+
+async def test_what_ran_before_a_requeue_is_ended_though_it_changes_meanwhile(place: Kube, target: Any) -> None:
+    call = call_of(place.program("wait"), {})
+    former = asyncio.create_task(target.run(call, Heard()))
+    await eventually(lambda: place.double.running() == 1)
+    meta = place.double.jobs[call.token]["metadata"]
+    place.double.meanwhile = lambda: meta.update(resourceVersion="another")
+    anew = call._replace(attempt=2, token=f"{call.token}-1", implementation=place.program("wait"))
+    running = asyncio.create_task(target.run(anew, Heard()))
+    await eventually(lambda: set(place.double.jobs) == {anew.token})
+    for each in (former, running):
+        each.cancel()
+    await asyncio.gather(former, running, return_exceptions=True)
+    await eventually(lambda: not place.double.jobs)
+
+
+async def test_a_job_that_cannot_be_begun_is_held_to_the_wall_time_as_well(place: Kube, target: Any) -> None:
+    call = call_of(place.program("wait"), {}, resources=Resources(wall_seconds=0.3))
+    asked = msgspec.convert(call.implementation, Kubernetes)
+    going = manifest.job(call, asked, manifest.moment(0))
+    going["metadata"] |= {"uid": "former", "resourceVersion": "1", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    place.double.jobs[call.token] = going  # a finalizer keeps it
+    assert (await target.run(call, Heard())).error.code == "TIMEOUT"
+
+
+async def test_a_task_that_is_requeued_has_a_job_of_its_own(place: Kube, make_target: Any, target: Any) -> None:
+    call = call_of(place.program("wait"), {})
+    crashed = make_target()
+    lost = asyncio.create_task(crashed.run(call, Heard()))
+    await eventually(lambda: place.double.running() == 1)
+    crashed._client.delete_job = _nothing  # its worker is killed, and tells nobody
+    lost.cancel()
+    await asyncio.gather(lost, return_exceptions=True)
+    other = asyncio.create_task(target.run(call_of(place.program("wait"), {}), Heard()))
+    await eventually(lambda: place.double.running() == 2)
+    anew = call._replace(
+        attempt=2, token=f"{call.token}-1", input=b'{"new": true}', implementation=place.program("echo")
+    )
+    assert await target.run(anew, Heard()) == Done({"new": True})
+    await eventually(lambda: call.token not in place.double.jobs)
+    assert place.double.running() == 1  # another task's
+    other.cancel()
+    await asyncio.gather(other, return_exceptions=True)
+    await crashed.stop()
+
+
+async def test_a_job_that_failed_is_replaced_by_the_next_attempt(
+    place: Kube, target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = call_of(place.program("fail"), {})
-    delete, place.target._client.delete_job = place.target._client.delete_job, _nothing  # type: ignore[method-assign]
-    assert isinstance(await target.run(first, Heard()), Failed)
-    assert place.double.jobs
-    place.target._client.delete_job = delete  # type: ignore[method-assign]
+    with monkeypatch.context() as undeleted:
+        undeleted.setattr(place.target._client, "delete_job", _nothing)
+        assert isinstance(await target.run(first, Heard()), Failed)
+        assert place.double.jobs
     again = first._replace(attempt=2, implementation=place.program("echo"))
     assert await target.run(again, Heard()) == Done({})
+
+
+async def test_the_next_attempt_s_input_is_not_the_one_that_goes(place: Kube, target: Any) -> None:
+    call = call_of(place.program("wait"), {})
+    former = asyncio.create_task(target.run(call, Heard()))
+    await eventually(lambda: place.double.running() == 1)
+    former.cancel()
+    await asyncio.gather(former, return_exceptions=True)
+    again = asyncio.create_task(target.run(call._replace(attempt=2), Heard()))
+    await eventually(lambda: place.double.running() == 1)
+    uid = place.double.jobs[call.token]["metadata"]["uid"]
+    assert place.double.secrets[call.token]["metadata"]["ownerReferences"][0]["uid"] == uid
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+
+
+async def test_a_job_that_waited_for_another_to_go_is_followed_as_long_as_any(place: Kube, make_target: Any) -> None:
+    clock = ManualClock()
+    target = make_target(QUICK, clock)
+    call = call_of(place.program("wait"), {})
+    going = manifest.job(call, msgspec.convert(call.implementation, Kubernetes), manifest.moment(0))
+    going["metadata"] |= {"uid": "former", "resourceVersion": "1", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    place.double.jobs[call.token] = going  # a finalizer keeps it
+
+    def tries() -> int:
+        return [verb for verb, _ in place.double.asked].count("POST")
+
+    running = asyncio.create_task(target.run(call, Heard()))
+    await eventually(lambda: tries() > 0)
+    clock.move(1_000)
+    seen = tries()
+    await eventually(lambda: tries() > seen + 1)  # the one before may have been on its way
+    del place.double.jobs[call.token]
+    await eventually(lambda: call.token in place.double.jobs)
+    assert not manifest.is_past(place.double.jobs[call.token]["metadata"]["annotations"], clock.now())
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await target.stop()
+
+
+async def test_a_token_that_cannot_be_read_is_a_cluster_that_is_away(double: tuple[Cluster, str]) -> None:
+    def token() -> str:
+        raise OSError(24, "Too many open files")
+
+    where, clock = Where(double[1], "jobs", tls_context(), token), SystemClock()
+    egress = Egress(Guard(EgressRules()))
+    target = KubernetesTarget(lambda: KubeClient(where, egress), Breakers(clock), clock, QUICK)
+    report = await target.run(call_of({"kind": "kubernetes", "image": "python:3.13-slim"}, {}), Heard())
+    assert (report.error.code, report.error.retryable) == ("SANDBOX_ERROR", True)
+    (standing,) = await target.standings()
+    assert "Too many open files" in standing.missing
+    await target.stop()
 
 
 async def test_what_nobody_follows_any_more_is_deleted(place: Kube, make_target: Any) -> None:
@@ -181,11 +319,39 @@ async def test_what_nobody_follows_any_more_is_deleted(place: Kube, make_target:
     await crashed.stop()
 
 
+async def test_one_that_cannot_be_deleted_keeps_no_others(place: Kube, make_target: Any) -> None:
+    for number in range(2):
+        call = call_of(place.program("wait"), {})
+        job = manifest.job(call, msgspec.convert(call.implementation, Kubernetes), manifest.moment(0))
+        job["metadata"] |= {"uid": f"uid-{number}", "resourceVersion": "1"}
+        place.double.jobs[call.token] = job
+    first = next(iter(place.double.jobs))
+    target = make_target(QUICK)
+    delete = target._client.delete_job
+
+    async def refusing(found: dict[str, Any]) -> bool:
+        if found["metadata"]["name"] == first:
+            raise Refused("it may not be deleted", 403, "Forbidden")
+        return bool(await delete(found))
+
+    target._client.delete_job = refusing
+    await target.start()
+    await eventually(lambda: set(place.double.jobs) == {first})
+    await target.stop()
+
+
+async def test_a_container_is_held_to_its_wall_time(place: Kube, target: Any) -> None:
+    call = call_of(place.program("wait"), {}, resources=Resources(wall_seconds=0.5))
+    report = await target.run(call, Heard())
+    assert (report.error.code, "0.5 s" in report.error.message) == ("TIMEOUT", True)
+    await eventually(lambda: not place.double.jobs)
+
+
 async def test_an_image_that_cannot_be_had(place: Kube, target: Any) -> None:
     report = await target.run(call_of({**place.program("echo"), "image": "missing:1"}, {}), Heard())
     assert (report.error.code, report.error.retryable) == ("SANDBOX_ERROR", True)
     assert "Back-off pulling image missing:1" in report.error.message
-    assert place.double.jobs == {}
+    await eventually(lambda: not place.double.jobs)
 
 
 async def test_only_what_the_operator_allows(place: Kube, make_target: Any) -> None:

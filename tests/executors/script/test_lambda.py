@@ -19,10 +19,11 @@ from tests.support import eventually
 
 from taskyard.calls.breakers import Breakers
 from taskyard.domain.outcome import Done, Failed, Handed, Postponed
+from taskyard.domain.resources import Resources
 from taskyard.executors.script.aws_lambda import MOST_ASYNC, MOST_SYNC, LambdaTarget
 from taskyard.executors.script.sandbox.jail import INSIDE
 from taskyard.testing import ManualClock
-from taskyard.testing.conformance.target import *  # noqa: F403
+from taskyard.testing.conformance.target import *  # noqa: F403 - its tests run here
 from taskyard.testing.conformance.target import Heard, call_of
 
 SOURCE = """
@@ -172,7 +173,7 @@ async def test_the_definitions_region_wins_over_the_operators(monkeypatch: pytes
     async with receiving(answer(body=b"1")) as receiver:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{receiver.port}")
         target = LambdaTarget(Breakers(ManualClock()), "us-east-2")
-        for region in ({}, {"region": "ap-south-1"}):
+        for region in (dict[str, Any](), {"region": "ap-south-1"}):
             assert await called(target, functionName="f", **region) == Done(1)
         await target.stop()
     scopes = [asked.headers["authorization"].split("/")[2] for asked in receiver.asked]
@@ -222,6 +223,12 @@ async def test_a_qualifier_names_the_version(target: LambdaTarget) -> None:
     assert missing.error.code == "SANDBOX_UNAVAILABLE"
 
 
+async def test_a_function_is_held_to_its_wall_time(target: LambdaTarget) -> None:
+    call = call_of({"kind": "lambda", "functionName": "slow"}, {}, resources=Resources(wall_seconds=0.3))
+    report = await target.run(call, Heard())
+    assert (report.error.code, "0.3 s" in report.error.message) == ("TIMEOUT", True)
+
+
 async def test_a_function_that_takes_too_long_is_a_timeout(target: LambdaTarget) -> None:
     report = await called(target, functionName="slow")
     assert (report.error.code, "timed out" in report.error.message) == ("TIMEOUT", True)
@@ -231,9 +238,9 @@ async def test_async_the_task_waits_and_the_function_is_told_whose_it_is(target:
     call = call_of({"kind": "lambda", "functionName": "keep", "invocation": "async"}, {"a": 1})
     report = await target.run(call, Heard())
     assert isinstance(report, Handed)
-    assert (report.to_person, report.correlation_id) == (False, call.task_id)
+    assert (report.to_person, report.correlation_id) == (False, call.token)
     kept = folder / "kept.json"
-    told = json.loads(await eventually(lambda: kept.exists() and kept.read_text()))
+    told = json.loads(await eventually(lambda: kept.read_text() if kept.exists() else None))
     assert told["input"] == {"a": 1}
     assert (told["task"]["taskId"], told["task"]["token"]) == (call.task_id, call.token)
 
@@ -260,7 +267,7 @@ async def test_without_credentials_it_says_so(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    for region in ({}, {"region": "eu-west-1"}):
+    for region in (dict[str, Any](), {"region": "eu-west-1"}):
         report = await called(target, functionName="echo", **region)
         assert report.error.code == "SANDBOX_UNAVAILABLE"
 

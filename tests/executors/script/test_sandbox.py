@@ -11,7 +11,7 @@ import pytest
 from tests.executors.sandbox.calls import TIERS_HERE
 
 from taskyard.executors.script.sandbox.target import Sandbox
-from taskyard.testing.conformance.target import *  # noqa: F403
+from taskyard.testing.conformance.target import *  # noqa: F403 - its tests run here
 
 PROGRAMS = {
     "echo": "def main(input, ctx): return input",

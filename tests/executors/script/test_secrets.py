@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, sandbox, value_of
 
+from taskyard.domain.mask import Mask
 from taskyard.domain.outcome import Done, Failed, Report, TaskError
-from taskyard.executors.script.secrets import Mask, NoSecret, Secrets, run_with_secrets
+from taskyard.executors.script.secrets import run_with_secrets
+from taskyard.security.secrets import NoSecret, Secrets
 
 CANARY, LINES = "canary-7f3a", "first-line-of-it\nsecond-line"
 ENV = {"TOKEN": {"secret": "token"}, "KEY": {"secret": "key"}, "PLAIN": "plain"}

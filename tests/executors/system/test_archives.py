@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
 import stat
 import tarfile
+import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +19,7 @@ from tests.executors.system.conftest import names
 
 from taskyard.domain import system
 from taskyard.errors import ValidationFailed
+from taskyard.executors.system import files
 from taskyard.executors.system.archives import create_archive, extract_archive
 from taskyard.executors.system.grants import Grants
 
@@ -48,12 +53,12 @@ def member(name: str, type_: bytes = tarfile.REGTYPE, target: str = "") -> tarfi
 
 
 @pytest.mark.parametrize("format_", ["zip", "tar", "tar.gz"])
-def test_what_is_packed_is_unpacked(folder: Path, grants: Grants, format_: str) -> None:
+def test_what_is_packed_is_unpacked(folder: Path, grants: Grants, format_: Any) -> None:
     (folder / "in" / "deep").mkdir(parents=True)
     (folder / "in" / "a.txt").write_text("a" * 300_000)
     (folder / "in" / "deep" / "ü.bin").write_bytes(b"\0")
     (folder / "in" / "link").symlink_to("/etc/passwd")
-    made = create_archive(system.CreateArchive(f"{folder}/in", f"{folder}/x", format_), grants)  # type: ignore[arg-type]
+    made = create_archive(system.CreateArchive(f"{folder}/in", f"{folder}/x", format_), grants)
     assert made.size == (folder / "x").stat().st_size
     got = extract_archive(system.ExtractArchive(f"{folder}/x", f"{folder}/out"), grants)
     assert (got.entries, got.size) == (2, 300_001)
@@ -79,6 +84,7 @@ HARMFUL = [
     tarred(member("bomb"), content=b"0" * 3_000_000),
     zipped(*[(f"{number}", b"") for number in range(101)]),
     tarred(*[member(f"{number}") for number in range(101)]),
+    tarred(member("sparse", tarfile.GNUTYPE_SPARSE)),
     b"",
     b"no archive",
     zipped(("a", b"x" * 1000))[:-30],
@@ -93,6 +99,65 @@ def test_what_would_harm_is_refused_and_leaves_nothing(folder: Path, grants: Gra
     assert names(folder) == ["archive"]
     assert names(folder.parent) == ["inside", "outside.txt"]
     assert (folder.parent / "outside.txt").read_text() == "secret"
+
+
+def with_header(type_: bytes, size: int) -> bytes:
+    """An archive whose first entry says more of the next one than it should."""
+    entry = member("header", type_)
+    entry.size = size
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb") as packed:
+        packed.write(entry.tobuf(tarfile.GNU_FORMAT))
+        packed.write(b"x" * size)
+    return out.getvalue()
+
+
+HEADERS = [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+
+
+@pytest.mark.parametrize("type_", HEADERS)
+def test_headers_do_not_fill_the_worker(folder: Path, grants: Grants, type_: bytes) -> None:
+    content = with_header(type_, 64 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValidationFailed, match="header"):
+            extract(folder, grants, content)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert names(folder) == ["archive"]
+
+
+def test_a_sparse_file_by_another_header_is_refused(folder: Path, grants: Grants) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        entry = tarfile.TarInfo("a")
+        entry.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "5"}
+        entry.size = 512
+        archive.addfile(entry, io.BytesIO(b"1\n0\n5\n".ljust(512, b"\0")))
+    with pytest.raises(ValidationFailed, match="sparse"):
+        extract(folder, grants, out.getvalue())
+    assert names(folder) == ["archive"]
+
+
+@pytest.mark.parametrize("format_", ["zip", "tar", "tar.gz"])
+def test_packing_ends_when_nobody_waits_for_it(folder: Path, grants: Grants, format_: Any) -> None:
+    (folder / "in").mkdir()
+    (folder / "in" / "a").write_bytes(os.urandom(3 << 20))
+    pieces_read = []
+
+    class Stop:
+        def is_set(self) -> bool:
+            pieces_read.append(1)
+            return len(pieces_read) > 3
+
+    token = files.STOP.set(cast("threading.Event", Stop()))
+    try:
+        with pytest.raises(InterruptedError):
+            create_archive(system.CreateArchive(f"{folder}/in", f"{folder}/x", format_), grants)
+    finally:
+        files.STOP.reset(token)
+    assert names(folder) == ["in"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import eventually
@@ -24,8 +25,8 @@ def grants() -> Grants:
     return Grants(given, None, given)
 
 
-def script(source: str, *arguments: str, **more: object) -> system.Run:
-    return system.Run(PYTHON, ["-c", source, *arguments], **more)  # type: ignore[arg-type]
+def script(source: str, *arguments: str, **more: Any) -> system.Run:
+    return system.Run(PYTHON, ["-c", source, *arguments], **more)
 
 
 async def test_arguments_are_given_as_they_are(grants: Grants) -> None:

@@ -10,9 +10,10 @@ from tests.executors.system.conftest import names
 
 from taskyard.domain import system
 from taskyard.errors import Forbidden, TaskyardError, ValidationFailed
-from taskyard.executors.system import files, jail
+from taskyard.executors.system import files
 from taskyard.executors.system.failure import report
 from taskyard.executors.system.grants import Grants
+from taskyard.security import folders
 
 
 def test_what_is_written_is_read(folder: Path, grants: Grants) -> None:
@@ -95,7 +96,7 @@ def test_a_folder_that_becomes_a_link_on_the_way_leads_nowhere(folder: Path, gra
     place = grants.place("files:write", f"{folder}/sub/x")
     (folder / "sub").rmdir()
     (folder / "sub").symlink_to(folder.parent)
-    with pytest.raises(OSError), jail.writing(place, replace=True):
+    with pytest.raises(OSError), folders.writing(place, replace=True):
         pytest.fail("a file outside was opened")
 
 
@@ -141,8 +142,8 @@ def test_contents_have_limits_and_are_what_they_say(folder: Path, grants: Grants
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(folder: Path, grants: Grants) -> None:
     (folder / "x").write_text("old")
     place = grants.place("files:write", f"{folder}/x")
-    with pytest.raises(TypeError), jail.writing(place, replace=True) as file:
-        file.writelines([b"half", None])  # type: ignore[list-item]
+    with pytest.raises(TypeError), folders.writing(place, replace=True) as file:
+        file.writelines([b"half", None])  # type: ignore[list-item]  # it is what fails
     assert names(folder) == ["x"]
     assert (folder / "x").read_text() == "old"
 

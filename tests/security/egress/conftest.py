@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,8 @@ class Names:
 async def make_egress() -> AsyncIterator[MakeEgress]:
     made: list[Egress] = []
 
-    def make(allow: list[str] | None = None, names: Names | None = None, **options: object) -> Egress:
-        made.append(Egress(Guard(Rules.parse(allow or []), names), **options))  # type: ignore[arg-type]
+    def make(allow: list[str] | None = None, names: Names | None = None, **options: Any) -> Egress:
+        made.append(Egress(Guard(Rules.parse(allow or []), names), **options))
         return made[-1]
 
     yield make

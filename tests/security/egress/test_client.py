@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from typing import Any
 
 import pytest
 
@@ -106,8 +107,8 @@ async def silent(asked: Asked, writer: asyncio.StreamWriter) -> None:
 
 
 @pytest.mark.parametrize("slow", [trickle, silent])
-async def test_time_is_limited_however_it_is_wasted(slow: object, make_egress: MakeEgress) -> None:
-    async with receiving(slow) as receiver:  # type: ignore[arg-type]
+async def test_time_is_limited_however_it_is_wasted(slow: Any, make_egress: MakeEgress) -> None:
+    async with receiving(slow) as receiver:
         with pytest.raises(CallFailed) as failed:
             await make_egress(HERE).send(
                 "GET", f"http://127.0.0.1:{receiver.port}/", limits=Limits(read=0.2, total=0.3)
@@ -122,7 +123,6 @@ BROKEN_ANSWERS = [
     answer("200 OK", b"ab", content_encoding="gzip"),
     answer("200 OK", gzip.compress(b"ab")[:-3], content_encoding="gzip"),
     answer("200 OK", gzip.compress(b"ab") + b"more", content_encoding="gzip"),
-    answer("302 Found", location="http://[::1"),
 ]  # fmt: skip
 
 
@@ -145,6 +145,14 @@ async def test_a_redirect_is_an_answer_unless_asked_for(make_egress: MakeEgress)
     async with receiving(answer("302 Found", location="/next")) as receiver:
         got = await make_egress(HERE).send("GET", f"http://127.0.0.1:{receiver.port}/")
         assert (got.status_code, receiver.accepted) == (302, 1)
+
+
+async def test_a_redirect_to_no_address_is_a_failure_for_who_would_follow(make_egress: MakeEgress) -> None:
+    async with receiving(answer("302 Found", location="http://[::1")) as receiver:
+        url = f"http://127.0.0.1:{receiver.port}/"
+        assert (await make_egress(HERE).send("GET", url)).status_code == 302
+        with pytest.raises(CallFailed):
+            await make_egress(HERE).send("GET", url, redirects=1)
 
 
 async def test_every_hop_is_guarded(make_egress: MakeEgress) -> None:
@@ -207,3 +215,15 @@ async def test_a_failure_of_the_readers_own_stays_its_own(make_egress: MakeEgres
         with pytest.raises(TimeoutError, match="mine"):
             async with make_egress(HERE).stream("GET", f"http://127.0.0.1:{receiver.port}/"):
                 raise TimeoutError("mine")
+
+
+@pytest.mark.parametrize(("count", "is_answer"), [(20, True), (21, False)])
+async def test_interim_answers_come_to_an_end(count: int, is_answer: bool, make_egress: MakeEgress) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * count
+    async with receiving(hints + answer(body=b"ok")) as receiver:
+        call = make_egress(HERE).send("GET", f"http://127.0.0.1:{receiver.port}/")
+        if is_answer:
+            assert (await call).content == b"ok"
+        else:
+            with pytest.raises(CallFailed, match="20 interim answers came before the answer"):
+                await call

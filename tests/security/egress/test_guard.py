@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import threading
+from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
 from taskyard.errors import CallFailed, EgressRefused
+from taskyard.security.egress import guard as guarding
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from tests.security.egress.conftest import MakeEgress, Names
@@ -155,3 +160,58 @@ async def test_a_port_that_nobody_listens_on_is_a_failed_call() -> None:
     for wrong in (port, 70_000):
         with pytest.raises(CallFailed):
             await guard.open_connection("127.0.0.1", wrong, seconds=2)
+
+
+async def test_names_that_nobody_answers_for_keep_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, over = socket.getaddrinfo, threading.Event()
+
+    def ask(host: str, *of: Any, **more: Any) -> Any:
+        if host != "localhost":
+            over.wait(120)
+        return real("localhost", *of, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    guard = Guard(Rules.parse(["127.0.0.0/8", "::1", "localhost"]))
+    silent = [asyncio.create_task(guard.addresses(f"n{number}.example", 80)) for number in range(32)]
+    try:
+        async with asyncio.timeout(60):
+            await asyncio.sleep(0)
+            assert await guard.addresses("localhost", 80)
+    finally:
+        over.set()
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+
+
+async def test_so_many_names_are_asked_for_at_once_and_nobody_waits_for_them_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    over = threading.Event()
+
+    def ask(host: str, *of: Any, **more: Any) -> Any:
+        del of, more
+        asked.append(host)
+        over.wait(120)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    monkeypatch.setattr(guarding, "CONNECT_SECONDS", 0.05)
+    guard = Guard(Rules.parse([]))
+    urls = [f"https://n{number}.example/" for number in range(100)]
+    try:
+        async with asyncio.timeout(60):
+            assert await asyncio.gather(*map(guard.check_url, urls)) == urls
+        assert len(asked) == 64  # and each has its thread still
+    finally:
+        over.set()
+    async with asyncio.timeout(60):
+        while len(asked) == 64:
+            await guard.check_url("https://another.example/")
+
+
+async def test_nobody_is_asked_for_an_address() -> None:
+    names = Names()
+    assert await Guard(Rules.parse(["127.0.0.1", "::1"]), names).addresses("127.0.0.1", 80) == [ip_address("127.0.0.1")]
+    assert names.asked == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -90,3 +91,20 @@ def test_bad_material_is_refused_without_telling_it(authority: Authority) -> Non
 
 def test_old_protocols_are_not_spoken() -> None:
     assert tls_context().minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+async def test_a_named_context_checks_its_name_whatever_is_connected_to(authority: Authority, tmp_path: Path) -> None:
+    async with receiving(tls=authority.server("hooks.example", tmp_path)) as receiver:
+        for name, fits in (("hooks.example", True), ("other.example", False)):
+            context = tls_context(authorities=authority.pem, name=name)
+            connecting = asyncio.open_connection("127.0.0.1", receiver.port, ssl=context)
+            if not fits:
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    await connecting
+                continue
+            reader, writer = await connecting
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.open_connection("127.0.0.1", receiver.port, ssl=tls_context(name="hooks.example"))
