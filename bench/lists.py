@@ -127,7 +127,7 @@ def cases(engine: Engine, seeded: Seeded) -> Iterator[Case]:
     yield Case("rates", lambda _: store.rates(60))
     yield Case("run times", lambda _: store.run_times(since))
     yield Case("queues", lambda _: store.queues())
-    yield Case("metrics, whole", lambda _: metrics(engine))
+    yield Case("metrics, whole", lambda _: metrics(engine, {}))
 
 
 class Measured(NamedTuple):

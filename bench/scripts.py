@@ -1,8 +1,9 @@
 """`python -m bench.scripts [--rounds N] [--seconds S]`: code of definitions, in each kind and tier.
 
-What a tiny program takes alone with a jail that is ready, and with one that has to be made; how many run a second, four
-at once, and the processor's time that each takes in all, which depends less on what else runs; and how much later than
-asked for the worker's own loop wakes while CPU-bound programs run, beside an idle one.
+How many tiny programs run a second, a few at once, and what each takes of the processor, beside the same interpreter
+started bare; what a tiny program takes alone with a jail that is ready, and with one that has to be made; what it adds
+to a task; and what CPU-bound programs do to the other tasks and to the loop of their worker. What is compared takes
+turns, and ratios are of neighbours, so that they depend less on what else runs on the machine than the figures do.
 """
 
 from __future__ import annotations
@@ -13,19 +14,30 @@ import os
 import platform
 import resource
 import statistics
+import subprocess
+import tempfile
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, sandbox, value_of
 
+from taskyard import Taskyard
 from taskyard.contracts.target import Target
+from taskyard.engine.define import define, parse_definition
 from taskyard.executors.script.lite import KIND, Lite
-from taskyard.executors.script.sandbox.target import Sandbox
+from taskyard.executors.script.sandbox.engines import Missing, find_engine
+from taskyard.executors.script.sandbox.folders import Folders
+from taskyard.settings import load
 
 RESULTS = Path(__file__).with_name("results")
-AT_ONCE = 4
-SINGLES = 20
+CORES = os.cpu_count() or 1
+AT_ONCE = 2 * CORES
+SINGLES = 10
 PAUSE = 0.1  # in which a jail is made ready again
 TINY = {
     "python": "def main(input, ctx): return input",
@@ -35,7 +47,29 @@ TINY = {
     "typescript": "export default (input: unknown) => input",
     KIND: "def main(input, ctx): return input",
 }
+BARE = {
+    "python": ("-I", "-S", "-c", "print(input())"),
+    "shell": ("-c", "cat"),
+    "javascript": ("run", "--no-config", "--no-lock", "--v8-flags=--jitless", "-"),
+}
 BUSY = "def main(input, ctx):\n while True: pass"
+
+
+class Ran(NamedTuple):
+    """What a window of programs came to: how many a second, and the processor's milliseconds that each took, and
+    those of them that were this process's own.
+    """
+
+    rate: float
+    cpu: float
+    own: float
+
+
+def cpu_used() -> tuple[float, float]:
+    """Processor's milliseconds of all that this process has waited for, and its own."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    children, own = ((each.ru_utime + each.ru_stime) * 1000 for each in used)
+    return children, own
 
 
 async def one(target: Target, kind: str) -> float:
@@ -55,85 +89,209 @@ async def alone(target: Target, kind: str) -> float:
     return statistics.median(took)
 
 
-async def cold(tier: str, kind: str) -> float:
+async def made(tier: str, kind: str) -> float:
     """The median with jails that have to be made."""
     async with sandbox([tier], warm=0) as box:
         await one(box, kind)
-        return statistics.median([await one(box, kind) for _ in range(SINGLES // 2)])
+        return statistics.median([await one(box, kind) for _ in range(SINGLES)])
 
 
-def cpu_used() -> float:
-    """Processor's time of this process and of all that it has waited for, in milliseconds."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used) * 1000
-
-
-async def rate(target: Target, kind: str, seconds: float) -> tuple[float, float]:
-    """Programs a second, and the processor's milliseconds that each took."""
-    await one(target, kind)
-    began, count, used = time.perf_counter(), 0, cpu_used()
+async def window(run: Callable[[], Awaitable[object]], seconds: float) -> Ran:
+    """Run again and again, a few at once."""
+    began, count, (children, own) = time.perf_counter(), 0, cpu_used()
 
     async def go_on() -> None:
         nonlocal count
         while time.perf_counter() - began < seconds:
-            await one(target, kind)
+            await run()
             count += 1
 
     await asyncio.gather(*(go_on() for _ in range(AT_ONCE)))
-    return count / (time.perf_counter() - began), (cpu_used() - used) / count
+    took = time.perf_counter() - began
+    theirs, mine = (after - before for after, before in zip(cpu_used(), (children, own), strict=True))
+    return Ran(count / took, (theirs + mine) / count, mine / count)
 
 
-def medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    """The median of the first ones and of the second ones."""
-    return statistics.median([first for first, _ in pairs]), statistics.median([second for _, second in pairs])
+@asynccontextmanager
+async def bare(kind: str) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    """The interpreter of this kind, started with nothing around it."""
+    folders = Folders()
+    engine, environment = find_engine(kind, folders), {"DENO_DIR": str(folders.root)}
+    assert not isinstance(engine, Missing), engine
+    program = next((bind.outside for bind in engine.binds if bind.inside == engine.argv[0]), engine.argv[0])
+    command = [program, *BARE[kind]]
+    given = b"console.log(1)" if kind == "javascript" else b"1\n"
+
+    def start() -> None:
+        subprocess.run(command, input=given, capture_output=True, check=True, env=environment)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        loop = asyncio.get_running_loop()
+        yield lambda: loop.run_in_executor(threads, start)
+    folders.close()
 
 
-async def lateness(seconds: float) -> float:
-    """The 99th percentile of how many milliseconds late the loop wakes, of 10 ms it asks for."""
+async def compared(target: Target, kind: str, rounds: int, seconds: float) -> str:
+    """How many run a second and what each costs, and both beside the bare interpreter."""
+    jailed, plain = [], []
+    async with bare(kind if kind in BARE else "javascript" if kind == "typescript" else "python") as start:
+        await one(target, kind)
+        for _ in range(rounds):
+            plain.append(await window(start, seconds / 2))
+            jailed.append(await window(lambda: one(target, kind), seconds))
+    rate, cpu, own = (statistics.median(values) for values in zip(*jailed, strict=True))
+    rates = statistics.median(a.rate / b.rate for a, b in zip(jailed, plain, strict=True))
+    cpus = statistics.median(a.cpu / b.cpu for a, b in zip(jailed, plain, strict=True))
+    return f"{rate:,.0f} | {rates:.2f} | {cpu:.1f} | {own:.1f} | {cpus:.2f} | {CORES * 1000 / cpu:,.0f}"
+
+
+def p99(values: list[float]) -> float:
+    """The 99th percentile."""
+    return statistics.quantiles(values, n=100)[98]
+
+
+async def lateness(seconds: float) -> list[float]:
+    """How many milliseconds late the loop wakes, of 10 ms it asks for, again and again."""
     late, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end:
         began = time.perf_counter()
         await asyncio.sleep(0.01)
         late.append((time.perf_counter() - began - 0.01) * 1000)
-    return statistics.quantiles(late, n=100)[98]
+    return late
 
 
-async def beside_busy(box: Sandbox, seconds: float) -> tuple[float, float]:
-    """Lateness idle, and while as many CPU-bound programs run as there are cores."""
-    idle = await lateness(seconds)
-    calls = [call("python", BUSY, cpu_seconds=60, wall_seconds=seconds + 1) for _ in range(os.cpu_count() or 1)]
-    busy = [asyncio.create_task(box.run(each, Heard())) for each in calls]
-    await asyncio.sleep(0.5)
-    beside = await lateness(seconds)
-    for task in busy:
-        task.cancel()
-    await asyncio.gather(*busy, return_exceptions=True)
-    return idle, beside
+async def tasks_of(yard: Taskyard, key: str, seconds: float) -> list[float]:
+    """What tasks take that are asked for one after the other."""
+    took, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        took.append(await task_of(yard, key))
+    return took
 
 
-async def measure(rounds: int, seconds: float) -> list[str]:
-    """The rows of the table."""
+async def task_of(yard: Taskyard, key: str) -> float:
+    """How many milliseconds a task takes from its being asked for to its result."""
+    began = time.perf_counter()
+    await (await yard.start(key, {"a": 1})).result()
+    return (time.perf_counter() - began) * 1000
+
+
+@asynccontextmanager
+async def working(tier: str) -> AsyncIterator[Taskyard]:
+    """A yard with its worker, and a tiny task of each kind beside one of its own."""
+    with tempfile.TemporaryDirectory(prefix="taskyard-bench-") as folder:
+        settings = load({}).with_values(
+            TASKYARD_DATABASE_URL=f"sqlite:///{folder}/taskyard.db", TASKYARD_DATA_DIR=folder, TASKYARD_GRACE=1.0,
+            TASKYARD_SANDBOX_TIERS=(tier,),
+        )  # fmt: skip
+        yard = Taskyard(settings=settings)
+
+        @yard.task(key="own")
+        async def own(a: int) -> int:
+            return a
+
+        await yard.engine.store.migrate()
+        async with yard.worker(concurrency=AT_ONCE + CORES):
+            for kind in BARE:
+                await put(yard, kind, kind, TINY[kind])
+            await put(yard, "busy", "python", BUSY, resources={"cpuSeconds": 600})
+            yield yard
+
+
+async def put(yard: Taskyard, key: str, kind: str, source: str, **more: Any) -> None:
+    """Define it."""
+    implementation = {"kind": kind, "source": source, **more}
+    await define(yard.engine, [parse_definition({"key": key, "implementation": implementation})])
+
+
+async def added(yard: Taskyard, kind: str, rounds: int) -> tuple[float, float]:
+    """The medians of a task of the worker's own, and of one that runs a tiny program, in milliseconds."""
+    own, script = [], []
+    await tasks_of(yard, kind, 1)
+    for _ in range(rounds):
+        own += await spaced(yard, "own")
+        script += await spaced(yard, kind)
+    return statistics.median(own), statistics.median(script)
+
+
+async def spaced(yard: Taskyard, key: str) -> list[float]:
+    """Single tasks with a pause before each."""
+    took = []
+    for _ in range(SINGLES):
+        await asyncio.sleep(PAUSE)
+        took.append(await task_of(yard, key))
+    return took
+
+
+async def beside_busy(yard: Taskyard, rounds: int, seconds: float) -> list[tuple[str, float, float, float]]:
+    """p99 of other tasks and of the loop's lateness, idle and while as many CPU-bound programs run as there are cores,
+    and the ratio of neighbours.
+    """
+    found: dict[str, list[tuple[float, float]]] = {"another task, p99 ms": [], "the loop's lateness, p99 ms": []}
+    for _ in range(rounds):
+        idle = await tasks_of(yard, "own", seconds), await lateness(seconds)
+        runs = [await yard.start("busy", {"number": number}) for number in range(CORES)]
+        await asyncio.sleep(0.5)
+        busy = await tasks_of(yard, "own", seconds), await lateness(seconds)
+        for run in runs:
+            await run.cancel()
+        for name, before, beside in zip(found, idle, busy, strict=True):
+            found[name].append((p99(before), p99(beside)))
+        await asyncio.sleep(0.5)
     rows = []
+    for name, pairs in found.items():
+        before, beside = (statistics.median(each) for each in zip(*pairs, strict=True))
+        rows.append((name, before, beside, statistics.median(b / a for a, b in pairs)))
+    return rows
+
+
+def tell(rows: list[str], row: str) -> None:
+    """One more row."""
+    rows.append(row)
+    print(row, flush=True)
+
+
+async def programs(rounds: int, seconds: float) -> list[str]:
+    """The table of programs."""
+    rows = [
+        "| kind | tier | jail ready, ms | jail made, ms | /s | beside bare | processor each, ms | of it the worker's"
+        " | beside bare | /s that two free cores would run |".replace("two", str(CORES)),
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for tier in TIERS_HERE:
         async with sandbox([tier], warm=AT_ONCE) as box:
             for kind in sorted(box.kinds):
                 ready = statistics.median([await alone(box, kind) for _ in range(rounds)])
-                many, each = medians([await rate(box, kind, seconds) for _ in range(rounds)])
-                made = await cold(tier, kind)
-                rows.append(f"| {kind} | {tier} | {ready:.1f} | {made:.0f} | {many:,.0f} | {each:.1f} |")
-                print(rows[-1], flush=True)
-            idle, beside = await beside_busy(box, seconds)
-            rows.append(f"| the loop's lateness, idle → beside busy ones | {tier} | {idle:.1f} → {beside:.1f} | | | |")
-            print(rows[-1], flush=True)
-    lite = Lite(os.cpu_count() or 1)
+                many, new = await compared(box, kind, rounds, seconds), await made(tier, kind)
+                tell(rows, f"| {kind} | {tier} | {ready:.1f} | {new:.0f} | {many} |")
+    lite = Lite(CORES)
     try:
-        ready = await alone(lite, KIND)
-        many, each = medians([await rate(lite, KIND, seconds) for _ in range(rounds)])
-        rows.append(f"| {KIND} | emulated | {ready:.1f} | | {many:,.0f} | {each:.2f} of ours |")
-        print(rows[-1], flush=True)
+        ready = statistics.median([await alone(lite, KIND) for _ in range(rounds)])
+        ran = [await window(lambda: one(lite, KIND), seconds) for _ in range(rounds)]
+        rate, own = statistics.median(each.rate for each in ran), statistics.median(each.own for each in ran)
+        tell(rows, f"| {KIND} | emulated | {ready:.1f} | | {rate:,.0f} | | | {own:.2f} | | |")
     finally:
         await lite.stop()
     return rows
+
+
+async def tasks(rounds: int, seconds: float) -> list[str]:
+    """The table of tasks."""
+    rows = ["| what | tier | without | with | ratio | difference |", "| --- | --- | ---: | ---: | ---: | ---: |"]
+    for tier in TIERS_HERE:
+        async with working(tier) as yard:
+            for kind in BARE:
+                own, script = await added(yard, kind, rounds)
+                name = f"a task that runs a tiny program in {kind}, p50 ms"
+                tell(rows, f"| {name} | {tier} | {own:.1f} | {script:.1f} | {script / own:.1f} | {script - own:.1f} |")
+            for name, idle, busy, ratio in await beside_busy(yard, rounds, seconds):
+                tell(rows, f"| {name}, beside busy programs | {tier} | {idle:.1f} | {busy:.1f} | {ratio:.2f} | |")
+    return rows
+
+
+async def measure(rounds: int, seconds: float) -> str:
+    """Both tables."""
+    first, second = await programs(rounds, seconds), await tasks(rounds, seconds)
+    return "\n".join([*first, "", *second])
 
 
 def main() -> None:
@@ -142,18 +300,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args()
-    load = f"{os.getloadavg()[0]:.1f}"
-    rows = asyncio.run(measure(options.rounds, options.seconds))
+    before = f"{os.getloadavg()[0]:.1f}"
+    tables = asyncio.run(measure(options.rounds, options.seconds))
     who = "root" if os.geteuid() == 0 else "a user"
     said = (
         f"`python -m bench.scripts --rounds {options.rounds} --seconds {options.seconds:g}`,"
         f" {datetime.now(UTC):%Y-%m-%d}; Linux {platform.release()}, Python {platform.python_version()},"
-        f" {os.cpu_count()} cores, as {who}, load before it {load}; medians. A tiny program gives its input back;"
-        f" `/s` is {AT_ONCE} at once, each in a jail of its own."
+        f" {CORES} cores, as {who}, load before it {before}; medians. A tiny program gives its input back;"
+        f" `/s` is {AT_ONCE} at once, each in a jail of its own; bare is the interpreter alone, started as often."
     )
-    names = "| kind | tier | jail ready, ms | jail made, ms | /s | processor each, ms |"
-    head = f"{names}\n| --- | --- | ---: | ---: | ---: | ---: |"
-    (RESULTS / "scripts.md").write_text("\n".join([f"# Code of definitions\n\n{said}\n", head, *rows, ""]))
+    (RESULTS / "scripts.md").write_text(f"# Code of definitions\n\n{said}\n\n{tables}\n")
 
 
 if __name__ == "__main__":
