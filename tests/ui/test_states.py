@@ -45,7 +45,7 @@ async def test_a_page_says_that_it_waits_then_what_is_wrong_and_tries_again(
             await expect(page.locator(".skeleton").first, path).to_be_visible()
             may_answer.set()
             problem = page.get_by_role("main").get_by_role("alert").first
-            while not await problem.is_visible():
+            while await page.locator(".skeleton").count() or not await problem.is_visible():  # till each part failed
                 await page.clock.fast_forward(3_000)  # what fails is asked for again after seconds
             await expect(problem, path).to_contain_text(TITLES[status])
             await expect(problem, path).to_contain_text("" if status is None else f"no, {status}")
