@@ -2,6 +2,7 @@ import type { ReactNode } from "react"
 import { form as t } from "@/texts/form"
 import { FileControl } from "./FileControl"
 import { type Field, type Kept, pointerTo, type Raw, type Raws } from "./field"
+import type { ControlGiven } from "./given"
 import type { Fault } from "./value"
 
 interface Given {
@@ -11,20 +12,6 @@ interface Given {
   raws: Raws
   faults: Fault[]
   onChange: (pointer: string, raw: Raw) => void
-}
-
-/** What every control is given: its state, and the ids that tie it to its label, its help and its faults. */
-export interface ControlGiven {
-  field: Field
-  raw: Raw
-  onRaw: (raw: Raw) => void
-  attributes: {
-    id: string
-    "aria-describedby": string | undefined
-    "aria-invalid": boolean
-    "aria-required": boolean
-    disabled: boolean
-  }
 }
 
 const FEW_OPTIONS = 3

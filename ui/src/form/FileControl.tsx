@@ -3,8 +3,8 @@ import { upload } from "@/api/tasks"
 import { IconButton } from "@/parts/Button"
 import { Icon } from "@/parts/Icon"
 import { form as t } from "@/texts/form"
-import type { ControlGiven } from "./Control"
 import type { Kept } from "./field"
+import type { ControlGiven } from "./given"
 import { comingOf } from "./value"
 
 /**

@@ -1,5 +1,6 @@
 import { isObject, stringifyJson, tableOf } from "@/lib/json"
 import { json as t } from "@/texts/json"
+import { Ledger } from "./Ledger"
 
 const OPEN_DEPTH = 2
 const MOST_ITEMS = 200
@@ -43,27 +44,16 @@ export function JsonTable({ value }: { value: unknown }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reachable by keyboard
     <section className="scrolls" aria-label={t.table} tabIndex={0}>
-      <table className="ledger">
-        <thead>
-          <tr>
+      <Ledger flat heads={table.columns}>
+        {table.rows.slice(0, MOST_ITEMS).map((row, k) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a result's rows never move
+          <tr key={k}>
             {table.columns.map(column => (
-              <th key={column} scope="col">
-                {column}
-              </th>
+              <td key={column}>{cell(row[column])}</td>
             ))}
           </tr>
-        </thead>
-        <tbody>
-          {table.rows.slice(0, MOST_ITEMS).map((row, k) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a result's rows never move
-            <tr key={k}>
-              {table.columns.map(column => (
-                <td key={column}>{cell(row[column])}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Ledger>
       {table.rows.length > MOST_ITEMS && (
         <p className="quiet padded">{t.more(table.rows.length - MOST_ITEMS)}</p>
       )}

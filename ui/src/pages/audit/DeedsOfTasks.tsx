@@ -8,6 +8,7 @@ import { useSearchText } from "@/lib/useSearchText"
 import { useSettled } from "@/lib/useSettled"
 import { Button } from "@/parts/Button"
 import { Empty } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Instant } from "@/parts/Moment"
 import { More } from "@/parts/More"
@@ -47,39 +48,28 @@ export function DeedsOfTasks({ by }: { by: string | undefined }) {
 function DeedTable({ deeds }: { deeds: Deed[] }) {
   return (
     <div className="sheet scrolls">
-      <table className="ledger folds">
-        <thead>
-          <tr>
-            {Object.entries(t.columns).map(([name, title]) => (
-              <th key={name} scope="col">
-                {title}
-              </th>
-            ))}
+      <Ledger heads={Object.values(t.columns)}>
+        {deeds.map(({ by, event, envelope }) => (
+          <tr key={envelope.id}>
+            <td className="number">
+              <Instant at={envelope.timestamp} />
+            </td>
+            <td className="title">{by}</td>
+            <td className="id">{event}</td>
+            <td>
+              <Link className="id" to="/run/$taskId" params={{ taskId: textOf(envelope.data.taskId) }}>
+                {textOf(envelope.data.taskDefinitionId) || textOf(envelope.data.taskId)}
+              </Link>
+            </td>
+            <td className="wide">
+              <details>
+                <summary className="quiet">{textOf(envelope.data.reason) || t.details}</summary>
+                <pre className="raw">{stringifyJson(envelope.data, 2)}</pre>
+              </details>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {deeds.map(({ by, event, envelope }) => (
-            <tr key={envelope.id}>
-              <td className="number">
-                <Instant at={envelope.timestamp} />
-              </td>
-              <td className="title">{by}</td>
-              <td className="id">{event}</td>
-              <td>
-                <Link className="id" to="/run/$taskId" params={{ taskId: textOf(envelope.data.taskId) }}>
-                  {textOf(envelope.data.taskDefinitionId) || textOf(envelope.data.taskId)}
-                </Link>
-              </td>
-              <td className="wide">
-                <details>
-                  <summary className="quiet">{textOf(envelope.data.reason) || t.details}</summary>
-                  <pre className="raw">{stringifyJson(envelope.data, 2)}</pre>
-                </details>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Ledger>
     </div>
   )
 }

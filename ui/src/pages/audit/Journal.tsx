@@ -2,6 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query"
 import { journalOptions } from "@/api/audit"
 import { stringifyJson } from "@/lib/json"
 import { Empty } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Instant } from "@/parts/Moment"
 import { More } from "@/parts/More"
@@ -23,31 +24,21 @@ export function Journal({ by }: { by: string | undefined }) {
             <Empty title={by ? t.noneFits : t.nothing} />
           ) : (
             <div className="sheet scrolls">
-              <table className="ledger folds">
-                <thead>
-                  <tr>
-                    <th scope="col">{t.columns.at}</th>
-                    <th scope="col">{t.columns.by}</th>
-                    <th scope="col">{t.columns.event}</th>
-                    <th scope="col">{t.facts}</th>
+              <Ledger heads={[t.columns.at, t.columns.by, t.columns.event, t.facts]}>
+                {entries.map((entry, k) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: entries are only ever added at the end
+                  <tr key={k}>
+                    <td className="number">
+                      <Instant at={entry.at} />
+                    </td>
+                    <td className="title">{entry.by}</td>
+                    <td>{entry.action}</td>
+                    <td className="wide">
+                      <code className="quiet">{factsOf(entry.facts)}</code>
+                    </td>
                   </tr>
-                </thead>
-                <tbody>
-                  {entries.map((entry, k) => (
-                    // biome-ignore lint/suspicious/noArrayIndexKey: entries are only ever added at the end
-                    <tr key={k}>
-                      <td className="number">
-                        <Instant at={entry.at} />
-                      </td>
-                      <td className="title">{entry.by}</td>
-                      <td>{entry.action}</td>
-                      <td className="wide">
-                        <code className="quiet">{factsOf(entry.facts)}</code>
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+                ))}
+              </Ledger>
             </div>
           )
         }

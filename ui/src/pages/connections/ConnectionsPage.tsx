@@ -5,6 +5,7 @@ import { may, meOptions } from "@/api/operations"
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { Empty } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -38,30 +39,23 @@ export function ConnectionsPage() {
             </Empty>
           ) : (
             <div className="sheet scrolls">
-              <table className="ledger folds">
-                <thead>
-                  <tr>
-                    <th scope="col">{t.columns.connection}</th>
-                    <th scope="col">{t.columns.type}</th>
-                    <th scope="col">{t.columns.breaker}</th>
-                    <th scope="col" className="right">
-                      {t.columns.changed}
-                    </th>
-                    <th scope="col">
-                      <span className="sr">{t.actions}</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map(each => (
-                    <ConnectionRow
-                      key={each.connectionId}
-                      connection={each}
-                      onChange={mayManage ? () => setAsked(each) : undefined}
-                    />
-                  ))}
-                </tbody>
-              </table>
+              <Ledger
+                heads={[
+                  t.columns.connection,
+                  t.columns.type,
+                  t.columns.breaker,
+                  { right: t.columns.changed },
+                  { unseen: t.actions },
+                ]}
+              >
+                {items.map(each => (
+                  <ConnectionRow
+                    key={each.connectionId}
+                    connection={each}
+                    onChange={mayManage ? () => setAsked(each) : undefined}
+                  />
+                ))}
+              </Ledger>
             </div>
           )
         }

@@ -3,6 +3,7 @@ import type { TaskEvent } from "@/api/tasks"
 import { stringifyJson } from "@/lib/json"
 import { useSearchText } from "@/lib/useSearchText"
 import { Empty } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Instant } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -50,21 +51,11 @@ function Feed({ all, text }: { all: TaskEvent[]; text: string }) {
   }
   return (
     <div className="sheet scrolls">
-      <table className="ledger folds">
-        <thead>
-          <tr>
-            <th scope="col">{t.columns.at}</th>
-            <th scope="col">{t.columns.type}</th>
-            <th scope="col">{t.columns.task}</th>
-            <th scope="col">{t.columns.data}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {shown.map(event => (
-            <EventRow key={event.id} event={event} />
-          ))}
-        </tbody>
-      </table>
+      <Ledger heads={[t.columns.at, t.columns.type, t.columns.task, t.columns.data]}>
+        {shown.map(event => (
+          <EventRow key={event.id} event={event} />
+        ))}
+      </Ledger>
     </div>
   )
 }

@@ -3,6 +3,7 @@ import { useMemo } from "react"
 import { type HistoryRange, historyOptions } from "@/api/operations"
 import { useSearchText } from "@/lib/useSearchText"
 import { Chip } from "@/parts/Button"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { overview } from "@/texts/overview"
 import { type ChartGiven, Plot } from "./Plot"
@@ -58,30 +59,18 @@ function Chart({ chart }: { chart: ChartGiven }) {
         <summary className="quiet">{t.asTable}</summary>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reachable by keyboard */}
         <section className="chart-table scrolls" aria-label={title} tabIndex={0}>
-          <table className="ledger">
-            <thead>
-              <tr>
-                <th scope="col">{t.time}</th>
+          <Ledger flat heads={[t.time, ...series.map(({ label }) => ({ right: label }))]}>
+            {times.map((at, k) => (
+              <tr key={at}>
+                <td className="number">{new Date(at * 1000).toLocaleTimeString("en-GB")}</td>
                 {series.map(each => (
-                  <th key={each.label} scope="col" className="right">
-                    {each.label}
-                  </th>
+                  <td key={each.label} className="number right">
+                    {tell(each.values[k] ?? null)}
+                  </td>
                 ))}
               </tr>
-            </thead>
-            <tbody>
-              {times.map((at, k) => (
-                <tr key={at}>
-                  <td className="number">{new Date(at * 1000).toLocaleTimeString("en-GB")}</td>
-                  {series.map(each => (
-                    <td key={each.label} className="number right">
-                      {tell(each.values[k] ?? null)}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
+            ))}
+          </Ledger>
         </section>
       </details>
     </section>

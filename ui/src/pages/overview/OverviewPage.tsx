@@ -8,6 +8,7 @@ import { type State, stateOf } from "@/lib/state"
 import { span } from "@/lib/time"
 import { SPARING, useChanges } from "@/live/changes"
 import { Empty, Skeleton } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -20,6 +21,7 @@ import { counted } from "@/lib/number"
 
 const SHOWN: State[] = ["running", "queued", "retrying", "assigned", "failed", "succeeded"]
 const MOST_FAILURES = 6
+const FIGURES = ["done", "failed", "rate", "p50", "p95", "p99"] as const
 
 const Charts = lazy(() => import("./Charts"))
 
@@ -107,32 +109,24 @@ function QueueSheet({ metrics }: { metrics: Metrics }) {
       <div className="sheet-head">
         <h2>{t.queues}</h2>
       </div>
-      <table className="ledger">
-        <thead>
-          <tr>
-            <th scope="col">{queueTexts.columns.name}</th>
-            <th scope="col" className="right">
-              {t.waiting}
-            </th>
-            <th scope="col" className="right">
-              {queueTexts.columns.inFlight}
-            </th>
-            <th scope="col" className="right">
-              {t.oldest}
-            </th>
+      <Ledger
+        flat
+        heads={[
+          queueTexts.columns.name,
+          { right: t.waiting },
+          { right: queueTexts.columns.inFlight },
+          { right: t.oldest },
+        ]}
+      >
+        {queues.map(([name, { depth, oldestAge, inFlight }]) => (
+          <tr key={name}>
+            <td>{queueTexts.names[name] ?? name}</td>
+            <td className="number right">{counted(depth)}</td>
+            <td className="number right">{counted(inFlight)}</td>
+            <td className="number right">{oldestAge === null ? "–" : span(oldestAge * 1000)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {queues.map(([name, { depth, oldestAge, inFlight }]) => (
-            <tr key={name}>
-              <td>{queueTexts.names[name] ?? name}</td>
-              <td className="number right">{counted(depth)}</td>
-              <td className="number right">{counted(inFlight)}</td>
-              <td className="number right">{oldestAge === null ? "–" : span(oldestAge * 1000)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Ledger>
     </section>
   )
 }
@@ -181,37 +175,25 @@ function ByTask({ definitions }: { definitions: [string, Figures][] }) {
       <div className="sheet-head">
         <h2>{t.byTask}</h2>
       </div>
-      <table className="ledger folds">
-        <thead>
-          <tr>
-            <th scope="col">{t.columns.task}</th>
-            {(["done", "failed", "rate", "p50", "p95", "p99"] as const).map(column => (
-              <th key={column} scope="col" className="right">
-                {t.columns[column]}
-              </th>
-            ))}
+      <Ledger heads={[t.columns.task, ...FIGURES.map(column => ({ right: t.columns[column] }))]}>
+        {sorted.map(([key, { counts, errorRate, executionTime }]) => (
+          <tr key={key}>
+            <td className="wide">
+              <Link className="title" to="/task/$key" params={{ key }}>
+                {key}
+              </Link>
+            </td>
+            <td className="number right">{counts.COMPLETED ?? 0}</td>
+            <td className="number right">{counts.FAILED ?? 0}</td>
+            <td className={errorRate ? "number right st-failed" : "number right"}>
+              {(errorRate * 100).toFixed(1)} %
+            </td>
+            <td className="number right">{span(executionTime.p50)}</td>
+            <td className="number right less">{span(executionTime.p95)}</td>
+            <td className="number right less">{span(executionTime.p99)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {sorted.map(([key, { counts, errorRate, executionTime }]) => (
-            <tr key={key}>
-              <td className="wide">
-                <Link className="title" to="/task/$key" params={{ key }}>
-                  {key}
-                </Link>
-              </td>
-              <td className="number right">{counts.COMPLETED ?? 0}</td>
-              <td className="number right">{counts.FAILED ?? 0}</td>
-              <td className={errorRate ? "number right st-failed" : "number right"}>
-                {(errorRate * 100).toFixed(1)} %
-              </td>
-              <td className="number right">{span(executionTime.p50)}</td>
-              <td className="number right less">{span(executionTime.p95)}</td>
-              <td className="number right less">{span(executionTime.p99)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Ledger>
     </section>
   )
 }

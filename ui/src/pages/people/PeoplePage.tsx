@@ -6,6 +6,7 @@ import { useSearchText } from "@/lib/useSearchText"
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { Empty } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { More } from "@/parts/More"
 import { Page } from "@/parts/Page"
@@ -95,64 +96,57 @@ interface TableGiven {
 function PersonTable({ people, onGroup, onAsk }: TableGiven) {
   return (
     <div className="sheet scrolls">
-      <table className="ledger folds">
-        <thead>
-          <tr>
-            <th scope="col">{t.columns.person}</th>
-            <th scope="col">{t.columns.groups}</th>
-            <th scope="col">{t.columns.skills}</th>
-            <th scope="col">{t.columns.load}</th>
+      <Ledger
+        heads={[
+          t.columns.person,
+          t.columns.groups,
+          t.columns.skills,
+          t.columns.load,
+          ...(onAsk ? [{ unseen: t.change }] : []),
+        ]}
+      >
+        {people.map(person => (
+          <tr key={person.id}>
+            <td className="wide">
+              <span className="title">{person.name || person.id}</span>{" "}
+              {person.away && <span className="tag">{t.away}</span>}
+              <p className="quiet">{[person.name && person.id, person.email].filter(Boolean).join(", ")}</p>
+            </td>
+            <td>
+              {person.groups.map(group =>
+                onGroup ? (
+                  <button key={group} type="button" className="tag" onClick={() => onGroup(group)}>
+                    {group}
+                  </button>
+                ) : (
+                  <span key={group} className="tag">
+                    {group}
+                  </span>
+                ),
+              )}
+            </td>
+            <td className="quiet less">{person.skills.join(", ")}</td>
+            <td className="number less">{person.maxOpen ?? t.any}</td>
             {onAsk && (
-              <th scope="col">
-                <span className="sr">{t.change}</span>
-              </th>
+              <td className="right">
+                <span className="row">
+                  <Button
+                    aria-label={t.changeNamed(person.id)}
+                    onClick={() => onAsk({ what: "change", person })}
+                  >
+                    {t.change}
+                  </Button>
+                  <IconButton
+                    icon="trash"
+                    label={t.removeNamed(person.id)}
+                    onClick={() => onAsk({ what: "remove", person })}
+                  />
+                </span>
+              </td>
             )}
           </tr>
-        </thead>
-        <tbody>
-          {people.map(person => (
-            <tr key={person.id}>
-              <td className="wide">
-                <span className="title">{person.name || person.id}</span>{" "}
-                {person.away && <span className="tag">{t.away}</span>}
-                <p className="quiet">{[person.name && person.id, person.email].filter(Boolean).join(", ")}</p>
-              </td>
-              <td>
-                {person.groups.map(group =>
-                  onGroup ? (
-                    <button key={group} type="button" className="tag" onClick={() => onGroup(group)}>
-                      {group}
-                    </button>
-                  ) : (
-                    <span key={group} className="tag">
-                      {group}
-                    </span>
-                  ),
-                )}
-              </td>
-              <td className="quiet less">{person.skills.join(", ")}</td>
-              <td className="number less">{person.maxOpen ?? t.any}</td>
-              {onAsk && (
-                <td className="right">
-                  <span className="row">
-                    <Button
-                      aria-label={t.changeNamed(person.id)}
-                      onClick={() => onAsk({ what: "change", person })}
-                    >
-                      {t.change}
-                    </Button>
-                    <IconButton
-                      icon="trash"
-                      label={t.removeNamed(person.id)}
-                      onClick={() => onAsk({ what: "remove", person })}
-                    />
-                  </span>
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </Ledger>
     </div>
   )
 }

@@ -4,6 +4,7 @@ import { may, meOptions, pause, type QueueFigures, queuesOptions, resume } from 
 import { span } from "@/lib/time"
 import { Button } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
 import { attempt, notify } from "@/parts/Toasts"
@@ -26,37 +27,22 @@ export function QueuesPage() {
 function QueueTable({ queues }: { queues: QueueFigures[] }) {
   return (
     <div className="sheet scrolls">
-      <table className="ledger folds">
-        <thead>
-          <tr>
-            <th scope="col">{t.columns.name}</th>
-            <th scope="col">{t.columns.slots}</th>
-            <th scope="col" className="right">
-              {t.columns.depth}
-            </th>
-            <th scope="col" className="right">
-              {t.columns.inFlight}
-            </th>
-            <th scope="col" className="right">
-              {t.columns.oldest}
-            </th>
-            <th scope="col" className="right">
-              {t.columns.added}
-            </th>
-            <th scope="col" className="right">
-              {t.columns.taken}
-            </th>
-            <th scope="col">
-              <span className="sr">{t.pause}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {queues.map(queue => (
-            <QueueRow key={queue.name} queue={queue} />
-          ))}
-        </tbody>
-      </table>
+      <Ledger
+        heads={[
+          t.columns.name,
+          t.columns.slots,
+          { right: t.columns.depth },
+          { right: t.columns.inFlight },
+          { right: t.columns.oldest },
+          { right: t.columns.added },
+          { right: t.columns.taken },
+          { unseen: t.pause },
+        ]}
+      >
+        {queues.map(queue => (
+          <QueueRow key={queue.name} queue={queue} />
+        ))}
+      </Ledger>
     </div>
   )
 }

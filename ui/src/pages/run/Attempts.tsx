@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query"
 import { attemptsOptions } from "@/api/tasks"
 import { span } from "@/lib/time"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { StateMark } from "@/parts/StateMark"
@@ -17,46 +18,37 @@ export default function Attempts({ taskId }: { taskId: string }) {
           <p className="quiet padded">{t.noAttempts}</p>
         ) : (
           <div className="scrolls">
-            <table className="ledger folds">
-              <thead>
-                <tr>
-                  <th scope="col">{t.attempts.number}</th>
-                  <th scope="col">{t.attempts.outcome}</th>
-                  <th scope="col">{t.attempts.error}</th>
-                  <th scope="col">{t.attempts.worker}</th>
-                  <th scope="col">{t.attempts.tier}</th>
-                  <th scope="col" className="right">
-                    {t.attempts.waited}
-                  </th>
-                  <th scope="col" className="right">
-                    {t.attempts.took}
-                  </th>
-                  <th scope="col" className="right">
-                    {t.attempts.ended}
-                  </th>
+            <Ledger
+              heads={[
+                t.attempts.number,
+                t.attempts.outcome,
+                t.attempts.error,
+                t.attempts.worker,
+                t.attempts.tier,
+                { right: t.attempts.waited },
+                { right: t.attempts.took },
+                { right: t.attempts.ended },
+              ]}
+            >
+              {items.map(one => (
+                <tr key={one.attempt}>
+                  <td className="number">{one.attempt}</td>
+                  <td>
+                    <StateMark state={stateOfOutcome(one.outcome)} />
+                  </td>
+                  <td className="wide">
+                    {one.error ? `${one.error.code} ${one.error.message}` : (one.reason ?? "")}
+                  </td>
+                  <td className="id">{one.executorId}</td>
+                  <td className="less">{one.tier}</td>
+                  <td className="number right less">{span(one.queueWait)}</td>
+                  <td className="number right">{span(one.executionTime)}</td>
+                  <td className="number right">
+                    <Moment at={one.endTime} />
+                  </td>
                 </tr>
-              </thead>
-              <tbody>
-                {items.map(one => (
-                  <tr key={one.attempt}>
-                    <td className="number">{one.attempt}</td>
-                    <td>
-                      <StateMark state={stateOfOutcome(one.outcome)} />
-                    </td>
-                    <td className="wide">
-                      {one.error ? `${one.error.code} ${one.error.message}` : (one.reason ?? "")}
-                    </td>
-                    <td className="id">{one.executorId}</td>
-                    <td className="less">{one.tier}</td>
-                    <td className="number right less">{span(one.queueWait)}</td>
-                    <td className="number right">{span(one.executionTime)}</td>
-                    <td className="number right">
-                      <Moment at={one.endTime} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Ledger>
           </div>
         )
       }

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query"
 import { eventsOptions } from "@/api/tasks"
 import { stringifyJson } from "@/lib/json"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Instant } from "@/parts/Moment"
 import { run as t } from "@/texts/run"
@@ -15,28 +16,19 @@ export default function Events({ taskId }: { taskId: string }) {
     <Loaded from={events}>
       {({ items }) => (
         <div className="scrolls">
-          <table className="ledger folds">
-            <thead>
-              <tr>
-                <th scope="col">{t.events.at}</th>
-                <th scope="col">{t.events.type}</th>
-                <th scope="col">{t.events.data}</th>
+          <Ledger heads={[t.events.at, t.events.type, t.events.data]}>
+            {items.map(event => (
+              <tr key={event.sequence}>
+                <td className="number">
+                  <Instant at={event.timestamp} />
+                </td>
+                <td className="id">{event.type}</td>
+                <td className="wide">
+                  <code className="quiet facts-line">{factsOf(event.data)}</code>
+                </td>
               </tr>
-            </thead>
-            <tbody>
-              {items.map(event => (
-                <tr key={event.sequence}>
-                  <td className="number">
-                    <Instant at={event.timestamp} />
-                  </td>
-                  <td className="id">{event.type}</td>
-                  <td className="wide">
-                    <code className="quiet facts-line">{factsOf(event.data)}</code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+            ))}
+          </Ledger>
         </div>
       )}
     </Loaded>

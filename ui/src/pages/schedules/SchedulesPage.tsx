@@ -15,6 +15,7 @@ import { span } from "@/lib/time"
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { Empty, Told } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Instant, Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -34,25 +35,20 @@ export function SchedulesPage() {
             </Empty>
           ) : (
             <div className="sheet scrolls">
-              <table className="ledger folds">
-                <thead>
-                  <tr>
-                    <th scope="col">{t.columns.schedule}</th>
-                    <th scope="col">{t.columns.task}</th>
-                    <th scope="col">{t.columns.when}</th>
-                    <th scope="col">{t.columns.next}</th>
-                    <th scope="col">{t.columns.last}</th>
-                    <th scope="col">
-                      <span className="sr">{t.runNow}</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map(schedule => (
-                    <ScheduleRow key={schedule.scheduleId} schedule={schedule} />
-                  ))}
-                </tbody>
-              </table>
+              <Ledger
+                heads={[
+                  t.columns.schedule,
+                  t.columns.task,
+                  t.columns.when,
+                  t.columns.next,
+                  t.columns.last,
+                  { unseen: t.runNow },
+                ]}
+              >
+                {items.map(schedule => (
+                  <ScheduleRow key={schedule.scheduleId} schedule={schedule} />
+                ))}
+              </Ledger>
             </div>
           )
         }

@@ -3,6 +3,7 @@ import { useState } from "react"
 import { root } from "@/api/client"
 import { settingsOptions } from "@/api/operations"
 import { stringifyJson } from "@/lib/json"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { settings as t } from "@/texts/settings"
 import "./settings.css"
@@ -39,27 +40,18 @@ export function ServerSettings() {
       <Loaded from={settings}>
         {({ items }) => (
           <div className="sheet scrolls">
-            <table className="ledger folds">
-              <thead>
-                <tr>
-                  <th scope="col">{t.columns.name}</th>
-                  <th scope="col">{t.columns.value}</th>
-                  <th scope="col">{t.columns.source}</th>
+            <Ledger heads={[t.columns.name, t.columns.value, t.columns.source]}>
+              {items.filter(fits).map(each => (
+                <tr key={each.name}>
+                  <td className="wide">
+                    <span className="number">{each.name}</span>
+                    <p className="quiet">{each.help}</p>
+                  </td>
+                  <td className="number breaks">{shown(each.value)}</td>
+                  <td className="quiet">{each.source}</td>
                 </tr>
-              </thead>
-              <tbody>
-                {items.filter(fits).map(each => (
-                  <tr key={each.name}>
-                    <td className="wide">
-                      <span className="number">{each.name}</span>
-                      <p className="quiet">{each.help}</p>
-                    </td>
-                    <td className="number breaks">{shown(each.value)}</td>
-                    <td className="quiet">{each.source}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+              ))}
+            </Ledger>
           </div>
         )}
       </Loaded>

@@ -13,6 +13,7 @@ import { useSearchText } from "@/lib/useSearchText"
 import { Button, Chip } from "@/parts/Button"
 import { Dialog } from "@/parts/Dialog"
 import { JsonTree } from "@/parts/JsonView"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { More } from "@/parts/More"
@@ -88,55 +89,48 @@ interface TableGiven {
 
 function DeliveryTable({ items, onShow, onRedeliver }: TableGiven) {
   return (
-    <table className="ledger folds">
-      <thead>
-        <tr>
-          <th scope="col">{t.columns.status}</th>
-          <th scope="col">{t.columns.event}</th>
-          <th scope="col">{t.columns.url}</th>
-          <th scope="col">{t.columns.task}</th>
-          <th scope="col">{t.columns.answer}</th>
-          <th scope="col" className="right">
-            {t.columns.made}
-          </th>
-          <th scope="col">
-            <span className="sr">{t.redeliver}</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {items.map(item => (
-          <tr key={item.deliveryId}>
-            <td>
-              <strong className={COLOURS[item.status]}>{t.status[item.status]}</strong>
-            </td>
-            <td className="id">{item.event}</td>
-            <td className="wide">{item.url}</td>
-            <td>
-              {item.taskId && (
-                <Link className="id" to="/run/$taskId" params={{ taskId: item.taskId }}>
-                  {item.taskId}
-                </Link>
+    <Ledger
+      heads={[
+        t.columns.status,
+        t.columns.event,
+        t.columns.url,
+        t.columns.task,
+        t.columns.answer,
+        { right: t.columns.made },
+        { unseen: t.redeliver },
+      ]}
+    >
+      {items.map(item => (
+        <tr key={item.deliveryId}>
+          <td>
+            <strong className={COLOURS[item.status]}>{t.status[item.status]}</strong>
+          </td>
+          <td className="id">{item.event}</td>
+          <td className="wide">{item.url}</td>
+          <td>
+            {item.taskId && (
+              <Link className="id" to="/run/$taskId" params={{ taskId: item.taskId }}>
+                {item.taskId}
+              </Link>
+            )}
+          </td>
+          <td className="quiet">{answerOf(item)}</td>
+          <td className="number right">
+            <Moment at={item.createdAt} />
+          </td>
+          <td className="right">
+            <span className="row">
+              <Button onClick={() => onShow(item.deliveryId)}>{t.details}</Button>
+              {(item.status === "DEAD" || item.status === "DELIVERED") && (
+                <Button icon="again" onClick={() => onRedeliver(item.deliveryId)}>
+                  {t.redeliver}
+                </Button>
               )}
-            </td>
-            <td className="quiet">{answerOf(item)}</td>
-            <td className="number right">
-              <Moment at={item.createdAt} />
-            </td>
-            <td className="right">
-              <span className="row">
-                <Button onClick={() => onShow(item.deliveryId)}>{t.details}</Button>
-                {(item.status === "DEAD" || item.status === "DELIVERED") && (
-                  <Button icon="again" onClick={() => onRedeliver(item.deliveryId)}>
-                    {t.redeliver}
-                  </Button>
-                )}
-              </span>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+            </span>
+          </td>
+        </tr>
+      ))}
+    </Ledger>
   )
 }
 

@@ -4,6 +4,7 @@ import { enable, type Subscription, sendTest, subscriptionsOptions, unsubscribe 
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { Empty, Told } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -38,23 +39,11 @@ export function WebhooksPage() {
               </Empty>
             ) : (
               <div className="sheet scrolls">
-                <table className="ledger folds">
-                  <thead>
-                    <tr>
-                      <th scope="col">{t.columns.url}</th>
-                      <th scope="col">{t.columns.events}</th>
-                      <th scope="col">{t.columns.health}</th>
-                      <th scope="col">
-                        <span className="sr">{t.test}</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {items.map(each => (
-                      <SubscriptionRow key={each.subscriptionId} subscription={each} onAsk={setAsks} />
-                    ))}
-                  </tbody>
-                </table>
+                <Ledger heads={[t.columns.url, t.columns.events, t.columns.health, { unseen: t.test }]}>
+                  {items.map(each => (
+                    <SubscriptionRow key={each.subscriptionId} subscription={each} onAsk={setAsks} />
+                  ))}
+                </Ledger>
               </div>
             )
           }

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query"
 import { type Worker, workersOptions } from "@/api/operations"
 import { span } from "@/lib/time"
 import { Empty, Told } from "@/parts/Empty"
+import { Ledger } from "@/parts/Ledger"
 import { Loaded } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
@@ -23,33 +24,22 @@ export function WorkersPage() {
             </Empty>
           ) : (
             <div className="sheet scrolls">
-              <table className="ledger folds">
-                <thead>
-                  <tr>
-                    <th scope="col">{t.columns.worker}</th>
-                    <th scope="col">{t.columns.queues}</th>
-                    <th scope="col">{t.columns.slots}</th>
-                    <th scope="col">{t.columns.tiers}</th>
-                    <th scope="col" className="right">
-                      {t.columns.cpu}
-                    </th>
-                    <th scope="col" className="right">
-                      {t.columns.memory}
-                    </th>
-                    <th scope="col" className="right">
-                      {t.columns.heard}
-                    </th>
-                    <th scope="col" className="right">
-                      {t.columns.since}
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map(worker => (
-                    <WorkerRow key={worker.workerId} worker={worker} />
-                  ))}
-                </tbody>
-              </table>
+              <Ledger
+                heads={[
+                  t.columns.worker,
+                  t.columns.queues,
+                  t.columns.slots,
+                  t.columns.tiers,
+                  { right: t.columns.cpu },
+                  { right: t.columns.memory },
+                  { right: t.columns.heard },
+                  { right: t.columns.since },
+                ]}
+              >
+                {items.map(worker => (
+                  <WorkerRow key={worker.workerId} worker={worker} />
+                ))}
+              </Ledger>
             </div>
           )
         }
