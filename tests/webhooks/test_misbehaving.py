@@ -21,9 +21,10 @@ from taskyard.engine.deliveries import tries_of
 from taskyard.engine.subscriptions import get_subscription, is_enabled
 from taskyard.notify.webhooks import dispatcher, sender
 from taskyard.security.caller import LOCAL
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
+from taskyard.security.egress.terms import Limits
 from taskyard.settings import load
 from taskyard.testing.clock import ManualClock
 from tests.security.egress.certificates import Authority

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 
 from taskyard.errors import CallFailed
+from taskyard.security.egress.terms import Limits
 
 if TYPE_CHECKING:  # who asks for no token starts without it
     from taskyard.security.egress.client import Egress
@@ -69,8 +70,6 @@ class Tokens:
         self._token = None
 
     async def _ask(self) -> _Token:
-        from taskyard.security.egress.client import Limits
-
         client = self._client
         form = {"grant_type": "client_credentials", **client.fields}
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}

@@ -16,7 +16,8 @@ from joserfc.jwk import ECKey, Key, RSAKey
 from taskyard.errors import ConfigurationError, Overloaded
 from taskyard.security import encoding
 from taskyard.security.caller import Caller
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 from taskyard.security.jwt import Expectation, Header, caller_of, read_claims, read_header, refuse
 
 MAX_KEY_SET_BYTES = 256 * 1024

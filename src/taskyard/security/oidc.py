@@ -28,7 +28,8 @@ from taskyard.errors import (
 from taskyard.security import encoding
 from taskyard.security.attempts import Attempts, place_of
 from taskyard.security.caller import RESERVED_SUBJECTS, Caller
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 from taskyard.security.jwks import (
     FIRST_RETRY_SECONDS,
     RETRY_SECONDS,

@@ -11,6 +11,7 @@ from taskyard.calls.again import SERVICE_CALLS, Wait, call_again
 from taskyard.calls.breakers import Circuit
 from taskyard.domain.retry import RetryPolicy
 from taskyard.errors import CallFailed
+from taskyard.security.egress.terms import Limits
 
 if TYPE_CHECKING:
     import httpx
@@ -54,8 +55,6 @@ class Service:
         return await call_again(lambda: self._once(method, path, content), self._policy, wait=self._wait)
 
     async def _once(self, method: str, path: str, content: bytes | None) -> httpx.Response:
-        from taskyard.security.egress.client import Limits  # processes that call no service start without it
-
         limits = Limits(connect=3.0, read=5.0, total=10.0, max_bytes=256 * 1024)
         with self.circuit.call():
             headers = {"accept": "application/json"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from taskyard.errors import CallFailed, EgressRefused
-from taskyard.security.egress.client import Limits
+from taskyard.security.egress.terms import Limits
 from tests.security.egress.conftest import MakeEgress, Names
 from tests.security.egress.receiver import Asked, answer, receiving
 

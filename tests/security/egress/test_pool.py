@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from taskyard.errors import CallFailed
-from taskyard.security.egress.client import Limits
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.pool import Pool
 from taskyard.security.egress.rules import Rules
+from taskyard.security.egress.terms import Limits
 from taskyard.security.egress.tls import tls_context
 from taskyard.security.egress.transport import guarded_connect
 from tests.security.egress.conftest import MakeEgress

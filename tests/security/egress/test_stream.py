@@ -13,10 +13,11 @@ import pytest
 import uvloop
 
 from taskyard.errors import CallFailed
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from taskyard.security.egress.stream import Stream
+from taskyard.security.egress.terms import Limits
 from tests.security.egress.conftest import MakeEgress
 from tests.security.egress.receiver import receiving
 

@@ -12,7 +12,8 @@ from standardwebhooks import Webhook
 from taskyard.calls.together import together
 from taskyard.contracts.connector import Away, Message, Received, Refusal
 from taskyard.errors import CallFailed, EgressRefused
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 
 _CALLS = 20
 _LIMITS = Limits(connect=5.0, read=15.0, total=20.0, max_bytes=64 * 1024)

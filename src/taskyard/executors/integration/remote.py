@@ -19,7 +19,8 @@ from taskyard.errors import CallFailed, ConfigurationError, TaskyardError
 from taskyard.executors.integration.house import House
 from taskyard.executors.integration.rest.answer import retry_after_of
 from taskyard.executors.integration.shape import schema_of
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 
 _AWAY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SHOWN = 2048

@@ -18,7 +18,8 @@ from taskyard.domain.outcome import Done, Failed, Handed, Report, TaskError
 from taskyard.domain.text import printable
 from taskyard.errors import CallFailed, CircuitOpen, TaskyardError
 from taskyard.executors.script.hearing import Hearing, broke, too_much, waits_for
-from taskyard.security.egress.client import Answer, Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Answer, Limits
 from taskyard.security.egress.url import parse_url
 
 if TYPE_CHECKING:

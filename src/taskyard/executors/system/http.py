@@ -12,7 +12,8 @@ from taskyard.domain.json import loads
 from taskyard.errors import TaskyardError, ValidationFailed
 from taskyard.executors.system.failure import FunctionFailed
 from taskyard.executors.system.grants import Grants
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 from taskyard.security.egress.url import parse_url
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from taskyard.calls.mail import MailServer, hand_over
 from taskyard.contracts.telling import Message
 from taskyard.domain.task import time_of
 from taskyard.errors import CallFailed
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 from taskyard.security.webhooks import callback_secret, signed_headers
 
 _LIMITS: Final = Limits(connect=5.0, read=10.0, total=15.0, max_bytes=64 * 1024)

@@ -15,7 +15,7 @@ from taskyard.domain.text import printable
 from taskyard.domain.webhook import Heard
 from taskyard.errors import CallFailed, EgressRefused
 from taskyard.notify.webhooks.credentials import Credentials
-from taskyard.security.egress.client import Limits
+from taskyard.security.egress.terms import Limits
 from taskyard.security.webhooks import signed_headers
 
 MASKED = "***"

@@ -11,7 +11,8 @@ import msgspec
 
 from taskyard.errors import CallFailed
 from taskyard.orchestrators.holding import Gone, Unfit
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 
 LOCK_SECONDS = 60.0
 _POLL_SECONDS = 20.0

@@ -12,8 +12,8 @@ import httpx
 
 from taskyard.errors import CallFailed, EgressRefused
 from taskyard.security.egress.body import bounded
-from taskyard.security.egress.client import Answer, Content, Headers, Limits
 from taskyard.security.egress.guard import Guard
+from taskyard.security.egress.terms import Answer, Content, Headers, Limits
 from taskyard.security.egress.transport import guarded_client, guarded_transport
 from taskyard.security.egress.url import parse_url
 

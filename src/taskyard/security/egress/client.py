@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from taskyard.security.egress.guard import Guard
+from taskyard.security.egress.terms import Answer, Content, Headers, Limits
 from taskyard.security.egress.tls import tls_context
 from taskyard.security.egress.url import parse_url
 
@@ -16,25 +16,6 @@ if TYPE_CHECKING:
     import httpx
 
     from taskyard.security.egress.calls import Calls
-
-Headers = Mapping[str, str] | list[tuple[str, str]]
-Content = bytes | AsyncIterator[bytes] | None
-
-
-class Limits(NamedTuple):
-    """What one call may take: seconds to connect, between two pieces, and in all; bytes of the unpacked answer."""
-
-    connect: float = 10.0
-    read: float = 30.0
-    total: float = 60.0
-    max_bytes: int = 1 << 20
-
-
-class Answer(NamedTuple):
-    """An answer whose body is still to be read: iterate over `pieces`, which obey the limits."""
-
-    response: httpx.Response
-    pieces: AsyncIterator[bytes]
 
 
 class Egress:

@@ -17,7 +17,8 @@ from taskyard.contracts.integration import OperationFailed, Shared
 from taskyard.errors import CallFailed
 from taskyard.executors.integration.rest.rotation import Issued, Rotation
 from taskyard.executors.integration.rest.shapes import Auth, Secrets
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 
 _EARLIER, _SHORTEST, _USUAL, _LONGEST = 30.0, 5.0, 300.0, 86_400.0
 _LIMITS = Limits(connect=5.0, read=10.0, total=15.0, max_bytes=65_536)

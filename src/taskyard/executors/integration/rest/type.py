@@ -18,7 +18,8 @@ from taskyard.executors.integration.rest.pages import Pages
 from taskyard.executors.integration.rest.request import Body, Planned, body_of, plan
 from taskyard.executors.integration.rest.shapes import NEEDED, Operation, Secrets, Settings
 from taskyard.executors.integration.shape import ShapedType
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 from taskyard.security.egress.tls import tls_context
 
 _CONNECTIONS = 200

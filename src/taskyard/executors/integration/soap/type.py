@@ -21,7 +21,8 @@ from taskyard.errors import ConfigurationError, ValidationFailed
 from taskyard.executors.integration.shape import ShapedType, read, within
 from taskyard.executors.integration.soap.shapes import SoapOperation, SoapSecrets, SoapSettings
 from taskyard.executors.integration.soap.wsdl import Loader, bound, origin_of, read_wsdl
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 from taskyard.security.egress.tls import tls_context
 from taskyard.security.egress.url import parse_url
 

@@ -14,7 +14,8 @@ from zeep.wsse.username import UsernameToken
 
 from taskyard.contracts.integration import OperationFailed
 from taskyard.errors import TaskyardError, ValidationFailed
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 
 _MOST_DOCUMENTS: Final = 100
 _MOST_BYTES: Final = 16 << 20

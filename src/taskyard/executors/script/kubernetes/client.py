@@ -12,7 +12,8 @@ import msgspec
 from taskyard.domain.json import loads
 from taskyard.errors import CallFailed, TaskyardError
 from taskyard.executors.script.kubernetes.cluster import Cluster
-from taskyard.security.egress.client import Egress, Limits
+from taskyard.security.egress.client import Egress
+from taskyard.security.egress.terms import Limits
 
 JsonObject = dict[str, Any]
 _MERGE: Final = "application/merge-patch+json"
