@@ -59,12 +59,46 @@ async def test_where_there_are_too_many_dead_letters_it_is_said_that_some_were_n
     (group,) = (await working.get("/api/v1/errors?dead=true")).json()["items"]
     body = {"fingerprint": group["fingerprint"], "reason": "old"}
     insight._most = 2
-    dry = await working.post("/api/v1/deadletters/discard", json=body | {"dryRun": True})
-    assert dry.json() == {"taskIds": ids[:0:-1], "complete": False}
-    first = await working.post("/api/v1/deadletters/discard", json=body)
-    assert (sorted(first.json()["taskIds"]), first.json()["complete"]) == (ids[1:], False)
-    rest = await working.post("/api/v1/deadletters/discard", json=body)
-    assert rest.json() == {"taskIds": ids[:1], "complete": True}
+    dry = (await working.post("/api/v1/deadletters/discard", json=body | {"dryRun": True})).json()
+    assert (dry["taskIds"], dry["complete"]) == (ids[:0:-1], False)
+    first = (await working.post("/api/v1/deadletters/discard", json=body)).json()
+    assert (sorted(first["taskIds"]), first["complete"]) == (ids[1:], False)
+    rest = await working.post("/api/v1/deadletters/discard", json=body | {"cursor": first["nextCursor"]})
+    assert rest.json() == {"taskIds": ids[:1], "complete": True, "nextCursor": None}
+
+
+@pytest.mark.parametrize("by", ["filter", "fingerprint"])
+async def test_very_many_dead_letters_are_moved_page_by_page_each_once(
+    working: Client, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    monkeypatch.setattr("taskyard.engine.requeue._MOST", 2)
+    working.services.engine.insight._most = 2
+    ids = await failures(working, 5)
+    (group,) = (await working.get("/api/v1/errors?dead=true")).json()["items"]
+    meant = {"filter": {"definition": "broken"}} if by == "filter" else {"fingerprint": group["fingerprint"]}
+    body = {**meant, "ratePerSecond": 0.01, "delay": 60}
+    moved: list[list[str]] = []
+    while "cursor" not in body or body["cursor"] is not None:
+        page = (await working.post("/api/v1/deadletters/requeue", json=body)).json()
+        assert page["complete"] is (page["nextCursor"] is None)
+        moved.append(sorted(page["taskIds"]))
+        body["cursor"] = page["nextCursor"]
+    assert moved == [ids[3:], ids[1:3], ids[:1]]
+    tasks = [(await working.get(f"/api/v1/tasks/{id_}")).json() for id_ in ids]
+    assert {task["status"] for task in tasks} == {"PENDING"}  # not one is due before its delay
+
+
+async def test_a_verb_on_dead_letters_leaves_out_what_its_filter_does_not_name(working: Client) -> None:
+    ids = await failures(working, 2)
+    await working.post("/api/v1/deadletters/discard", json={"taskIds": ids[:1]})
+    others: list[dict[str, Any]] = [{"status": ["COMPLETED"]}, {"queue": ["task-execution-automated"]}, {"queue": []}]
+    for other in others:
+        answer = await working.post("/api/v1/deadletters/discard", json={"filter": other, "dryRun": True})
+        assert answer.json() == {"taskIds": [], "complete": True, "nextCursor": None}, other
+    sames: list[dict[str, Any]] = [{}, {"status": ["FAILED"]}, {"queue": ["task-execution-deadletter"]}]
+    for same in sames:
+        answer = await working.post("/api/v1/deadletters/discard", json={"filter": same, "dryRun": True})
+        assert answer.json()["taskIds"] == ids[1:], same
 
 
 async def test_dead_letters_of_one_cause_are_moved_by_its_fingerprint(working: Client) -> None:

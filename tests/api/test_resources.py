@@ -58,14 +58,14 @@ async def test_dead_letters_are_listed_requeued_and_discarded(working: Client) -
     assert sorted(task["taskId"] for task in listed) == sorted(ids)
     assert (await working.get(f"{DEADLETTERS}?definition=add")).json()["items"] == []
     gone = await working.post("/api/internal/deadletters/discard", json={"taskIds": ids[:1], "reason": "old"})
-    assert gone.json() == {"taskIds": ids[:1], "complete": True}
+    assert gone.json() == {"taskIds": ids[:1], "complete": True, "nextCursor": None}
     moved = await working.post("/api/internal/deadletters/requeue", json={"filter": {"definition": "broken"}})
     assert (moved.status_code, sorted(moved.json()["taskIds"])) == (200, sorted(ids[1:]))
     for task_id in ids[1:]:
         await working.until(task_id, "FAILED")
     slow = {"taskIds": ids[1:], "ratePerSecond": 1}
     moved = await working.post("/api/internal/deadletters/requeue", json=slow)
-    assert (moved.status_code, moved.json()) == (200, {"taskIds": ids[1:], "complete": True})
+    assert (moved.status_code, moved.json()) == (200, {"taskIds": ids[1:], "complete": True, "nextCursor": None})
     delayed = (await working.get(f"/api/v1/tasks/{ids[2]}")).json()
     assert delayed["status"] == "PENDING"
     assert delayed["availableAt"] > delayed["createdAt"]
@@ -331,9 +331,9 @@ async def test_a_dry_run_tells_which_dead_letters_it_would_move_and_moves_none(w
     body = {"taskIds": [dead, "12345"], "dryRun": True}
     for verb in ("requeue", "discard"):
         told = await working.post(f"/api/v1/deadletters/{verb}", json=body)
-        assert told.json() == {"taskIds": [dead], "complete": True}
+        assert told.json() == {"taskIds": [dead], "complete": True, "nextCursor": None}
     listed = (await working.get("/api/v1/deadletters")).json()["items"]
     assert [task["taskId"] for task in listed] == [dead]
     done = await working.post("/api/v1/deadletters/discard", json={"taskIds": [dead]})
-    assert done.json() == {"taskIds": [dead], "complete": True}
+    assert done.json() == {"taskIds": [dead], "complete": True, "nextCursor": None}
     assert (await working.get("/api/v1/deadletters")).json()["items"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.cli.command import Command
 
 APP = ("--app", "jobs:yard")
@@ -61,6 +62,12 @@ def test_dead_letters_are_listed_requeued_and_discarded(taskyard: Command) -> No
     assert f"123456, {failed[1]} are no dead letters" in refused.err
     discarded = taskyard("retry", failed[1])
     assert (discarded.code, discarded.out) == (2, "")
+
+
+def test_all_dead_letters_are_moved_however_many(taskyard: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskyard.engine.requeue._MOST", 2)
+    failed = [taskyard("run", "refuse", "--json", *APP).json["taskId"] for _ in range(3)]
+    assert sorted(taskyard.done("deadletters", "requeue", "--all", "--json").json["taskIds"]) == sorted(failed)
 
 
 def test_a_paused_queue_says_so(taskyard: Command) -> None:

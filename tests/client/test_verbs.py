@@ -89,6 +89,19 @@ async def test_a_failure_is_raised_and_can_be_tried_again(client: AsyncTaskyardC
     assert [task async for task in client.dead_letters()] == []
 
 
+async def test_all_dead_letters_that_fit_a_filter_are_moved(
+    client: AsyncTaskyardClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskyard.engine.requeue._MOST", 2)
+    ids = [(await client.start("fail")).id for _ in range(5)]
+    for id_ in ids:
+        with pytest.raises(TaskFailed):
+            await client.result(id_)
+    assert sorted(await client.requeue(filter={"definition": "fail"}, rate_per_second=0.01)) == sorted(ids)
+    due = sorted([task.available_at for id_ in ids if (task := (await client.get(id_)).task).available_at])
+    assert [round((later - due[0]).total_seconds(), -2) for later in due[1:]] == [100, 200, 300]
+
+
 async def test_cancels_what_runs(client: AsyncTaskyardClient) -> None:
     run = await client.start("hold")
     async for message in run.follow():

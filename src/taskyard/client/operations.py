@@ -76,7 +76,7 @@ def requeue(
     each, and is validated first; with `rate_per_second` those beyond the first second follow later.
     """
     body = given(task_ids=task_ids, filter=filter, input=input, rate_per_second=rate_per_second, reason=reason)
-    return list((yield from fetch("POST", f"{INTERNAL}/deadletters/requeue", body=body))["taskIds"])
+    return (yield from _move_all("requeue", body))
 
 
 def discard(
@@ -86,8 +86,7 @@ def discard(
     reason: str | None = None,
 ) -> Talk[list[str]]:
     """Give dead letters up for good, named as for `requeue`; they stay FAILED. The ids of those given up."""
-    body = given(task_ids=task_ids, filter=filter, reason=reason)
-    return list((yield from fetch("POST", f"{INTERNAL}/deadletters/discard", body=body))["taskIds"])
+    return (yield from _move_all("discard", given(task_ids=task_ids, filter=filter, reason=reason)))
 
 
 def workers() -> Stream[JsonObject]:
@@ -99,6 +98,19 @@ def metrics() -> Talk[JsonObject]:
     """Figures of queues, definitions, task types, implementation kinds and workers."""
     answer: JsonObject = yield from fetch("GET", f"{INTERNAL}/tasks/metrics")
     return answer
+
+
+def _move_all(verb: str, body: JsonObject) -> Talk[list[str]]:
+    """Page by page; what is to go at a rate goes on at it from page to page."""
+    moved: list[str] = []
+    while True:
+        page = yield from fetch("POST", f"{INTERNAL}/deadletters/{verb}", body=body)
+        moved += page["taskIds"]
+        if page["nextCursor"] is None:
+            return moved
+        body = {**body, "cursor": page["nextCursor"]}
+        if "ratePerSecond" in body:
+            body["delay"] = len(moved) / body["ratePerSecond"]
 
 
 def _definition(key: str) -> str:

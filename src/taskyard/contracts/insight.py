@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from taskyard.contracts.journal import Journal
 from taskyard.contracts.views import Views
+from taskyard.domain.ids import LARGEST_ID
 from taskyard.domain.lifecycle import Outcome
 
 
@@ -41,8 +42,10 @@ class Endings(NamedTuple):
 class Insight(Journal, Views, Protocol):
     """What operators look for, the views that they keep of it, and what was done by them."""
 
-    async def failures(self, since: int, limit: int, *, dead: bool = False) -> list[Failure]:
-        """The failures of tasks made since that moment, newest task first; with `dead` of the dead letters alone."""
+    async def failures(self, since: int, limit: int, *, dead: bool = False, below: int = LARGEST_ID) -> list[Failure]:
+        """The failures of tasks made since that moment whose ids are `below` one, newest task first; with `dead` of the
+        dead letters alone.
+        """
 
     async def endings(self, since: int, step_us: int) -> list[Endings]:
         """How many attempts ended how in each stretch since that moment. Those that ran for over an hour are left out

@@ -9,7 +9,7 @@ from __future__ import annotations
 _NODE_BITS = 10
 _COUNTER_BITS = 12
 _SHIFT = _NODE_BITS + _COUNTER_BITS
-_LARGEST = (1 << 63) - 1
+LARGEST_ID = (1 << 63) - 1
 _DIGITS = 19
 
 
@@ -42,7 +42,7 @@ def made_at(task_id: int) -> int:
 
 def floor_id(at_us: int) -> int:
     """The smallest id that can have been made at or after `at_us`, within the range of ids."""
-    return max(0, min(-(-at_us // 1000) << _SHIFT, _LARGEST))
+    return max(0, min(-(-at_us // 1000) << _SHIFT, LARGEST_ID))
 
 
 def parse_id(text: str) -> int | None:
@@ -50,7 +50,7 @@ def parse_id(text: str) -> int | None:
     if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
         return None
     number = int(text)
-    return number if number <= _LARGEST else None
+    return number if number <= LARGEST_ID else None
 
 
 def prefix_ranges(text: str) -> list[tuple[int, int]]:
@@ -59,4 +59,4 @@ def prefix_ranges(text: str) -> list[tuple[int, int]]:
         return [(0, 0)]
     number = int(text)
     scales = [10**zeros for zeros in range(_DIGITS - len(text) + 1)]
-    return [(number * s, min((number + 1) * s, _LARGEST)) for s in scales if number * s <= _LARGEST] or [(0, 0)]
+    return [(number * s, min((number + 1) * s, LARGEST_ID)) for s in scales if number * s <= LARGEST_ID] or [(0, 0)]

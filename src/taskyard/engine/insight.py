@@ -11,10 +11,12 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from taskyard.contracts.insight import Failure
+from taskyard.contracts.records import Page
 from taskyard.contracts.store import Store
 from taskyard.domain.definition import Definition
 from taskyard.domain.facts import AttemptDetail
 from taskyard.domain.fingerprint import fingerprint
+from taskyard.domain.ids import LARGEST_ID
 from taskyard.domain.lifecycle import Outcome
 from taskyard.domain.numbers import percentile
 from taskyard.engine.catalog import Catalog
@@ -93,13 +95,12 @@ class Insight:
         searched = sum(len(group.failures) for group in groups)
         return Causes(causes, searched, searched < self._most)
 
-    async def dead_of(self, name: str) -> tuple[list[int], bool]:
-        """The dead letters with this fingerprint, the latest first, and whether there are no others: so many are looked
-        at, of whatever cause.
-        """
-        groups = await self._grouped(EVER, dead=True)
+    async def dead_of(self, name: str, after: int | None) -> Page:
+        """The newest dead letters below `after` with this fingerprint: so many are looked at, of whatever cause."""
+        failures = await self._store.failures(0, self._most, dead=True, below=LARGEST_ID if after is None else after)
+        groups = await asyncio.to_thread(_group, failures, await self._definitions(failures))
         ids = [one.task_id for group in groups if group.told.fingerprint == name for one in group.failures]
-        return ids, sum(len(group.failures) for group in groups) < self._most
+        return Page(ids, failures[-1].task_id if len(failures) == self._most else None)
 
     async def stretches(self, span_us: int, count: int) -> list[Stretch]:
         """The last so many microseconds in so many stretches, the earliest first."""
@@ -119,9 +120,11 @@ class Insight:
     async def _grouped(self, span_us: int, dead: bool) -> list[_Group]:
         since = max(0, await self._store.now() - span_us)
         failures = await self._store.failures(since, self._most, dead=dead)
+        return await asyncio.to_thread(_group, failures, await self._definitions(failures))
+
+    async def _definitions(self, failures: Iterable[Failure]) -> dict[int, Definition]:
         kinds = await self._catalog.versions({each.kind_id for each in failures})
-        definitions = {id_: version.kind.definition for id_, version in kinds.items()}
-        return await asyncio.to_thread(_group, failures, definitions)
+        return {id_: version.kind.definition for id_, version in kinds.items()}
 
 
 def _lately(looks: dict[K, Sparing[T]], key: K, count: Callable[[], Awaitable[T]]) -> Sparing[T]:

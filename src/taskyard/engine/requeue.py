@@ -7,10 +7,12 @@ from typing import Any
 
 import structlog
 
+from taskyard.contracts.records import Filter, Page
 from taskyard.domain.facts import PlaceKind
 from taskyard.domain.forms.start import input_schema, start_form
 from taskyard.domain.json import dumps, loads
 from taskyard.domain.lifecycle import State, check_move
+from taskyard.domain.queue import Queue
 from taskyard.domain.task import Task, state_of, tell
 from taskyard.engine.engine import Engine
 from taskyard.engine.people.forms import check_start
@@ -20,6 +22,7 @@ from taskyard.errors import Conflict, IllegalTransition
 from taskyard.security.caller import SYSTEM, Caller
 
 _CHUNK = 200
+_MOST = 10_000
 
 log = structlog.get_logger("taskyard.requeue")
 
@@ -47,6 +50,19 @@ async def retry(
     return await get_task(engine, task_id)
 
 
+async def dead_letters(engine: Engine, wanted: Filter, after: int | None) -> Page:
+    """The newest dead letters below `after` that fit, at most 10,000: so many a verb takes in hand at once."""
+    dead = frozenset({Queue.DEADLETTER})
+    wanted = wanted._replace(queues=dead if wanted.queues is None else dead & wanted.queues)
+    ids: list[int] = []
+    while len(ids) < _MOST:
+        page = await engine.store.find(wanted, min(_CHUNK, _MOST - len(ids)), after)
+        ids, after = ids + page.ids, page.next
+        if after is None:
+            break
+    return Page(ids, after)
+
+
 async def requeue(
     engine: Engine,
     task_ids: Sequence[int],
@@ -54,24 +70,26 @@ async def requeue(
     reason: str,
     new_input: Any = None,
     rate_per_second: float | None = None,
+    delay: float = 0,
     *,
     caller: Caller = SYSTEM,
 ) -> list[int]:
     """Dead letters back into their queues, with fresh budgets; the ids that were dead.
 
     `new_input` replaces the input of each and is validated first: the files it names have to be the `caller`'s, or in
-    the input that each had. At a `rate_per_second` all but the first are delayed. Raises ValidationFailed, and then
-    nothing is moved.
+    the input that each had. The first is delayed by `delay` seconds, and at a `rate_per_second` the others by more.
+    Raises ValidationFailed, and then nothing is moved.
     """
     encoded = None
     if new_input is not None:
-        await _check_inputs(engine, task_ids, new_input, caller)
+        for start in range(0, len(task_ids), _CHUNK):
+            await _check_inputs(engine, task_ids[start : start + _CHUNK], new_input, caller)
         encoded = dumps(new_input)
     gap = 0 if rate_per_second is None else 1_000_000 / rate_per_second
     moved: list[int] = []
     for start in range(0, len(task_ids), _CHUNK):
         chunk = task_ids[start : start + _CHUNK]
-        delays = [int(gap * (start + k)) for k in range(len(chunk))] if gap else ()
+        delays = [int(delay * 1_000_000 + gap * (start + k)) for k in range(len(chunk))] if gap or delay else ()
         moved += await engine.store.requeue(chunk, by, reason, encoded, delays)
     return moved
 

@@ -11,7 +11,8 @@ export const deadLetters = {
   discardTitle: (count: number) => `Discard ${count} for good?`,
   dry: (able: number, of: number) =>
     able === of ? `All ${of} can be.` : `${able} of ${of} can be; the others are no dead letters any more.`,
-  newest: "Of very many dead letters only the newest are looked at; do it again for the rest.",
+  newest:
+    "Of very many dead letters only the newest are counted here; older ones of this cause are meant too.",
   checking: "Looking which of them can be…",
   rate: "At most so many a second",
   rateHelp: "Empty for all at once.",

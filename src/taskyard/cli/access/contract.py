@@ -185,10 +185,12 @@ class Access(WebhookAccess, PeopleAccess, UserAccess, AuditAccess, WorkflowAcces
         """A page of the dead letters."""
 
     async def requeue(self, body: Json) -> Json:
-        """Requeue dead letters (`{taskIds | filter, input?, ratePerSecond?}`): `{taskIds}`."""
+        """Requeue dead letters (`{taskIds | filter, cursor?, input?, delay?, ratePerSecond?}`), a page of those that
+        fit a filter: `{taskIds, nextCursor}`.
+        """
 
     async def discard(self, body: Json) -> Json:
-        """Give dead letters up (`{taskIds | filter}`): `{taskIds}`."""
+        """Give dead letters up (`{taskIds | filter, cursor?}`), in the same way: `{taskIds, nextCursor}`."""
 
     async def definitions(self) -> list[Json]:
         """The definitions that can be run, by key."""

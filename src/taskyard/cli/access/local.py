@@ -20,6 +20,7 @@ from taskyard.cli.access.local_people import LocalPeople
 from taskyard.cli.access.local_users import LocalUsers
 from taskyard.cli.access.local_webhooks import LocalWebhooks
 from taskyard.cli.access.local_workflows import LocalWorkflows
+from taskyard.contracts.records import Filter, Page
 from taskyard.domain.definition import Kind
 from taskyard.domain.ids import parse_id
 from taskyard.domain.queue import Queue
@@ -39,7 +40,6 @@ from taskyard.loading import load_yard
 from taskyard.runtime.follow import follow
 from taskyard.security.caller import LOCAL
 
-_DEAD_AT_ONCE = 200
 _REASON = "by hand"
 
 
@@ -129,30 +129,23 @@ class LocalAccess(LocalWebhooks, LocalPeople, LocalUsers, LocalAudit, LocalWorkf
 
     async def requeue(self, body: Json) -> Json:
         """See the contract."""
-        ids = await self._chosen(body)
-        rate = body.get("ratePerSecond")
-        moved = await requeue.requeue(self._engine, ids, LOCAL.subject, _REASON, body.get("input"), rate)
-        return {"taskIds": _ids(moved), "complete": True}
+        meant = await self._chosen(body)
+        how = (body.get("input"), body.get("ratePerSecond"), body.get("delay", 0))
+        moved = await requeue.requeue(self._engine, meant.ids, LOCAL.subject, _REASON, *how)
+        return _moved(moved, meant)
 
     async def discard(self, body: Json) -> Json:
         """See the contract."""
-        moved = await requeue.discard(self._engine, await self._chosen(body), LOCAL.subject, _REASON)
-        return {"taskIds": _ids(moved), "complete": True}
+        meant = await self._chosen(body)
+        return _moved(await requeue.discard(self._engine, meant.ids, LOCAL.subject, _REASON), meant)
 
-    async def _chosen(self, body: Json) -> list[int]:
+    async def _chosen(self, body: Json) -> Page:
         """The dead letters that ids or a filter name."""
         if "taskIds" in body:
-            return [_id(text) for text in body["taskIds"]]
+            return Page([_id(text) for text in body["taskIds"]], None)
         key = body["filter"].get("definition")
-        kinds = None if key is None else [kind.id for kind in await list_versions(self._engine, key)]
-        ids: list[int] = []
-        after: int | None = None
-        while True:
-            page = await self._engine.store.dead(_DEAD_AT_ONCE, after, kinds)
-            ids += page.ids
-            after = page.next
-            if after is None:
-                return ids
+        kinds = None if key is None else tuple([kind.id for kind in await list_versions(self._engine, key)])
+        return await requeue.dead_letters(self._engine, Filter(kind_ids=kinds), position(body.get("cursor")))
 
     # ---- definitions
     async def definitions(self) -> list[Json]:
@@ -229,6 +222,11 @@ def _id(text: str) -> int:
 
 def _ids(numbers: list[int]) -> list[str]:
     return [str(number) for number in numbers]
+
+
+def _moved(ids: list[int], meant: Page) -> Json:
+    cursor = None if meant.next is None else str(meant.next)
+    return {"taskIds": _ids(ids), "complete": cursor is None, "nextCursor": cursor}
 
 
 def _page(tasks: list[Any], next_: int | None) -> Json:

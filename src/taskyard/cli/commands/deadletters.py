@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
@@ -93,15 +94,27 @@ def _move(verb: str, body: dict[str, Any], app: str | None, as_json: bool) -> No
 
     async def ask() -> None:
         async with open_access(app) as access:
-            moved = await (access.requeue(body) if verb == "requeue" else access.discard(body))
+            moved = await _move_all(access.requeue if verb == "requeue" else access.discard, body)
         if as_json:
-            print_json(moved)
+            print_json({"taskIds": moved, "complete": True})
         else:
-            count = len(moved["taskIds"])
-            print_line(f"{count} {'task' if count == 1 else 'tasks'} {verb.removesuffix('e')}ed")
-        _refuse_others(body.get("taskIds", []), moved["taskIds"])
+            print_line(f"{len(moved)} {'task' if len(moved) == 1 else 'tasks'} {verb.removesuffix('e')}ed")
+        _refuse_others(body.get("taskIds", []), moved)
 
     execute(ask())
+
+
+async def _move_all(act: Callable[[dict[str, Any]], Awaitable[Any]], body: dict[str, Any]) -> list[str]:
+    """Page by page; which were moved. What is to go at a rate goes on at it from page to page."""
+    moved: list[str] = []
+    while True:
+        page = await act(body)
+        moved += page["taskIds"]
+        if page["nextCursor"] is None:
+            return moved
+        body = {**body, "cursor": page["nextCursor"]}
+        if "ratePerSecond" in body:
+            body["delay"] = len(moved) / body["ratePerSecond"]
 
 
 def _refuse_others(named: list[str], moved: list[str]) -> None:

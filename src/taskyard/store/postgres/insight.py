@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskyard.contracts.insight import Endings, Failure
-from taskyard.domain.ids import floor_id
+from taskyard.domain.ids import LARGEST_ID, floor_id
 from taskyard.domain.lifecycle import Outcome
 from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.statements import statement
@@ -17,9 +17,9 @@ _RUN_SPANS = statement("run_spans")
 class Insight(Base):
     """The facet of the same name."""
 
-    async def failures(self, since: int, limit: int, *, dead: bool = False) -> list[Failure]:
+    async def failures(self, since: int, limit: int, *, dead: bool = False, below: int = LARGEST_ID) -> list[Failure]:
         """See the contract."""
-        rows = await self.db.reading.fetch(_DEAD_FAILURES if dead else _FAILURES, floor_id(since), limit)
+        rows = await self.db.reading.fetch(_DEAD_FAILURES if dead else _FAILURES, floor_id(since), limit, below)
         return [Failure(*row) for row in rows]
 
     async def endings(self, since: int, step_us: int) -> list[Endings]:

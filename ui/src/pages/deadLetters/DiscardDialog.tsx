@@ -5,6 +5,7 @@ import { Confirm } from "@/parts/Confirm"
 import { notify } from "@/parts/Toasts"
 import { deadLetters as t } from "@/texts/deadLetters"
 import { DryRun } from "./DryRun"
+import { moveAll } from "./moveAll"
 
 const MANY = 100
 
@@ -13,8 +14,7 @@ export function DiscardDialog({ group, onClose }: { group: ErrorGroup; onClose: 
   const client = useQueryClient()
   const { count, fingerprint } = group
   const act = async () => {
-    const moved = await discard({ fingerprint })
-    notify(t.discarded(moved.taskIds.length))
+    notify(t.discarded(await moveAll(discard, { fingerprint })))
     await client.invalidateQueries()
   }
   return (

@@ -8,6 +8,7 @@ import { Confirm } from "@/parts/Confirm"
 import { notify } from "@/parts/Toasts"
 import { deadLetters as t } from "@/texts/deadLetters"
 import { DryRun } from "./DryRun"
+import { moveAll } from "./moveAll"
 
 /** Has dead letters run again: at once or at a rate, as they were or with another input. */
 export function RequeueDialog({ group, onClose }: { group: ErrorGroup; onClose: () => void }) {
@@ -20,8 +21,7 @@ export function RequeueDialog({ group, onClose }: { group: ErrorGroup; onClose: 
     const body: Requeue = { fingerprint }
     if (rate) body.ratePerSecond = Number(rate)
     if (text !== null) body.input = parseJson(text)
-    const moved = await requeue(body)
-    notify(t.requeued(moved.taskIds.length))
+    notify(t.requeued(await moveAll(requeue, body)))
     await client.invalidateQueries()
   }
   return (

@@ -5,5 +5,5 @@ CROSS JOIN LATERAL (
   SELECT task_id, finished_at, detail FROM taskyard.attempt
   WHERE task_id = d.task_id AND attempt = d.attempt AND outcome = @outcome_failed OFFSET 0) a
 CROSS JOIN LATERAL (SELECT kind_id FROM taskyard.task WHERE id = d.task_id OFFSET 0) t
-WHERE d.task_id >= $1::bigint AND NOT d.discarded
+WHERE d.task_id >= $1::bigint AND d.task_id < $3::bigint AND NOT d.discarded
 ORDER BY d.task_id DESC LIMIT $2::int

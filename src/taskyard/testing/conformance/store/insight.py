@@ -52,6 +52,14 @@ class TestInsight(Suite):
         assert [row.task_id for row in await bench.store.failures(0, 10, dead=True)] == [second]
         assert [row.task_id for row in await bench.store.failures(0, 1)] == [second]
 
+    async def test_failures_are_told_page_by_page(self, bench: Bench) -> None:
+        first, second, third = [await end(bench, Outcome.FAILED) for _ in range(3)]
+        for dead in (False, True):
+            page = await bench.store.failures(0, 2, dead=dead)
+            assert [row.task_id for row in page] == [third, second]
+            page = await bench.store.failures(0, 2, dead=dead, below=second)
+            assert [row.task_id for row in page] == [first]
+
     async def test_discarded_letters_are_dead_no_more(self, bench: Bench) -> None:
         id_ = await end(bench, Outcome.FAILED)
         await bench.store.discard([id_], "ada", "given up")
