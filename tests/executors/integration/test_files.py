@@ -11,7 +11,7 @@ import io
 import os
 import resource
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,6 +26,8 @@ from taskyard.contracts.integration import Answer, Call, OpenConnection, Operati
 from taskyard.errors import CallFailed, EgressRefused, ValidationFailed
 from taskyard.executors.integration import aws
 from taskyard.executors.integration.files import far, near
+from taskyard.executors.integration.files.far import Facts
+from taskyard.executors.integration.files.s3 import S3Far
 from taskyard.executors.integration.files.type import FileTransfer
 from taskyard.executors.integration.house import House
 from taskyard.security.egress.client import Egress
@@ -563,6 +565,52 @@ async def test_ftps_does_not_go_without_tls(tmp_path: Path) -> None:
             async with side.link() as link:
                 with pytest.raises(CallFailed, match="no TLS"):
                     await link.test()
+
+
+class _Parts:
+    """What an S3 client gives: the ranges of an object, as `send` changes them, and how many are asked for at once."""
+
+    def __init__(self, content: bytes, send: Callable[[bytes], bytes] = bytes) -> None:
+        self._content, self._send = content, send
+        self.open = self.most = 0
+
+    async def get_object(self, *, Range: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as the library has it
+        first, last = map(int, Range.removeprefix("bytes=").split("-"))
+        self.open += 1
+        self.most = max(self.most, self.open)
+        return {"Body": _Body(self, self._send(self._content[first : last + 1]))}
+
+
+class _Body(io.BytesIO):
+    def __init__(self, parts: _Parts, content: bytes) -> None:
+        super().__init__(content)
+        self._parts = parts
+
+    async def __aenter__(self) -> _Body:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._parts.open -= 1
+
+    async def read(self, most: int | None = -1) -> bytes:  # type: ignore[override]  # it is waited for
+        await asyncio.sleep(0)
+        return super().read(most)
+
+
+async def test_s3_reads_some_parts_at_once_and_gives_them_in_order() -> None:
+    content = os.urandom(1 << 20) * 67 + b"the end"
+    parts = _Parts(content)
+    pieces = [piece async for piece in S3Far(parts, "b").read("x", 5, Facts("x", "file", len(content)))]
+    assert b"".join(pieces) == content[5:]
+    assert (parts.most, parts.open) == (2, 0)
+
+
+@pytest.mark.parametrize("send", [lambda part: part[:-1], lambda part: part + b"x", lambda _: b""])
+async def test_of_a_part_that_s3_sends_otherwise_nothing_is_taken(send: Callable[[bytes], bytes]) -> None:
+    parts = _Parts(BIG, send)
+    with pytest.raises(OperationFailed, match="sends other parts than were asked for") as failed:
+        await anext(S3Far(parts, "b").read("x", 0, Facts("x", "file", len(BIG))))
+    assert (failed.value.retryable, parts.open) == (True, 0)
 
 
 async def test_s3_refuses_other_keys_of_ours(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import itertools
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any, Final
 
@@ -21,8 +23,8 @@ from taskyard.executors.integration.house import House
 
 _PART: Final = 8 << 20
 _MOST_PARTS: Final = 10_000
-_AT_ONCE: Final = 3
-"""Parts under way; each is held in memory."""
+_AT_ONCE: Final = 2
+"""Parts under way, up or down; each is held in memory."""
 _READ: Final = 1 << 20
 _MOST_COPIED: Final = 5 << 30
 _MISSING: Final = {"404", "NoSuchKey", "NotFound"}
@@ -98,15 +100,22 @@ class S3Far:
                         yield Facts(name, "file", found["Size"], found["LastModified"].timestamp(), found["ETag"])
 
     async def read(self, path: str, offset: int, facts: Facts) -> AsyncGenerator[bytes, None]:
-        """See the protocol. An object that has changed meanwhile is not read on."""
-        if facts.size == offset:
-            return
-        more = {"Range": f"bytes={offset}-"} if offset else {}
-        with _telling(path, reading=True):
-            answer = await self._client.get_object(Bucket=self._bucket, Key=_key(path), IfMatch=facts.mark, **more)
-            async with answer["Body"] as body:
-                while piece := await body.read(_READ):
-                    yield piece
+        """See the protocol. An object that has changed meanwhile is not read on. While one part is used, the next come:
+        what sums and writes them costs the transfer no time.
+        """
+        starts = iter(range(offset, facts.size or 0, _PART))
+        coming = deque(self._coming(path, start, facts) for start in itertools.islice(starts, _AT_ONCE))
+        try:
+            with _telling(path, reading=True):
+                while coming:
+                    pieces = await coming.popleft()
+                    coming += [self._coming(path, start, facts) for start in itertools.islice(starts, 1)]
+                    for piece in pieces:
+                        yield piece
+        finally:
+            for part in coming:
+                part.cancel()
+            await asyncio.gather(*coming, return_exceptions=True)
 
     async def upload(self, path: str, source: Source, draft: str, *, replace: bool, resume: bool) -> int:
         """See the protocol. Parts that are there already are compared with ours by their MD5, which is their tag."""
@@ -143,6 +152,26 @@ class S3Far:
             raise missing(path)
         with _telling(path):
             await self._client.delete_object(Bucket=self._bucket, Key=_key(path))
+
+    def _coming(self, path: str, start: int, facts: Facts) -> asyncio.Task[list[bytes]]:
+        """The part of an object that begins there, on its way."""
+
+        size = min(_PART, (facts.size or 0) - start)
+
+        async def come() -> list[bytes]:
+            answer = await self._client.get_object(
+                Bucket=self._bucket, Key=_key(path), IfMatch=facts.mark, Range=f"bytes={start}-{start + size - 1}"
+            )
+            pieces, left = [], size
+            async with answer["Body"] as body:
+                while left >= 0 and (piece := await body.read(_READ)):
+                    pieces.append(piece)
+                    left -= len(piece)
+            if left:  # what follows would be put in the wrong place
+                raise OperationFailed(f"{path}: the other side sends other parts than were asked for", reason="broken")
+            return pieces
+
+        return asyncio.create_task(come())
 
     async def _upload_parts(self, key: str, source: Source, unless: dict[str, str], *, resume: bool) -> int:
         size = max(_PART, -(-source.size // _MOST_PARTS))
