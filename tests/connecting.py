@@ -19,16 +19,18 @@ JSON = {"content_type": "application/json"}
 Reply = Callable[[Asked], bytes]
 
 
-async def connect(yard: Taskyard, port: int, **fields: Any) -> None:
-    """Keep the connection `billing`, to an API on this machine that wants to see the canary."""
+async def connect(yard: Taskyard, port: int, name: str = "billing", **fields: Any) -> None:
+    """Keep the connection `billing`, or of that `name`, to an API on this machine that wants to see the canary."""
     settings = {"baseUrl": f"http://127.0.0.1:{port}", "auth": {"type": "bearer"}, **fields.pop("settings", {})}
-    connection = Connection(connection_id="billing", type="rest", settings=settings, **fields)
+    connection = Connection(connection_id=name, type="rest", settings=settings, **fields)
     await put_connection(yard.engine, yard.app.box, connection, {"token": CANARY})
 
 
-async def offer(yard: Taskyard, operation: dict[str, Any], key: str = "there", **more: Any) -> None:
+async def offer(
+    yard: Taskyard, operation: dict[str, Any], key: str = "there", over: str = "billing", **more: Any
+) -> None:
     """Define a task that goes over it; `more` of the implementation, and of the definition."""
-    implementation = {"kind": "integration", "connectionId": "billing", "operation": operation}
+    implementation = {"kind": "integration", "connectionId": over, "operation": operation}
     implementation |= {name: more.pop(name) for name in ("request", "response", "errorExpression") if name in more}
     await define(yard.engine, [parse_definition({"key": key, "implementation": implementation, **more})])
 

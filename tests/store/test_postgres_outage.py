@@ -99,7 +99,7 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(
 async def test_a_call_whose_beginning_is_lost_on_its_way_is_ended(
     postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = CallGate("billing", 1, ())
+    gate = CallGate("billing", 1)
     transaction = postgres_store.db.gated.transaction
 
     @asynccontextmanager

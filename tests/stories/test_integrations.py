@@ -11,6 +11,7 @@ import pytest
 
 from taskyard import TaskFailed, Taskyard
 from taskyard.domain.connection import Connection, ConnectionLimits
+from taskyard.domain.gate import RateGate
 from taskyard.domain.lifecycle import State
 from taskyard.domain.queue import Queue
 from taskyard.engine.connections import get_connection, put_connection
@@ -164,7 +165,7 @@ async def test_while_the_circuit_is_open_a_gate_keeps_its_tasks_from_workers(yar
     async with yard, receiving(answer("500 Oh")) as server:
         await connect(yard, server.port)
         await offer(yard, {}, retryPolicy={"maxRetries": 0})
-        assert await yard.engine.gates.rates("there") == ()
+        assert await rates(yard) == ()
         async with yard.worker():
             for run in await yard.start_many("there", [{}] * 10):
                 with pytest.raises(TaskFailed):
@@ -176,8 +177,12 @@ async def test_while_the_circuit_is_open_a_gate_keeps_its_tasks_from_workers(yar
         assert (told["status"], told["openCircuit"], told["breaker"]["state"]) == ("PENDING", "billing", "open")
 
 
+async def rates(yard: Taskyard) -> tuple[RateGate, ...]:
+    return await yard.engine.gates.rates((await yard.engine.store.versions("there"))[-1].definition)
+
+
 async def has_gate(yard: Taskyard) -> bool:
-    return any(gate.subject == "circuit/billing" for gate in await yard.engine.gates.rates("there"))
+    return any(gate.subject == "circuit/billing" for gate in await rates(yard))
 
 
 async def test_a_task_that_is_due_while_the_circuit_is_open_fails_with_that(yard: Taskyard) -> None:
@@ -266,6 +271,28 @@ async def test_a_limit_that_is_set_later_holds_for_tasks_that_wait(yard: Taskyar
             await eventually(lambda: _is_full(yard, runs[-1].id, 1))
             free.set()
             assert [await run.result() for run in runs] == [1] * 3
+
+
+async def test_tasks_keep_to_the_limit_of_the_connection_that_their_own_version_goes_over(yard: Taskyard) -> None:
+    free = asyncio.Event()
+
+    async def serve(asked: Asked, writer: Any) -> None:
+        await free.wait()
+        writer.write(answer(body=b"1", **JSON))
+        await writer.drain()
+
+    async with receiving(serve) as server, receiving(answer(body=b"2", **JSON)) as newer, yard:
+        await connect(yard, server.port, limits=ConnectionLimits(max_concurrent=1))
+        await connect(yard, newer.port, "billing-2")
+        await offer(yard, {})
+        older = await yard.start_many("there", [{}] * 3)
+        await offer(yard, {}, over="billing-2")
+        async with yard.worker():
+            assert [await run.result() for run in await yard.start_many("there", [{}] * 3)] == [2] * 3
+            await eventually(lambda: _is_full(yard, older[-1].id, 1))
+            assert len(server.asked) == 1
+            free.set()
+            assert [await run.result() for run in older] == [1] * 3
 
 
 async def _is_full(yard: Taskyard, task_id: str, limit: int) -> bool:

@@ -34,13 +34,10 @@ class Ceiling(NamedTuple):
 
 
 class CallGate(NamedTuple):
-    """No more than `limit` calls over a connection are made at once: by tasks of the `definitions`, all of them that go
-    over it, and without a task.
-    """
+    """No more than `limit` calls over a connection are made at once: by tasks in its lanes, and without a task."""
 
     connection_id: str
     limit: int
-    definitions: tuple[str, ...]
 
     @property
     def name(self) -> str:

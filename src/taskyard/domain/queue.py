@@ -1,7 +1,8 @@
 """The five queues, and the lanes they are made of.
 
 A lane holds the tasks of one definition at one priority in one queue, in order; those that ask for a target of their
-own stand apart. A worker asks only for lanes it can run, so a task that may not run now is never in anybody's way.
+own stand apart, and those whose versions go over different connections. A worker asks only for lanes it can run, so a
+task that may not run now is never in anybody's way.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ _BY_TYPE = {task_type: Queue[task_type.name] for task_type in TaskType}
 
 class LaneKey(NamedTuple):
     """What makes a lane: the queue it waits in, the home queue of its type, `solo`, how suspect its tasks are (see
-    `taskyard.domain.suspicion`), and the `target` that they ask for, empty for their definition's.
+    `taskyard.domain.suspicion`), the `target` that they ask for, empty for their definition's, and the `connection`
+    that they go over, empty for none.
     """
 
     queue: int
@@ -58,3 +60,4 @@ class LaneKey(NamedTuple):
     priority: int
     solo: int
     target: str = ""
+    connection: str = ""

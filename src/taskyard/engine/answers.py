@@ -14,10 +14,10 @@ from taskyard.domain.incoming import METHOD_EXECUTED, METHOD_FAILED, Incoming, r
 from taskyard.domain.json import detail, dumps, loads, refusal
 from taskyard.domain.lifecycle import FINAL, Outcome
 from taskyard.domain.outcome import Completed, Failed, TaskError
-from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.sequence import task_of
 from taskyard.domain.task import state_of, version_of
 from taskyard.domain.token import read_token, token_of
+from taskyard.engine.connection_book import lane_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.letters import bury, caller_of, keep_event
 from taskyard.engine.query import Known, know, know_one, token_now
@@ -203,9 +203,7 @@ async def _settle(engine: Engine, known: Known, answer: Answer) -> Settlement:
     place, body, definition = known.facts.place, known.facts.body, known.kind.definition
     if place is None:
         raise TaskyardError("a waiting task has a place")
-    queue = Queue.of(definition.task_type)
-    lane = LaneKey(queue, queue, definition.key, body.priority, solo=False, target=known.policy.target)
-    lane_id = await engine.catalog.lane_id(lane)
+    lane_id = await engine.catalog.lane_id(lane_of(definition, body.priority, known.policy.target))
     waiting = _Waiting(body.id, place.attempt + 1, lane_id, place.failures, place.losses)
     result = await _result(engine, known, answer)
     decision = decide(waiting, known.policy, result)

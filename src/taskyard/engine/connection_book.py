@@ -14,6 +14,7 @@ from taskyard.domain.breaker import CONNECTION, Breaker, BreakerState
 from taskyard.domain.connection import Connection
 from taskyard.domain.definition import Definition
 from taskyard.domain.gate import CallGate, RateGate
+from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.rate import parse_rate
 
 _FRESH = 1.0
@@ -47,14 +48,14 @@ class ConnectionBook:
         await self.refresh()
         return self._find(connection_id)
 
-    async def gates(self, connection_id: str, definitions: tuple[str, ...]) -> tuple[RateGate | CallGate, ...]:
-        """What stands before the tasks of the definitions that go over a connection: its limits, and while its circuit
-        is not closed a trickle, by which its tasks learn that they have to wait, or that they need not any more.
+    async def gates(self, connection_id: str) -> tuple[RateGate | CallGate, ...]:
+        """What stands before the tasks that go over a connection: its limits, and while its circuit is not closed a
+        trickle, by which they learn that they have to wait, or that they need not any more.
         """
         known = await self.find(connection_id)
         if known is None:
             return ()
-        gates = limits_of(known.row.connection, definitions)
+        gates = limits_of(known.row.connection)
         if known.breaker.state(CONNECTION, await self._store.now()) is not BreakerState.CLOSED:
             gates.append(RateGate(f"circuit/{known.row.id}", _TRICKLE))
         return tuple(gates)
@@ -94,12 +95,18 @@ def connection_of(definition: Definition) -> str | None:
     return str(definition.implementation["connectionId"]) if definition.kind == "integration" else None
 
 
-def limits_of(connection: Connection, definitions: tuple[str, ...]) -> list[RateGate | CallGate]:
-    """How many calls over a connection may start, and be made at once; `definitions` are those that go over it."""
+def lane_of(definition: Definition, priority: int, target: str = "") -> LaneKey:
+    """Where the tasks of a version begin; `target` is the one that they ask for."""
+    queue = Queue.of(definition.task_type)
+    return LaneKey(queue, queue, definition.key, priority, 0, target, connection_of(definition) or "")
+
+
+def limits_of(connection: Connection) -> list[RateGate | CallGate]:
+    """How many calls over a connection may start, and be made at once."""
     rate, most = connection.limits.rate_limit, connection.limits.max_concurrent
     gates: list[RateGate | CallGate] = []
     if rate is not None:
         gates.append(RateGate(f"connection/{connection.connection_id}", parse_rate(rate)))
     if most is not None:
-        gates.append(CallGate(connection.connection_id, most, definitions))
+        gates.append(CallGate(connection.connection_id, most))
     return gates

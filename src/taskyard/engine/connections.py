@@ -18,7 +18,7 @@ from taskyard.domain.forms.fields import with_defaults
 from taskyard.domain.gate import CallGate, RateGate
 from taskyard.domain.policy import invalid
 from taskyard.engine import lease
-from taskyard.engine.connection_book import Known, connection_of
+from taskyard.engine.connection_book import Known, connection_of, limits_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import know_one
 from taskyard.errors import (
@@ -106,7 +106,7 @@ async def entered(engine: Engine, known: Known, seconds: float) -> AsyncIterator
 
     Raises RateLimited where the connection's limits are used up, and CircuitOpen where calls are not made.
     """
-    gates = await engine.gates.of_calls(known.row.connection)
+    gates = limits_of(known.row.connection)
     call_id = await _begun(engine, known, gates, seconds) if gates else None
     try:
         yield

@@ -23,11 +23,11 @@ from taskyard.domain.people.spec import Manual, manual_faults, read_manual, read
 from taskyard.domain.permission import parse_permission
 from taskyard.domain.policy import invalid, parse_retry
 from taskyard.domain.priority import Priority
-from taskyard.domain.queue import LaneKey, Queue, TaskType
+from taskyard.domain.queue import LaneKey, TaskType
 from taskyard.domain.rate import parse_rate
 from taskyard.domain.schema import check_schema, compile_schema
 from taskyard.domain.system import SYSTEM_FUNCTIONS
-from taskyard.engine.connection_book import connection_of
+from taskyard.engine.connection_book import connection_of, lane_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
 from taskyard.engine.upload import named_files
@@ -311,5 +311,4 @@ async def retire(engine: Engine, key: str) -> None:
 
 
 def _lanes(definition: Definition) -> list[LaneKey]:
-    queue = Queue.of(definition.task_type)
-    return [LaneKey(queue, queue, definition.key, priority, solo=False) for priority in Priority]
+    return [lane_of(definition, priority) for priority in Priority]

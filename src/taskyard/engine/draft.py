@@ -19,9 +19,10 @@ from taskyard.domain.json import MAX_DETAILS, Detail, canonical, digest, dumps, 
 from taskyard.domain.people.document import askers_of, read_extra
 from taskyard.domain.policy import ExecutionConfig, Policy, invalid
 from taskyard.domain.priority import Priority
-from taskyard.domain.queue import LaneKey, Queue
+from taskyard.domain.queue import Queue
 from taskyard.domain.reuse import idempotency_key, request_hash, reuse_key
 from taskyard.engine.catalog import Known, Route
+from taskyard.engine.connection_book import lane_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
 from taskyard.engine.limits import concurrency_key, limits_of, short
@@ -185,9 +186,7 @@ async def _route(engine: Engine, kind: Kind, named: str | None, config: Executio
     """Where the task goes; kept for those that bring no policy of their own. Raises ValidationFailed."""
     definition = kind.definition
     priority = Priority.parse(named) if named else definition.default_priority
-    queue = Queue.of(definition.task_type)
-    target = "" if config is None else config.target
-    lane = LaneKey(queue, queue, definition.key, priority, solo=False, target=target)
+    lane = lane_of(definition, priority, "" if config is None else config.target)
     await admit_target(engine, definition.kind, lane)
     policy, policy_id = await freeze(engine, kind, config)
     lane_id = await engine.catalog.lane_id(lane)

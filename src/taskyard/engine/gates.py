@@ -5,20 +5,19 @@ Lanes without a gate are claimed as if there were none. Of a gate that is known 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from taskyard.contracts.records import Lease
 from taskyard.contracts.store import Store
-from taskyard.domain.connection import Connection
-from taskyard.domain.definition import Kind
+from taskyard.domain.definition import Definition
 from taskyard.domain.gate import CallGate, Ceiling, GatedLane, RateGate
 from taskyard.domain.priority import HeadStarts
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.rate import parse_rate
 from taskyard.domain.suspicion import BESIDE_ITS_LIKE
 from taskyard.engine.catalog import Catalog
-from taskyard.engine.connection_book import ConnectionBook, connection_of, limits_of
+from taskyard.engine.connection_book import ConnectionBook, connection_of
 
 
 class Lanes(NamedTuple):
@@ -51,13 +50,16 @@ class Gatekeeper:
 
     async def sort(self, lanes: Mapping[int, LaneKey]) -> Lanes:
         """These lanes with the gates that stand before them now."""
-        limits = await self._limits()
-        if not limits and not self._ceilings:
+        rates = await self._rates()
+        over = {id_: await self._connections.gates(id_) for id_ in {key.connection for key in lanes.values()} if id_}
+        if not rates and not any(over.values()) and not self._ceilings:
             return Lanes(list(lanes), [])
         sorted_ = Lanes([], [])
         for id_, key in lanes.items():
             ceiling = self._ceilings.get(key.home)
-            gates = (*limits.get(key.definition, ()), *(() if ceiling is None else (ceiling,)))
+            gates = (
+                *rates.get(key.definition, ()), *over.get(key.connection, ()), *(() if ceiling is None else (ceiling,))
+            )  # fmt: skip
             if gates:
                 sorted_.gated.append(GatedLane(id_, gates))
             else:
@@ -95,39 +97,28 @@ class Gatekeeper:
         ahead = [opens_at - now for opens_at in self._opens_at.values() if opens_at > now]
         return min(ahead) / 1_000_000 if ahead else None
 
-    async def rates(self, definition: str) -> tuple[RateGate, ...]:
-        """The rates that the tasks of a definition keep to: its current version's, its connection's."""
-        return tuple(gate for gate in await self._of(definition) if isinstance(gate, RateGate))
+    async def rates(self, definition: Definition) -> tuple[RateGate, ...]:
+        """The rates that the tasks of a version keep to: its definition's current one, its own connection's."""
+        connection_id = connection_of(definition)
+        over = await self._connections.gates(connection_id) if connection_id is not None else ()
+        rates = (await self._rates()).get(definition.key, ())
+        return (*rates, *(gate for gate in over if isinstance(gate, RateGate)))
 
-    async def calls(self, definition: str) -> CallGate | None:
-        """What limits the calls at once that the tasks of a definition make; None for any number."""
-        return next((gate for gate in await self._of(definition) if isinstance(gate, CallGate)), None)
-
-    async def of_calls(self, connection: Connection) -> list[RateGate | CallGate]:
-        """What stands before calls over a connection that are no task's."""
-        limited = connection.limits.max_concurrent is not None
-        users = _users(await self._catalog.all_fresh()) if limited else {}
-        return limits_of(connection, tuple(users.get(connection.connection_id, ())))
+    async def calls(self, connection_id: str) -> CallGate | None:
+        """What limits the calls at once over a connection; None for any number."""
+        gates = await self._connections.gates(connection_id)
+        return next((gate for gate in gates if isinstance(gate, CallGate)), None)
 
     def ceiling(self, queue: Queue) -> int | None:
         """How many tasks of a home queue may run at once; None for any number."""
         ceiling = self._ceilings.get(queue)
         return None if ceiling is None else ceiling.limit
 
-    async def _of(self, definition: str) -> tuple[RateGate | CallGate, ...]:
-        return (await self._limits()).get(definition, ())
-
-    async def _limits(self) -> dict[str, tuple[RateGate | CallGate, ...]]:
-        """Of the definitions that have any."""
-        limits: dict[str, tuple[RateGate | CallGate, ...]] = {}
+    async def _rates(self) -> dict[str, tuple[RateGate, ...]]:
+        """Of the definitions whose current versions have one."""
         kinds = await self._catalog.all_fresh()
-        for kind in kinds:
-            if rate := kind.definition.rate_limit:
-                limits[kind.definition.key] = (RateGate(kind.definition.key, parse_rate(rate)),)
-        for connection_id, keys in _users(kinds).items():
-            if found := await self._connections.gates(connection_id, tuple(keys)):
-                limits |= {key: (*limits.get(key, ()), *found) for key in keys}
-        return limits
+        told = {kind.definition.key: kind.definition.rate_limit for kind in kinds}
+        return {key: (RateGate(key, parse_rate(rate)),) for key, rate in told.items() if rate}
 
     async def _claim_gated(self, worker_id: int, lanes: Lanes, limit: int, visibility_us: int | None) -> Lease | None:
         """Where anybody waits before an open gate, claim from all lanes, so that nobody goes before their turn."""
@@ -140,15 +131,3 @@ class Gatekeeper:
         lease, opens_at = await self._store.claim_gated(worker_id, every, limit, visibility_us, self._head_starts)
         self._opens_at.update(opens_at)
         return lease
-
-
-def _users(kinds: Iterable[Kind]) -> dict[str, list[str]]:
-    """The definitions that go over each connection, by its id; in order, as gates are equal that say the same."""
-    users: dict[str, list[str]] = {}
-    for kind in kinds:
-        connection_id = connection_of(kind.definition)
-        if connection_id is not None:
-            users.setdefault(connection_id, []).append(kind.definition.key)
-    for keys in users.values():
-        keys.sort()
-    return users

@@ -25,6 +25,7 @@ from taskyard.domain.priority import Priority
 from taskyard.domain.queue import LaneKey, Queue
 from taskyard.domain.task import Task, iso
 from taskyard.domain.text import printable
+from taskyard.engine.connection_book import lane_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.query import Known, get_task, know_one
 from taskyard.engine.settle import completed, decide, settlement
@@ -233,9 +234,7 @@ async def _held(engine: Engine, lease: Lease) -> tuple[_Held, Known]:
     place, definition = known.facts.place, known.kind.definition
     if place is None or place.kind is not PlaceKind.RUNNING or place.attempt != lease.attempt:
         raise stale(lease.task_id)
-    queue = Queue.of(definition.task_type)
-    lane = LaneKey(queue, queue, definition.key, known.facts.body.priority, solo=False, target=known.policy.target)
-    lane_id = await engine.catalog.lane_id(lane)
+    lane_id = await engine.catalog.lane_id(lane_of(definition, known.facts.body.priority, known.policy.target))
     return _Held(lease.task_id, lease.attempt, lane_id, place.failures, place.losses, place.at), known
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from taskyard.contracts.records import Entry
 from taskyard.domain.definition import Definition, Kind
-from taskyard.domain.queue import LaneKey, Queue
+from taskyard.engine.connection_book import lane_of
 from taskyard.engine.engine import Engine
 from taskyard.engine.freeze import freeze
 
@@ -41,8 +41,8 @@ class OwnTasks:
             await engine.store.retire(key)
             self._kind = engine.catalog.learn(kind).kind
         _, policy_id = await freeze(engine, self._kind, None)
-        queue, priority = Queue.of(self._definition.task_type), self._definition.default_priority
-        lane_id = await engine.catalog.lane_id(LaneKey(queue, queue, key, priority, solo=False))
+        priority = self._definition.default_priority
+        lane_id = await engine.catalog.lane_id(lane_of(self._definition, priority))
         ids = engine.store.new_ids(len(inputs))
         return [
             Entry(id_, self._kind.id, policy_id, lane_id, priority, msgspec.json.encode(value))

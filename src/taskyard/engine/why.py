@@ -164,7 +164,7 @@ async def _ready(engine: Engine, known: Known) -> Answer:
         return {"reason": await _nobody(engine, known, len(workers)), **place}
     place["reason"] = f"it is number {position or 1} in its line of {queue.title}; {len(able)} workers are at it"
     place |= await _under_ceiling(engine, definition)
-    return place | await _rate_limited(engine, definition.key, position) | await _connected(engine, definition)
+    return place | await _rate_limited(engine, definition, position) | await _connected(engine, definition)
 
 
 async def _nobody(engine: Engine, known: Known, others: int) -> str:
@@ -178,10 +178,10 @@ async def _nobody(engine: Engine, known: Known, others: int) -> str:
     )
 
 
-async def _rate_limited(engine: Engine, key: str, position: int | None) -> Answer:
+async def _rate_limited(engine: Engine, definition: Definition, position: int | None) -> Answer:
     """What the rates say that the definition keeps to; with a reason when one is what the task waits for."""
     answer: Answer = {}
-    for gate in await engine.gates.rates(key):
+    for gate in await engine.gates.rates(definition):
         opens_at = await engine.store.rate_opens_at(gate)
         answer = {"rateLimit": {"rate": str(gate.rate), "nextStart": iso(opens_at)}}
         if opens_at > await engine.store.now():
@@ -200,7 +200,7 @@ async def _connected(engine: Engine, definition: Definition) -> Answer:
         return {"reason": f"there is no connection {connection_id!r} yet", "connectionId": connection_id}
     now = await engine.store.now()
     if known.breaker.state(CONNECTION, now) is BreakerState.CLOSED:
-        return {"connectionId": connection_id} | await _calls_at_once(engine, definition.key)
+        return {"connectionId": connection_id} | await _calls_at_once(engine, connection_id)
     return {
         "reason": f"calls to {connection_id!r} fail too often: they are tried again now and then until one succeeds",
         "connectionId": connection_id,
@@ -209,9 +209,9 @@ async def _connected(engine: Engine, definition: Definition) -> Answer:
     }
 
 
-async def _calls_at_once(engine: Engine, key: str) -> Answer:
+async def _calls_at_once(engine: Engine, connection_id: str) -> Answer:
     """What takes all the places of its connection, if anything does."""
-    gate = await engine.gates.calls(key)
+    gate = await engine.gates.calls(connection_id)
     found = None if gate is None else await engine.store.at_work(gate, _HOLDERS_TOLD)
     if gate is None or found is None or found.tasks + found.calls < gate.limit:
         return {}

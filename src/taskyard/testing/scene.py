@@ -54,7 +54,7 @@ async def look(engine: Engine, worker: Worker, can_run: Callable[[Known], bool])
 
 async def _opens_at(engine: Engine, known: Known) -> int | None:
     """When the rates that the task keeps to let the next one start; None for now."""
-    gates = await engine.gates.rates(known.kind.definition.key)
+    gates = await engine.gates.rates(known.kind.definition)
     opens_at = max([await engine.store.rate_opens_at(gate) for gate in gates], default=0)
     return None if opens_at <= await engine.store.now() else opens_at
 

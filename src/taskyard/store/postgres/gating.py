@@ -30,8 +30,8 @@ _BUSY = "SELECT home, count(*) FROM taskyard.busy WHERE home = ANY ($1::smallint
 _CLAIM = statement("claim", most="($8::int[])[array_position($3::int[], l.id)]")
 _BUCKET: Final = fill("SELECT @now, taken_at, full_at FROM (SELECT) one LEFT JOIN taskyard.gate ON name = $2")
 
-_TASKS = "FROM taskyard.running r JOIN taskyard.lane l ON l.id = r.lane_id WHERE l.definition = ANY ($1::text[])"
-_CALLS = "SELECT count(*) FROM taskyard.open_call WHERE connection_id = $2 AND ends_at > $3"
+_TASKS = "FROM taskyard.running r JOIN taskyard.lane l ON l.id = r.lane_id WHERE l.connection = $1"
+_CALLS = "SELECT count(*) FROM taskyard.open_call WHERE connection_id = $1 AND ends_at > $2"
 _AT_WORK = f"SELECT (SELECT count(*) {_TASKS}), ({_CALLS})"
 _FIRST = f"SELECT r.task_id {_TASKS} ORDER BY 1 LIMIT $2"
 _END_OLD = "DELETE FROM taskyard.open_call WHERE connection_id = $1 AND ends_at <= $2"
@@ -95,9 +95,8 @@ class Gating(Execution):
 
     async def at_work(self, gate: CallGate, most: int) -> AtWork:
         """See the contract."""
-        keys = list(gate.definitions)
-        first = await self.db.reading.fetch(_FIRST, keys, most)
-        counts = await self.db.reading.only(_AT_WORK, keys, gate.connection_id, await self._now())
+        first = await self.db.reading.fetch(_FIRST, gate.connection_id, most)
+        counts = await self.db.reading.only(_AT_WORK, gate.connection_id, await self._now())
         return AtWork([row[0] for row in first], *counts)
 
 
@@ -182,7 +181,7 @@ async def _begin(
 
 
 async def _calls_left(connection: asyncpg.Connection, gate: CallGate, now: int) -> int:
-    tasks, calls = await connection.fetchrow(_AT_WORK, list(gate.definitions), gate.connection_id, now)
+    tasks, calls = await connection.fetchrow(_AT_WORK, gate.connection_id, now)
     return max(0, gate.limit - int(tasks) - int(calls))
 
 

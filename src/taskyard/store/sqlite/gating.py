@@ -9,14 +9,11 @@ from taskyard.contracts.records import GatedLease, Topic
 from taskyard.domain.gate import CallGate, Ceiling, Gate, GatedLane, RateGate, share, telling
 from taskyard.domain.priority import AGED, HeadStarts
 from taskyard.domain.rate import Bucket
-from taskyard.store.sqlite.base import Connection, as_array
+from taskyard.store.sqlite.base import Connection
 from taskyard.store.sqlite.execution import Execution, Head, Taken, Wanted, any_ready, heads, lease, take
 from taskyard.store.sqlite.workers import is_dead
 
-_TASKS = (
-    "FROM claim c JOIN lane l ON l.id = c.lane_id "
-    "WHERE NOT c.revoked AND l.definition IN (SELECT value FROM json_each(?))"
-)
+_TASKS = "FROM claim c JOIN lane l ON l.id = c.lane_id WHERE NOT c.revoked AND l.connection = ?"
 _END_OLD = "DELETE FROM open_call WHERE connection_id = ? AND ends_at <= ?"
 _CALLS = "SELECT count(*) FROM open_call WHERE connection_id = ? AND ends_at > ?"
 
@@ -72,8 +69,8 @@ class Gating(Execution):
         now = self.clock.now()
 
         def run(connection: Connection) -> AtWork:
-            keys = as_array(gate.definitions)
-            ids = connection.execute(f"SELECT c.task_id {_TASKS} ORDER BY 1 LIMIT ?", (keys, most)).fetchall()
+            wanted = gate.connection_id, most
+            ids = connection.execute(f"SELECT c.task_id {_TASKS} ORDER BY 1 LIMIT ?", wanted).fetchall()
             return AtWork([row[0] for row in ids], _tasks(connection, gate), _calls(connection, gate, now))
 
         return await self.db.read(run)
@@ -111,7 +108,7 @@ def _room(connection: Connection, gate: Gate, now: int) -> int:
 
 
 def _tasks(connection: Connection, gate: CallGate) -> int:
-    return int(connection.execute(f"SELECT count(*) {_TASKS}", (as_array(gate.definitions),)).fetchone()[0])
+    return int(connection.execute(f"SELECT count(*) {_TASKS}", (gate.connection_id,)).fetchone()[0])
 
 
 def _calls(connection: Connection, gate: CallGate, now: int) -> int:

@@ -239,10 +239,10 @@ def _change_input(connection: Connection, task_id: int, new_input: bytes, by: st
 
 
 def _home_lane(connection: Connection, lane_id: int) -> int:
-    """The lane of the same definition, priority and target in its home queue, not alone."""
+    """The lane of the same definition, priority, target and connection in its home queue, not alone."""
     row = connection.execute(
-        "INSERT INTO lane (queue, home, definition, priority, solo, target) "
-        "SELECT home, home, definition, priority, 0, target FROM lane "
+        "INSERT INTO lane (queue, home, definition, priority, solo, target, connection) "
+        "SELECT home, home, definition, priority, 0, target, connection FROM lane "
         "WHERE id = ? ON CONFLICT DO UPDATE SET solo = 0 RETURNING id",
         (lane_id,),
     ).fetchone()

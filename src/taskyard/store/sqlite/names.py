@@ -16,7 +16,7 @@ _KIND = (
     "FROM kind k LEFT JOIN definition d ON d.key = k.key"
 )
 
-_LANES = "SELECT id, queue, home, definition, priority, solo, target FROM lane WHERE id > ?"
+_LANES = "SELECT id, queue, home, definition, priority, solo, target, connection FROM lane WHERE id > ?"
 
 
 class Names(Base):
@@ -105,11 +105,11 @@ def _save_kinds(connection: Connection, definitions: Sequence[Definition], now: 
 
 def _lanes(connection: Connection, keys: Sequence[LaneKey]) -> list[int]:
     connection.executemany(
-        "INSERT INTO lane (queue, home, definition, priority, solo, target) VALUES (?, ?, ?, ?, ?, ?) "
+        "INSERT INTO lane (queue, home, definition, priority, solo, target, connection) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT DO NOTHING",
         keys,
     )
-    where = "queue = ? AND home = ? AND definition = ? AND priority = ? AND solo = ? AND target = ?"
+    where = "queue = ? AND home = ? AND definition = ? AND priority = ? AND solo = ? AND target = ? AND connection = ?"
     return [connection.execute(f"SELECT id FROM lane WHERE {where}", key).fetchone()[0] for key in keys]
 
 

@@ -1,1 +1,1 @@
-SELECT id, queue, home, definition, priority, solo, target FROM taskyard.lane WHERE id > $1
+SELECT id, queue, home, definition, priority, solo, target, connection FROM taskyard.lane WHERE id > $1

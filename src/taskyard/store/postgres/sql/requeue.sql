@@ -8,11 +8,11 @@ gone AS (
   DELETE FROM taskyard.dead WHERE task_id IN (SELECT task_id FROM chosen) RETURNING task_id, attempt + 1 AS attempt, lane_id
 ),
 home AS (
-  INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target)
-  SELECT DISTINCT l.home, l.home, l.definition, l.priority, 0, l.target FROM taskyard.lane l
+  INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target, connection)
+  SELECT DISTINCT l.home, l.home, l.definition, l.priority, 0, l.target, l.connection FROM taskyard.lane l
   WHERE l.id IN (SELECT lane_id FROM gone)
-  ON CONFLICT (queue, home, definition, priority, solo, target) DO UPDATE SET solo = 0
-  RETURNING id, home, definition, priority, target
+  ON CONFLICT (queue, home, definition, priority, solo, target, connection) DO UPDATE SET solo = 0
+  RETURNING id, home, definition, priority, target, connection
 ),
 entering AS MATERIALIZED (
   SELECT g.task_id, us AS ord, h.id AS lane_id, h.priority, g.attempt, w.delay,
@@ -21,7 +21,7 @@ entering AS MATERIALIZED (
   JOIN unnest($2, $5::bigint[]) AS w (task_id, delay) ON w.task_id = g.task_id
   JOIN taskyard.lane l ON l.id = g.lane_id
   JOIN home h ON h.home = l.home AND h.definition = l.definition AND h.priority = l.priority
-    AND h.target = l.target
+    AND h.target = l.target AND h.connection = l.connection
 ),
 now_ready AS (
   INSERT INTO taskyard.ready (task_id, ord, lane_id, attempt)

@@ -8,9 +8,10 @@ gone AS (
     CASE assignee_type WHEN 'GROUP' THEN assignee_id END AS group_id
 ),
 home AS (
-  INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target)
-  SELECT l.home, l.home, l.definition, l.priority, 0, l.target FROM taskyard.lane l WHERE l.id IN (SELECT lane_id FROM gone)
-  ON CONFLICT (queue, home, definition, priority, solo, target) DO UPDATE SET solo = 0
+  INSERT INTO taskyard.lane (queue, home, definition, priority, solo, target, connection)
+  SELECT l.home, l.home, l.definition, l.priority, 0, l.target, l.connection FROM taskyard.lane l
+  WHERE l.id IN (SELECT lane_id FROM gone)
+  ON CONFLICT (queue, home, definition, priority, solo, target, connection) DO UPDATE SET solo = 0
   RETURNING id, priority
 ),
 entering AS MATERIALIZED (

@@ -79,9 +79,11 @@ class Bench:
         definition: str = "report",
         *,
         solo: bool = False,
+        connection: str = "",
     ) -> int:
         """The id of a lane whose home is the automated queue."""
-        return (await self.store.lanes([LaneKey(queue, Queue.AUTOMATED, definition, priority, solo)]))[0]
+        key = LaneKey(queue, Queue.AUTOMATED, definition, priority, solo, connection=connection)
+        return (await self.store.lanes([key]))[0]
 
     async def entries(self, count: int = 1, *, priority: Priority = Priority.MEDIUM, **fields: Any) -> list[Entry]:
         """Requests, not yet stored."""

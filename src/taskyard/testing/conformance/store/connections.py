@@ -44,7 +44,7 @@ class TestConnections(Suite):
 
     async def test_a_connection_is_forgotten_with_its_breaker_and_calls(self, store: Store) -> None:
         assert await store.save_connection(row(), None)
-        gate = CallGate("billing", 1, ())
+        gate = CallGate("billing", 1)
         assert (await store.begin_call([gate], 60_000_000)).call_id is not None
         assert await store.connection_marks() == [Mark("billing", 1, None)]
         assert await store.save_breaker("billing", BreakerRow(0, b"{}"))

@@ -23,12 +23,17 @@ from taskyard.testing.conformance.store.sharing import crew
 TEN = RateGate("report", parse_rate("10/s"))
 HOURLY = RateGate("report", parse_rate("5/h"))
 THREE = Ceiling(Queue.AUTOMATED, 3)
-TWO_CALLS = CallGate("billing", 2, ("report", "other"))
+TWO_CALLS = CallGate("billing", 2)
 
 
 async def gated(bench: Bench, *gates: Gate) -> list[GatedLane]:
     """The lanes of the bench's definition at all priorities, behind these gates."""
     return [GatedLane(await bench.lane(priority), gates) for priority in Priority]
+
+
+async def over_billing(bench: Bench, definition: str = "report") -> GatedLane:
+    """A lane of tasks that go over the connection, behind its gate."""
+    return GatedLane(await bench.lane(definition=definition, connection="billing"), (TWO_CALLS,))
 
 
 async def let_through(
@@ -156,8 +161,8 @@ class TestClaimersAtGates(Suite):
     async def test_together_they_make_no_more_calls_than_there_are_places(
         self, bench: Bench, open_store: OpenStore
     ) -> None:
-        await bench.put(9)
-        lanes = await gated(bench, TWO_CALLS)
+        lanes = [await over_billing(bench)]
+        await bench.put(9, lane_id=lanes[0].id)
 
         async def claim(worker: Bench) -> int:
             return len((await let_through(worker, lanes, 2))[0])
@@ -199,10 +204,9 @@ class TestCallGate(Suite):
     """Gates of a connection: `claim_gated`, `begin_call`, `end_call` and `at_work`."""
 
     async def test_tasks_of_all_its_definitions_and_calls_share_its_places(self, bench: Bench) -> None:
-        other = await bench.lane(definition="other")
-        await bench.put(2)
-        await bench.put(2, lane_id=other)
-        lanes = [*await gated(bench, TWO_CALLS), GatedLane(other, (TWO_CALLS,))]
+        lanes = [await over_billing(bench), await over_billing(bench, "other")]
+        for lane in lanes:
+            await bench.put(2, lane_id=lane.id)
         begun = await bench.store.begin_call([TWO_CALLS], SECOND)
         assert begun.call_id is not None
         held, opens_at = await let_through(bench, lanes)
@@ -215,11 +219,27 @@ class TestCallGate(Suite):
         await bench.settle(held[0])
         assert (await bench.store.begin_call([TWO_CALLS], SECOND)).call_id is not None
 
+    async def test_tasks_of_the_same_definition_that_go_elsewhere_do_not_count(self, bench: Bench) -> None:
+        await bench.put(2)
+        assert len(await bench.take(2)) == 2
+        lane = await over_billing(bench)
+        await bench.put(3, lane_id=lane.id)
+        assert len((await let_through(bench, [lane]))[0]) == 2
+        assert (await bench.store.at_work(TWO_CALLS, 5)).tasks == 2
+
+    async def test_a_task_that_is_requeued_goes_over_the_connection_that_it_went_over(self, bench: Bench) -> None:
+        lane = await over_billing(bench)
+        id_ = await bench.put_one(lane_id=lane.id)
+        held, _ = await let_through(bench, [lane])
+        await bench.settle(held[0], Outcome.FAILED)
+        assert (await bench.store.requeue([id_], "ann", "again", None)) == [id_]
+        assert [one.task_id for one in (await let_through(bench, [lane]))[0]] == [id_]
+
     async def test_a_call_that_nobody_ends_counts_until_its_time_is_over(self, bench: Bench) -> None:
         for _ in range(2):
             assert (await bench.store.begin_call([TWO_CALLS], SECOND)).call_id is not None
-        await bench.put(3)
-        lanes = await gated(bench, TWO_CALLS)
+        lanes = [await over_billing(bench)]
+        await bench.put(3, lane_id=lanes[0].id)
         assert (await let_through(bench, lanes))[0] == []
         bench.clock.move(1)
         assert (await bench.store.at_work(TWO_CALLS, 5)).calls == 0
