@@ -9,8 +9,8 @@ from taskyard.store.postgres.base import Base
 from taskyard.store.postgres.shapes import decode, encode
 
 _SAVE: Final = (
-    "INSERT INTO taskyard.login (person, hashed, scopes) SELECT $1::text, $2::text, $3::bytea "
-    "WHERE EXISTS (SELECT FROM taskyard.person WHERE id = $1) "
+    "INSERT INTO taskyard.login (person, hashed, scopes) SELECT id, $2::text, $3::bytea "
+    "FROM taskyard.person WHERE id = $1::text FOR KEY SHARE "  # who removes the person waits, and sees the login
     "ON CONFLICT (person) DO UPDATE SET hashed = excluded.hashed, "
     "scopes = CASE WHEN $4 THEN login.scopes ELSE excluded.scopes END RETURNING scopes"
 )

@@ -72,18 +72,17 @@ _ROTA = (
 )
 _HIDDEN = " OR ".join(f"position('{mark}' IN convert_from(spec, 'UTF8')) > 0" for mark in MARKS)
 _SHOWN: Final = f"t.kind_id NOT IN (SELECT id FROM taskyard.kind WHERE {_HIDDEN})"
-_SAVE = statement("save_person")
+_SAVE = (
+    "INSERT INTO taskyard.person (id, spec) VALUES ($1, $2::bytea) ON CONFLICT (id) DO UPDATE SET spec = excluded.spec"
+)
+_ENTER = (
+    "INSERT INTO taskyard.membership (group_id, person_id) SELECT name, $1::text FROM unnest($2::text[]) AS g (name)"
+)
 _PERSON = "SELECT spec FROM taskyard.person WHERE id = $1"
 _PERSONS = "SELECT spec FROM taskyard.person WHERE id > $2 ORDER BY id LIMIT $1"
-_REMOVE = (
-    "WITH gone AS (DELETE FROM taskyard.membership WHERE person_id = $1) "
-    "DELETE FROM taskyard.person WHERE id = $1 RETURNING true"
-)
-_FORGET = (
-    "WITH gone AS (DELETE FROM taskyard.membership WHERE person_id = $1), "
-    "barred AS (DELETE FROM taskyard.login WHERE person = $1) "
-    "DELETE FROM taskyard.person WHERE id = $1 RETURNING true"
-)
+_REMOVE = "DELETE FROM taskyard.person WHERE id = $1 RETURNING true"
+_LEAVE = "DELETE FROM taskyard.membership WHERE person_id = $1"
+_BAR = "DELETE FROM taskyard.login WHERE person = $1"
 _MEMBERS = (
     "SELECT p.spec FROM taskyard.membership m JOIN taskyard.person p ON p.id = m.person_id WHERE m.group_id = $1 "
     "ORDER BY p.id"
@@ -153,8 +152,9 @@ class People(Base):
     async def save_person(self, person: Person) -> None:
         """See the contract."""
         async with self.db.durable.transaction() as connection:
-            await connection.fetch(_REMOVE, person.id)
-            await connection.fetch(_SAVE, person.id, encode(person), list(set(person.groups)))
+            await connection.execute(_SAVE, person.id, encode(person))  # whoever saves the same person waits here
+            await connection.execute(_LEAVE, person.id)
+            await connection.execute(_ENTER, person.id, list(set(person.groups)))
 
     async def person(self, person_id: str) -> Person | None:
         """See the contract."""
@@ -167,7 +167,11 @@ class People(Base):
 
     async def remove_person(self, person_id: str) -> bool:
         """See the contract."""
-        return bool(await self.db.durable.value(_FORGET, person_id))
+        async with self.db.durable.transaction() as connection:
+            is_gone = await connection.fetchval(_REMOVE, person_id)  # waits for a login that is being saved
+            await connection.execute(_LEAVE, person_id)
+            await connection.execute(_BAR, person_id)
+        return bool(is_gone)
 
     async def members(self, group: str) -> list[Person]:
         """See the contract."""
