@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
+from unittest.mock import AsyncMock
 
 import pytest
 import yaml
 
 from taskyard.api.export import export
 from taskyard.contracts.records import WorkerInfo
+from taskyard.store.postgres import PostgresStore
+from taskyard.store.sqlite import SqliteStore
 from tests.api.yard import Client, bearer
 from tests.support import eventually
 
@@ -279,6 +283,34 @@ async def test_dependencies_are_told_as_they_stand_where_they_stand_worst(client
     assert (await client.get("/readyz")).json()["dependencies"] == {"service:user": "open"}
     assert (await client.get("/api/internal/tasks/metrics")).json()["dependencies"]["service:user"]["state"] == "open"
     assert 'taskyard_circuit_open{circuit="service:user"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_readiness_tells_of_a_store_that_keeps_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskyard.engine.readiness._HOLDS", 0)
+    store = client.services.engine.store
+    assert (await client.get("/readyz")).status_code == 200
+    if isinstance(store, SqliteStore):
+        await store.db.write(lambda connection: connection.execute("PRAGMA max_page_count=1").fetchone())
+        body = {"taskDefinitionId": "sums", "input": {"a": 1, "b": 2}, "metadata": {"filling": "x" * 4000}}
+        answers = [(await client.post("/api/v1/tasks", json=body)).status_code for _ in range(20)]
+        assert answers[-1] == 503
+    else:
+        assert isinstance(store, PostgresStore)
+        await store.db.relaxed.fetch("SET default_transaction_read_only = on")
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "OVERLOADED")
+    assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_readiness_is_tried_once_a_second_however_many_ask(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskyard.engine.readiness._HOLDS", 1000)
+    store = client.services.engine.store
+    tries: list[None] = []
+    monkeypatch.setattr(store, "try_writing", AsyncMock(side_effect=lambda: tries.append(None)))
+    answers = await asyncio.gather(*(client.get("/readyz") for _ in range(5)))
+    assert ({answer.status_code for answer in answers}, len(tries)) == ({200}, 1)
 
 
 async def test_readiness_tells_of_a_store_that_is_away(client: Client) -> None:

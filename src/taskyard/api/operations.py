@@ -52,11 +52,12 @@ async def tell_health(call: Call) -> Response:
 
 @routes.add("GET /readyz", answers={200: Readiness})
 async def tell_readiness(call: Call) -> Response:
-    """Whether the store can be reached, so that requests make sense; how the circuits of what is called stand; and the
-    tiers in which workers run code.
+    """Whether the store can be reached and keeps what it is given, so that requests make sense; how the circuits of
+    what is called stand; and the tiers in which workers run code.
     """
     try:
         async with asyncio.timeout(_PATIENCE):
+            await call.engine.readiness.check()
             known = await dependencies(call.engine, call.services.dependencies())
             tiers = sorted({tier for worker in await workers(call.engine) for tier in worker["tiers"]})
     except TimeoutError:

@@ -66,6 +66,9 @@ class Lifetime(Protocol):
     async def now(self) -> int:
         """The store's time."""
 
+    async def try_writing(self) -> None:
+        """Store something and take it away again. Raises Overloaded where nothing can be stored."""
+
     def new_ids(self, count: int) -> list[int]:
         """Fresh ids, growing with time."""
 

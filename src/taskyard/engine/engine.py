@@ -21,6 +21,7 @@ from taskyard.engine.gates import Gatekeeper
 from taskyard.engine.insight import Insight
 from taskyard.engine.mode import Mode
 from taskyard.engine.people.figures import WorkFigures
+from taskyard.engine.readiness import Readiness
 from taskyard.engine.tally import Tally
 from taskyard.errors import NotFound
 
@@ -70,6 +71,7 @@ class Engine:
         self.insight = Insight(store, self.catalog)
         self.work = WorkFigures(store)
         self.mode = Mode(store)
+        self.readiness = Readiness(store)
         self.readers: set[str] = set()
         """As whom this process reads the feed for others, who are to miss nothing."""
 

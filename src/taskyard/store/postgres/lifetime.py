@@ -22,6 +22,8 @@ _TIME_HOLDS = 10.0
 
 _NOW = fill("SELECT @now")
 _NODE = "SELECT nextval('taskyard.node')"
+_INSERT_TRIAL = "INSERT INTO taskyard.seen (key, at) VALUES ('', 0)"
+_DELETE_TRIAL = "DELETE FROM taskyard.seen WHERE key = ''"
 _MIGRATED = "SELECT to_regclass('taskyard.migration') IS NOT NULL"
 _APPLIED = "SELECT name FROM taskyard.migration"
 _PREPARE = (
@@ -77,6 +79,12 @@ class Lifetime(Base):
             self.identity = await self.db.relaxed.value(IDENTITY)
             self.clock.tell(await self.db.relaxed.value(_NOW, self.clock.moment))
         return self.clock.now()
+
+    async def try_writing(self) -> None:
+        """See the contract."""
+        async with self.db.relaxed.transaction() as connection:
+            await connection.execute(_INSERT_TRIAL)
+            await connection.execute(_DELETE_TRIAL)
 
     def listen(self, topic: Topic, callback: Callable[[], None]) -> Callable[[], None]:
         """See the contract."""

@@ -160,7 +160,7 @@ class _Thread:
             alone = [request for request in batch if request[3]]
             shared = [request for request in batch if not request[3]]
             answers = self._run(connection, shared) if shared else []
-            _answer(answers + [_perform(connection, request, apart=False) for request in alone])
+            _answer(answers + [_perform_alone(connection, request) for request in alone])
         connection.close()
 
     def _take(self) -> tuple[list[Request], bool]:
@@ -229,6 +229,14 @@ def _perform(connection: sqlite3.Connection, request: Request, *, apart: bool) -
     if apart:
         connection.execute("RELEASE request")
     return future, loop, value, failure
+
+
+def _perform_alone(connection: sqlite3.Connection, request: Request) -> _Answer:
+    try:
+        return _perform(connection, request, apart=False)
+    except sqlite3.OperationalError as error:
+        _, future, loop, _ = request
+        return future, loop, None, _away(error)
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

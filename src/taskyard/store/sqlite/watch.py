@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 
+from taskyard.errors import Overloaded
 from taskyard.store.sqlite.database import Database
 
 _IN_MODIFY = 2
@@ -24,15 +25,23 @@ _LOOKS = (0.001, 0.002, 0.004, 0.008, 0.016)
 
 async def commits(database: Database) -> AsyncIterator[None]:
     """Something for each time that others may have committed to the file."""
-    seen = await database.others_version()
+    seen = await _version(database)
     async for _ in _stirrings(f"{database.path}-wal"):
         for pause in _LOOKS:
             await asyncio.sleep(pause)
-            version = await database.others_version()
-            if version != seen:
+            version = await _version(database)
+            if version is None or version != seen:
                 seen = version
                 yield
                 break
+
+
+async def _version(database: Database) -> int | None:
+    """None where it cannot be told."""
+    try:
+        return await database.others_version()
+    except Overloaded:
+        return None
 
 
 async def _stirrings(log: str) -> AsyncIterator[None]:

@@ -60,9 +60,14 @@ class TestLifetime(Suite):
             lambda: bench.store.claim(bench.worker_id, [1], 1),
             lambda: bench.store.facts([1]),
             lambda: bench.store.promote(1),
+            bench.store.try_writing,
         ):
             with pytest.raises(Overloaded):
                 await verb()
+
+    async def test_what_is_written_to_try_is_gone_at_once(self, store: Store) -> None:
+        await store.try_writing()
+        await asyncio.gather(*(store.try_writing() for _ in range(5)))
 
     async def test_the_time_is_the_hand_moved_clocks(self, store: Store, clock: ManualClock) -> None:
         assert await store.now() == clock.now()

@@ -1,0 +1,43 @@
+"""A SQLite file that cannot be read for a moment: who asked then is told, and everybody after them is served."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from taskyard.contracts.records import Topic
+from taskyard.errors import Overloaded
+from taskyard.store.sqlite import SqliteStore
+from tests.support import eventually
+
+
+def fail(connection: sqlite3.Connection) -> int:
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+async def test_a_look_at_the_change_counter_that_fails_harms_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteStore(str(tmp_path / "tasks.db"))
+    await store.migrate()
+    await store.open()
+    rings: list[None] = []
+    store.listen(Topic.FEED, lambda: rings.append(None))
+    other = sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)
+
+    async def is_heard() -> bool:
+        rings.clear()
+        other.execute("UPDATE node SET next = next + 1")
+        await eventually(lambda: bool(rings))
+        return True
+
+    with monkeypatch.context() as broken:
+        broken.setattr("taskyard.store.sqlite.database._data_version", fail)
+        with pytest.raises(Overloaded, match="disk I/O error"):
+            await asyncio.wait_for(store.db.others_version(), 20)
+        assert await is_heard()  # where it cannot be told whether there is anything, there may be
+    assert await asyncio.wait_for(store.db.others_version(), 20) > 0
+    assert await is_heard()
+    other.close()
+    await store.close()
