@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
 from taskyard.calls import kafka
@@ -107,12 +107,13 @@ async def test_partitions_do_not_wait_for_one_another() -> None:
 
 @contextlib.contextmanager
 def nothing_left() -> Iterator[None]:
-    """Who was closed within has no task and no socket any more."""
+    """Who was closed within has no task and no socket any more, and no failure that nobody was told of."""
     gc.collect()
-    tasks, sockets = asyncio.all_tasks(), open_sockets()
+    tasks, sockets, untold = asyncio.all_tasks(), open_sockets(), untold_failures()
     yield
     assert not asyncio.all_tasks() - tasks
     assert not open_sockets() - sockets
+    assert not untold_failures() - untold
 
 
 @pytest.fixture
@@ -123,6 +124,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def open_sockets() -> set[tuple[int, str]]:
     found = (one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() >= 0)
     return {(one.fileno(), str(one.getsockname())) for one in found}
+
+
+def untold_failures() -> set[int]:
+    """What asyncio will complain of once it is collected; those of streams, which asyncio itself quiets, are not."""
+    found = (one for one in gc.get_objects() if isinstance(one, asyncio.Future))
+    return {id(one) for one in found if one._log_traceback and isinstance(one._exception, KafkaError)}
 
 
 async def ended(task: asyncio.Task[object]) -> None:

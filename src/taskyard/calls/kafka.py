@@ -143,6 +143,9 @@ class Attached(Generic[Client]):
         if way is not None:
             way.lead(self._inner)
         self._connect, self._inner._get_conn = self._inner._get_conn, self._connected
+        if isinstance(client, AIOKafkaProducer):
+            accumulator = client._message_accumulator
+            self._append, accumulator._append_batch = accumulator._append_batch, self._appended
         self._limits: set[asyncio.Timeout] = set()
         self._open: dict[asyncio.Future[None], asyncio.Transport] = {}
         self._severed = False
@@ -195,6 +198,12 @@ class Attached(Generic[Client]):
             connection._closed_fut.add_done_callback(self._open.pop)
         return connection
 
+    def _appended(self, builder: Any, partition: Any) -> Any:
+        """In the place of aiokafka's `_append_batch`: who waits for a batch may have gone when it fails."""
+        batch = self._append(builder, partition)
+        batch.future.add_done_callback(_hear)
+        return batch
+
     @contextlib.asynccontextmanager
     async def _until_severed(self) -> AsyncIterator[None]:
         async with asyncio.timeout(0 if self._severed else None) as limit:
@@ -221,7 +230,13 @@ def _fail_what_is_left(accumulator: Any) -> None:
     accumulator._pending_batches.update(left)
     accumulator.fail_all(kafka.KafkaConnectionError("the producer was closed"))
     for batch in left:
-        batch._drain_waiter.exception()  # who asks for it has gone
+        _hear(batch._drain_waiter)
+
+
+def _hear(asked: asyncio.Future[Any]) -> None:
+    """Take note of a failure, lest asyncio complains that nobody did."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def told(error: BaseException) -> str:
