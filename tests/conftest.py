@@ -10,10 +10,14 @@ from unittest import mock
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers.fixtures", "tests.ui.fixtures"]
 
+# How long an example takes is the machine's affair.
+settings.register_profile(
+    "default", settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("long", max_examples=500, stateful_step_count=60, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:
     settings.load_profile(os.environ["HYPOTHESIS_PROFILE"])

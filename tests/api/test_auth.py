@@ -88,8 +88,8 @@ NOW = time.time()
         f"Bearer {ADMIN_TOKEN[:-1]}",
         f"Bearer {new_api_token().shown}",
         f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 60, NOW - 61)}",
-        f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 60, NOW, audience='others')}",
-        f"Bearer {mint(b'another secret of thirty-two bytes', 'ada', ['admin'], [], 60, NOW)}",
+        f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 86_400, NOW, audience='others')}",
+        f"Bearer {mint(b'another secret of thirty-two bytes', 'ada', ['admin'], [], 86_400, NOW)}",
     ],
     ids=lambda _: "credential",  # they are made anew each time, so they name no test
 )  # fmt: skip

@@ -20,7 +20,7 @@ NOBODY: dict[str, dict[str, str]] = {
     "garbage": {"Authorization": "Bearer garbage"},
     "expired": {"Authorization": f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 60, time.time() - 61)}"},
     "wrong audience": {
-        "Authorization": f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 600, time.time(), audience='x')}"
+        "Authorization": f"Bearer {mint(SECRET.encode(), 'ada', ['admin'], [], 86_400, time.time(), audience='x')}"
     },
 }
 

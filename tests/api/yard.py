@@ -86,8 +86,8 @@ def make_yard(folder: Path, database_url: str = "sqlite:///:memory:", **changes:
     return yard
 
 
-def token(scopes: Iterable[str], *, subject: str = "ada", groups: Iterable[str] = (), ttl: float = 600) -> str:
-    """A signed token with these scopes."""
+def token(scopes: Iterable[str], *, subject: str = "ada", groups: Iterable[str] = (), ttl: float = 86_400) -> str:
+    """A signed token with these scopes; it outlives the tests, as some have it made before the first of them runs."""
     return mint(SECRET.encode(), subject, scopes, groups, ttl, time.time())
 
 

@@ -106,6 +106,7 @@ async def test_the_login_is_in_the_theme_that_was_chosen(house: House, chosen: A
         await page.get_by_label(chosen.capitalize()).check()
         await page.get_by_role("button", name="Log out").click()
         await expect(page).to_have_url(re.compile("/login"))
+        await expect(page.get_by_role("button", name="Log in")).to_be_visible()
         await expect(page.locator("html")).to_have_css("color-scheme", chosen)
         assert not await violations(page)
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import WebSocketRoute, expect
 
 from taskyard.engine.requeue import requeue
+from tests.support import eventually
 from tests.ui.house import PHONE, House, house_of, violations, visit
 from tests.ui.process import REFUND
 
@@ -39,12 +40,12 @@ async def test_a_run_is_followed_live_through_a_killed_connection(house: House) 
         await page.route_web_socket(re.compile("/ws/task/"), cut_the_first)
         await page.goto(f"/admin/run/{slow}")
         await expect(page.get_by_text("it has begun")).to_be_visible()
+        await eventually(lambda: len(connections) >= 2)
         await expect(page.locator(".link")).to_have_text("Live")
         house.gates.open.set()
         await expect(page.get_by_text("it goes on")).to_be_visible()
         await expect(page.get_by_role("main").get_by_text("Succeeded").first).to_be_visible()
         await expect(page.locator(".terminal-row")).to_have_count(2)
-    assert len(connections) >= 2
     assert int(connections[-1].partition("after=")[2]) > 0
 
 

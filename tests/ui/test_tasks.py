@@ -204,5 +204,6 @@ async def test_the_palette_leads_to_a_task(house: House) -> None:
         await page.goto("/admin")
         await page.get_by_role("button", name="Go to or run").click()
         await page.get_by_role("combobox", name="Go to or run").fill("purge")
+        await expect(page.get_by_role("option", name="Purge sessions")).to_have_attribute("aria-selected", "true")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Purge sessions")).to_be_visible()

@@ -20,11 +20,14 @@ _HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 class Receiver(NamedTuple):
-    """How it answers, whether the event counts as taken, and a part of what is said where it does not."""
+    """How it answers, whether the event counts as taken, and a part of what is said where it does not; `stalls`: only
+    patience that ends does away with it.
+    """
 
     serve: Serve
     taken: bool
     told: str = ""
+    stalls: bool = False
 
 
 async def _asked(reader: asyncio.StreamReader) -> None:
@@ -103,9 +106,9 @@ async def continues(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 _BOMB = gzip.compress(b"\0" * 10_000_000)
 
 RECEIVERS: dict[str, Receiver] = {
-    "accepts and never reads": Receiver(hangs_unread, False, "no"),
-    "reads and never answers": Receiver(hangs, False, "no"),
-    "a byte of header at a time": Receiver(drips(b"", _HEAD + b"x: " + b"y" * 4000), False, "within"),
+    "accepts and never reads": Receiver(hangs_unread, False, "no", stalls=True),
+    "reads and never answers": Receiver(hangs, False, "no", stalls=True),
+    "a byte of header at a time": Receiver(drips(b"", _HEAD + b"x: " + b"y" * 4000), False, "within", stalls=True),
     "a byte of body at a time": Receiver(drips(_HEAD + b"content-length: 9999\r\n\r\n", b"x" * 9999), True),
     "an endless body": Receiver(floods, True),
     "a gzip bomb": Receiver(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -116,13 +117,17 @@ def test_nobody_may_take_back_that_he_gives_way() -> None:
 
 
 async def test_typescript_waits_for_nothing_that_javascript_does_not(box: Sandbox) -> None:
-    async def seconds(kind: str) -> float:
-        begun = time.perf_counter()
-        assert value_of(await run(box, kind, "export default () => 1")) == 1
-        return time.perf_counter() - begun
+    """By the quickest of each, of as many as a busy machine needs for a quick one."""
+    quickest = {"javascript": math.inf, "typescript": math.inf}
 
-    quickest = [min([await seconds(kind) for _ in range(4)]) for kind in ("javascript", "typescript")]
-    assert quickest[1] < quickest[0] + 0.1
+    async def is_as_quick() -> bool:
+        for kind in quickest:
+            begun = time.perf_counter()
+            assert value_of(await run(box, kind, "export default () => 1")) == 1
+            quickest[kind] = min(quickest[kind], time.perf_counter() - begun)
+        return quickest["typescript"] < quickest["javascript"] + 0.1
+
+    await eventually(is_as_quick)
 
 
 async def test_a_shell_without_an_output_file_gives_what_it_printed(box: Sandbox) -> None:
