@@ -19,6 +19,7 @@ from taskyard.api import standing
 from taskyard.api.authenticate import record_of
 from taskyard.api.buffer import Buffer
 from taskyard.api.changes import Changed, changes
+from taskyard.api.live import gathered
 from taskyard.engine.events import latest_position
 from taskyard.errors import Overloaded
 from taskyard.runtime.follow import follow_in_batches
@@ -70,8 +71,27 @@ async def test_frames_may_hold_many_messages(working_yard: Taskyard) -> None:
         url = f"ws://{address}/ws/task/{run.id}?batch=true"
         async with connect(url, additional_headers=ADMIN, proxy=None) as socket:
             frames: list[Any] = await read_all(socket)
-    assert [message for frame in frames for message in frame] == alone
+    together = [message for frame in frames for message in frame]
+    for type_ in ("status", "result", "end"):
+        assert [m for m in together if m["type"] == type_] == [m for m in alone if m["type"] == type_]
+    said = [line for m in together if m["type"] == "log" for line in m["text"].split("\n")]
+    assert said == [f"line {n}" for n in range(3000)]
     assert len(frames) < len(alone) / 10
+
+
+def test_lines_said_together_are_sent_as_one_message() -> None:
+    def line(sequence: int, at: str, level: str = "info") -> dict[str, Any]:
+        return {"type": "log", "sequence": sequence, "at": at, "level": level, "text": f"line {sequence}"}
+
+    state = {"type": "status", "sequence": 5, "at": "b", "status": "RUNNING"}
+    messages = [line(1, "a"), line(2, "a"), line(3, "b"), line(4, "b", "error"), state, line(6, "b"), line(7, "b")]
+    assert gathered(messages) == [
+        {**line(2, "a"), "text": "line 1\nline 2"},
+        line(3, "b"),
+        line(4, "b", "error"),
+        state,
+        {**line(7, "b"), "text": "line 6\nline 7"},
+    ]
 
 
 async def test_a_reconnect_misses_and_repeats_nothing(working_yard: Taskyard) -> None:

@@ -23,11 +23,12 @@ def test_the_units_pass() -> None:
 
 
 def test_what_a_page_loads_at_first_is_small() -> None:
-    """All scripts that the page of runs loads, as they are sent: at most 130 kB."""
+    """All scripts that the page of runs loads, as they are sent: at most 130 kB; the browser is told of all at once."""
     interface = load_interface()
     assert interface is not None
     (runs,) = (path.name for path in (FOLDER / "assets").glob("RunsPage*.js"))
-    ahead, sizes = [runs, *SCRIPT.findall(interface.page("", None))], {}
+    told = SCRIPT.findall(interface.page("", None, "/run"))
+    ahead, sizes = [runs, *told], {}
     while ahead:
         name = ahead.pop()
         asset = interface.asset(name)
@@ -35,5 +36,23 @@ def test_what_a_page_loads_at_first_is_small() -> None:
         if name not in sizes:
             sizes[name] = len(asset.packed or asset.content)
             ahead += IMPORT.findall(asset.content.decode())
-    assert len(sizes) > 5
+    assert len(sizes) > 4
+    assert set(told) == set(sizes)
     assert sum(sizes.values()) <= 130_000, sizes
+
+
+def test_each_address_begins_with_its_own_page() -> None:
+    interface = load_interface()
+    assert interface is not None
+    addresses = {
+        "/": "Overview",
+        "/run": "Runs",
+        "/run/7": "Run",
+        "/task/a.b": "Task",
+        "/inbox/7": "Inbox",
+        "/nowhere": "",
+    }
+    for address, name in addresses.items():
+        pages = re.findall(r"assets/(\w+)Page-[\w-]+\.js", interface.page("/below", None, address))
+        assert (name in pages) if name else not pages, address
+        assert 'href="/below/admin/assets/' in interface.page("/below", None, address)

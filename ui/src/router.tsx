@@ -5,11 +5,13 @@ import {
   createRouter,
   lazyRouteComponent,
 } from "@tanstack/react-router"
+import type { ComponentType } from "react"
 import { root } from "@/api/client"
 import { PAGE, taskOptions, tasksOptions } from "@/api/tasks"
 import type { Search } from "@/lib/useSearchText"
 import { Broken, Missing } from "@/shell/Broken"
 import { Shell } from "@/shell/Shell"
+import { ADDRESSES } from "./addresses"
 
 const shell = createRootRouteWithContext<{ client: QueryClient }>()({
   component: Shell,
@@ -21,100 +23,41 @@ interface Visit {
   client: QueryClient
   search: Search
   params: Partial<Record<string, string>>
+  abortController: AbortController
 }
 
-/** A page; `ask` asks for what it begins with while its code still comes. */
-const page = <Path extends string>(
-  path: Path,
-  component: ReturnType<typeof lazyRouteComponent>,
-  ask?: (visit: Visit) => unknown,
-) =>
-  createRoute({
+type Address = keyof typeof ADDRESSES
+
+const CODE = import.meta.glob<Record<string, ComponentType>>("./pages/*/*Page.tsx")
+
+/** Asks for what a page begins with while its code still comes. */
+const ASKS: Partial<Record<Address, (visit: Visit) => unknown>> = {
+  "/run": ({ client, search }) => search.q || client.prefetchInfiniteQuery(tasksOptions({ limit: PAGE })),
+  "/run/$taskId": ({ client, params: { taskId = "" }, abortController }) => {
+    void client.prefetchQuery(taskOptions(taskId))
+    void import("@/live/useStory").then(live => live.expectStory(taskId, abortController.signal))
+  },
+}
+
+function page<Path extends Address>(path: Path) {
+  const [folder, name] = ADDRESSES[path].split("/")
+  const code = CODE[`./pages/${folder}/${name}.tsx`]
+  if (!code) throw new Error(`there is no page for ${path}`)
+  return createRoute({
     getParentRoute: () => shell,
     path,
-    component,
-    loader: ({ cause, context, location, params }) => {
+    component: lazyRouteComponent(code, name),
+    loader: ({ cause, context, location, params, abortController }) => {
       // A link that is merely pointed at costs the server nothing.
-      if (cause === "enter") void ask?.({ client: context.client, search: location.search, params })
+      if (cause === "enter")
+        void ASKS[path]?.({ client: context.client, search: location.search, params, abortController })
     },
   })
+}
 
-const tree = shell.addChildren([
-  page(
-    "/",
-    lazyRouteComponent(() => import("@/pages/overview/OverviewPage"), "OverviewPage"),
-  ),
-  page(
-    "/task",
-    lazyRouteComponent(() => import("@/pages/tasks/TasksPage"), "TasksPage"),
-  ),
-  page(
-    "/task/$key",
-    lazyRouteComponent(() => import("@/pages/task/TaskPage"), "TaskPage"),
-  ),
-  page(
-    "/run",
-    lazyRouteComponent(() => import("@/pages/runs/RunsPage"), "RunsPage"),
-    ({ client, search }) => search.q || client.prefetchInfiniteQuery(tasksOptions({ limit: PAGE })),
-  ),
-  page(
-    "/run/$taskId",
-    lazyRouteComponent(() => import("@/pages/run/RunPage"), "RunPage"),
-    ({ client, params }) => client.prefetchQuery(taskOptions(params.taskId ?? "")),
-  ),
-  page(
-    "/inbox",
-    lazyRouteComponent(() => import("@/pages/inbox/InboxPage"), "InboxPage"),
-  ),
-  page(
-    "/inbox/$taskId",
-    lazyRouteComponent(() => import("@/pages/inbox/InboxPage"), "InboxPage"),
-  ),
-  page(
-    "/queue",
-    lazyRouteComponent(() => import("@/pages/queues/QueuesPage"), "QueuesPage"),
-  ),
-  page(
-    "/dead-letter",
-    lazyRouteComponent(() => import("@/pages/deadLetters/DeadLettersPage"), "DeadLettersPage"),
-  ),
-  page(
-    "/error",
-    lazyRouteComponent(() => import("@/pages/errors/ErrorsPage"), "ErrorsPage"),
-  ),
-  page(
-    "/audit",
-    lazyRouteComponent(() => import("@/pages/audit/AuditPage"), "AuditPage"),
-  ),
-  page(
-    "/connection",
-    lazyRouteComponent(() => import("@/pages/connections/ConnectionsPage"), "ConnectionsPage"),
-  ),
-  page(
-    "/people",
-    lazyRouteComponent(() => import("@/pages/people/PeoplePage"), "PeoplePage"),
-  ),
-  page(
-    "/worker",
-    lazyRouteComponent(() => import("@/pages/workers/WorkersPage"), "WorkersPage"),
-  ),
-  page(
-    "/schedule",
-    lazyRouteComponent(() => import("@/pages/schedules/SchedulesPage"), "SchedulesPage"),
-  ),
-  page(
-    "/event",
-    lazyRouteComponent(() => import("@/pages/events/EventsPage"), "EventsPage"),
-  ),
-  page(
-    "/webhook",
-    lazyRouteComponent(() => import("@/pages/webhooks/WebhooksPage"), "WebhooksPage"),
-  ),
-  page(
-    "/settings",
-    lazyRouteComponent(() => import("@/pages/settings/SettingsPage"), "SettingsPage"),
-  ),
-])
+type Pages = { [Path in Address]: ReturnType<typeof page<Path>> }
+
+const tree = shell.addChildren((Object.keys(ADDRESSES) as Address[]).map(page) as unknown as Pages[Address][])
 
 /** The addresses of the interface. What stands in a search is kept as text, so that an id stays what it is. */
 export const makeRouter = (client: QueryClient) =>

@@ -38,11 +38,14 @@ class Buffer:
 
     async def put(self, *messages: Message) -> None:
         """Add messages, waiting for room as far as the client deserves it."""
-        for message in messages:
+        begin = 0
+        while begin < len(messages):
             if len(self._messages) >= self._size:
                 await self._make_room()
-            self._messages.append(message)
+            end = begin + max(1, self._size - len(self._messages))
+            self._messages.extend(messages[begin:end])
             self._filled.set()
+            begin = end
 
     def end(self) -> None:
         """Nothing more will be put."""

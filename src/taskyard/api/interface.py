@@ -82,4 +82,9 @@ def _page(call: Call) -> Response:
         link = f'<a href="{call.root}/docs">{texts.SEE_ROUTES}</a>'
         return page(call, texts.HOME, f"<p>{NOT_BUILT[0].upper()}{NOT_BUILT[1:]}.</p><p>{link}</p>")
     headers = {"Content-Security-Policy": _POLICY}
-    return Response(interface.page(call.root, theme_of(call)), 200, headers, "text/html")
+    return Response(interface.page(call.root, theme_of(call), _address(call)), 200, headers, "text/html")
+
+
+def _address(call: Call) -> str:
+    """The address as the interface names it: without the path it is mounted at."""
+    return str(call.scope["path"]).removeprefix(call.root).removeprefix("/admin") or "/"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from itertools import groupby
 from typing import Annotated, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from taskyard.api.shapes import Shape
 from taskyard.api.standing import Standing
 from taskyard.api.visibility import see
 from taskyard.errors import Forbidden
-from taskyard.runtime.follow import follow, follow_in_batches
+from taskyard.runtime.follow import Message, follow, follow_in_batches
 
 routes = Routes("People")
 
@@ -135,8 +136,27 @@ async def _pump(call: Call, task_id: int, after: int, buffer: Buffer) -> None:
 
 async def _send(socket: WebSocket, buffer: Buffer, *, batch: bool) -> None:
     while messages := await buffer.take(_A_FRAME if batch else 1):
-        told = messages if batch else messages[0]
+        told = gathered(messages) if batch else messages[0]
         await socket.send_text(msgspec.json.encode(told).decode())
+
+
+def gathered(messages: list[Message]) -> list[Message]:
+    """The messages, with lines of one level that were said within a millisecond as one, each a line of its text: who
+    has much to tell says many, and most of a message is what they have in common.
+    """
+    told: list[Message] = []
+    for common, group in groupby(messages, _in_common):
+        first, *more = group
+        if common is None or not more:
+            told += [first, *more]
+        else:
+            texts = [first["text"], *(line["text"] for line in more)]
+            told.append({**more[-1], "text": "\n".join(texts)})
+    return told
+
+
+def _in_common(message: Message) -> tuple[str, str] | None:
+    return (message["at"], message["level"]) if message["type"] == "log" else None
 
 
 async def _until_left(socket: WebSocket) -> None:

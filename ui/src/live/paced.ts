@@ -1,33 +1,33 @@
 const FLOOD = 500
-const PACE = 100
+const PACE = 200
 
-/** Items handed on together: at most once a frame, and where they come in floods, ten times a second. */
-export class Paced<Item> {
-  private waiting: Item[] = []
+/** Tells of what has come: at most once a frame, and of floods, five times a second. */
+export class Paced {
+  private waiting = 0
   private frame = 0
   private timer: ReturnType<typeof setTimeout> | undefined
 
-  /** `hand` is told whether more come than can all be drawn; of the end of that, at times, with no items. */
-  constructor(private readonly hand: (items: Item[], isFlood: boolean) => void) {}
+  /** `tell` hears whether more comes than can all be drawn; of the end of that, at times, when nothing has come. */
+  constructor(private readonly tell: (isFlood: boolean) => void) {}
 
-  add(items: Item[]): void {
-    for (const item of items) this.waiting.push(item)
+  /** Something has come; so many lines wait for being told of. */
+  add(waiting: number): void {
+    this.waiting = waiting
     // A page in the background is given no frames.
     if (document.hidden) this.flush()
     else if (this.timer === undefined) this.frame ||= requestAnimationFrame(this.flush)
   }
 
-  /** Hand on what has come, now. */
+  /** Tell of what has come, now. */
   flush = (): void => {
     this.stop()
-    const items = this.waiting
-    this.waiting = []
-    const isFlood = items.length >= FLOOD
+    const isFlood = this.waiting >= FLOOD
+    this.waiting = 0
     if (isFlood) this.timer = setTimeout(this.flush, PACE)
-    this.hand(items, isFlood)
+    this.tell(isFlood)
   }
 
-  /** Hand nothing on any more, unless something is added. */
+  /** Tell nothing any more, unless something is added. */
   stop(): void {
     cancelAnimationFrame(this.frame)
     clearTimeout(this.timer)

@@ -13,6 +13,7 @@ const log = (sequence: number, text = "x"): Message => ({
 test("a message of several lines is several lines, and skipped ones are counted", () => {
   const story = new Story()
   story.take([log(1, "a\nb"), { type: "gap", sequence: 2, at: "", skipped: 10 }, log(3, "c")])
+  story.tell(false)
   expect(story.lines.map(line => [line.number, line.text])).toEqual([
     [1, "a"],
     [2, "b"],
@@ -24,15 +25,17 @@ test("a message of several lines is several lines, and skipped ones are counted"
 test("only so many lines are kept", () => {
   const story = new Story()
   story.take(Array.from({ length: 100_001 }, (_, k) => log(k)))
+  story.tell(true)
   expect([story.lines.length, story.skipped, story.lines[0]?.number]).toEqual([90_000, 10_001, 10_002])
 })
 
-test("listeners are told of each batch until they leave", () => {
+test("listeners look when they are told to, until they leave", () => {
   const story = new Story()
   let count = 0
   const leave = story.subscribe(() => count++)
-  story.take([log(1), log(2)])
+  expect([story.take([log(1), log(2, "a\nb")]), story.lines.length, count]).toEqual([3, 0, 0])
+  story.tell(true)
   leave()
-  story.take([log(3)])
-  expect([count, story.version]).toEqual([1, 2])
+  story.tell(false)
+  expect([count, story.version, story.isFlood]).toEqual([1, 2, false])
 })

@@ -12,7 +12,10 @@ export interface Line {
 
 const MOST_LINES = 100_000
 
-/** Everything a run has told so far. It grows in place, so that 50,000 lines cost no copies; `version` tells of it. */
+/**
+ * Everything a run has told so far. It grows in place, so that 50,000 lines cost no copies; `version` tells of it once
+ * somebody has it `tell`.
+ */
 export class Story {
   lines: Line[] = []
   /** Lines that are no longer kept here, or that the server skipped. */
@@ -25,12 +28,21 @@ export class Story {
   isFlood = false
   /** The highest sequence that was told. */
   last = 0
+  private waiting: Line[] = []
   private told = 0
   private listeners = new Set<() => void>()
 
-  take(messages: Message[], isFlood = false): void {
-    this.isFlood = isFlood
+  /** Keep what has come for the next time somebody is told; returns how many lines wait for that. */
+  take(messages: Message[]): number {
     for (const message of messages) this.takeOne(message)
+    return this.waiting.length
+  }
+
+  /** Have listeners see what has come. */
+  tell(isFlood: boolean): void {
+    this.isFlood = isFlood
+    for (const line of this.waiting) this.lines.push(line)
+    this.waiting = []
     if (this.lines.length > MOST_LINES) {
       const excess = this.lines.length - MOST_LINES * 0.9
       this.lines = this.lines.slice(excess)
@@ -42,6 +54,7 @@ export class Story {
   /** Begin anew. */
   forget(): void {
     this.lines = []
+    this.waiting = []
     this.skipped = this.told = this.last = 0
     this.progress = this.status = null
     this.changed()
@@ -62,7 +75,7 @@ export class Story {
     if (message.type === "log") {
       const at = Date.parse(message.at)
       for (const text of message.text.split("\n"))
-        this.lines.push({ number: ++this.told, at, level: message.level, text })
+        this.waiting.push({ number: ++this.told, at, level: message.level, text })
     } else if (message.type === "progress") this.progress = message
     else if (message.type === "status" || message.type === "result") this.status = message.status
     else if (message.type === "gap") {

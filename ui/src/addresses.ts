@@ -1,0 +1,21 @@
+/** The page at each address, by its file in `pages`; the build tells the server with which files each begins. */
+export const ADDRESSES = {
+  "/": "overview/OverviewPage",
+  "/task": "tasks/TasksPage",
+  "/task/$key": "task/TaskPage",
+  "/run": "runs/RunsPage",
+  "/run/$taskId": "run/RunPage",
+  "/inbox": "inbox/InboxPage",
+  "/inbox/$taskId": "inbox/InboxPage",
+  "/queue": "queues/QueuesPage",
+  "/dead-letter": "deadLetters/DeadLettersPage",
+  "/error": "errors/ErrorsPage",
+  "/audit": "audit/AuditPage",
+  "/connection": "connections/ConnectionsPage",
+  "/people": "people/PeoplePage",
+  "/worker": "workers/WorkersPage",
+  "/schedule": "schedules/SchedulesPage",
+  "/event": "events/EventsPage",
+  "/webhook": "webhooks/WebhooksPage",
+  "/settings": "settings/SettingsPage",
+} as const
