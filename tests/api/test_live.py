@@ -380,13 +380,18 @@ async def test_a_client_that_takes_gets_everything() -> None:
 
 async def test_of_long_lines_fewer_are_sent_at_once_so_that_a_slow_client_is_seen_to_take_them() -> None:
     buffer = Buffer(1000)
-    await buffer.put(*({**line(number), "text": "x" * 16_000} for number in range(1000)))
-    buffer.end()
+
+    async def fill() -> None:
+        await buffer.put(*({**line(number), "text": "x" * 16_000} for number in range(1000)))
+        buffer.end()
+
+    filling = asyncio.create_task(fill())
     sizes = []
     while taken := await buffer.take(1000):
         sizes.append(sum(len(m["text"]) for m in taken))
     assert max(sizes) < 160_000
     assert sum(sizes) == 16_000_000
+    await filling
 
 
 async def test_a_client_that_stalls_is_told_what_it_missed() -> None:
@@ -411,6 +416,19 @@ async def test_a_client_that_comes_back_is_waited_for_again() -> None:
         await buffer.put(line(number))
     buffer.end()
     assert [m["sequence"] for m in await drain(buffer)] == [5, 6]
+
+
+async def test_of_long_lines_few_are_kept_for_a_client_that_takes_none() -> None:
+    buffer = Buffer(1000, patience=0.01)
+    state = {"type": "status", "sequence": 0, "at": "", "status": "RUNNING"}
+    lines = [{"type": "log", "sequence": n, "at": "", "text": "x" * 8192} for n in range(1, 900)]
+    await buffer.put(state, *lines)
+    buffer.end()
+    first, gap, *kept = await drain(buffer)
+    assert first == state
+    assert gap["skipped"] + len(kept) == len(lines)
+    assert 2**20 <= sum(len(line["text"]) for line in kept) < 2**20 + 8192
+    assert kept[-1] == lines[-1]
 
 
 async def test_a_stalled_follower_slows_no_task(working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,7 @@ async def _pump(call: Call, task_id: int, after: int, buffer: Buffer) -> None:
     try:
         async for messages in follow_in_batches(call.engine, call.services.watcher, task_id, after):
             await buffer.put(*messages)
+            messages.clear()  # or they would be kept until the next come
     finally:
         buffer.end()
 
