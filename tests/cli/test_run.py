@@ -150,3 +150,9 @@ def test_output_of_a_task_may_be_any_json(taskyard: Command) -> None:
     ended = taskyard.done("run", "odd", "--app", "odd:yard")
     assert json.loads(ended.out) == "a\u202eb\x1b[2J"
     assert "\u202e" not in ended.out
+
+
+def test_progress_tells_large_numbers_whole() -> None:
+    progress = {"action": "sending", "current": 16_777_216.0, "total": 20_971_520.0, "percent": 80.0}
+    assert progress_line(progress) == "sending 16777216 of 20971520 (80 %)"
+    assert progress_line({"current": 0.5, "total": 3}) == "0.5 of 3"

@@ -163,9 +163,9 @@ def progress_line(progress: Mapping[str, Any] | None) -> str:
     """How far a task is, such as `copying pages 30 of 120 (25 %)`."""
     if not progress:
         return ""
-    total = f" of {progress['total']:g}" if progress.get("total") else ""
+    total = f" of {progress['total']:.12g}" if progress.get("total") else ""
     percent = f" ({progress['percent']:.0f} %)" if progress.get("percent") is not None else ""
-    return f"{progress.get('action') or ''} {progress.get('current', 0):g}{total}{percent}".strip()
+    return f"{progress.get('action') or ''} {progress.get('current', 0):.12g}{total}{percent}".strip()
 
 
 def error_line(error: Mapping[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taskyard.calls.sql.result import Execute
 from taskyard.calls.sql.sqlite import sqlite_transaction
-from taskyard.errors import ValidationFailed
+from taskyard.errors import CallFailed, ValidationFailed
 from taskyard.executors.integration.database.source import DatabaseSettings, at_once
 from taskyard.executors.integration.house import House
 
@@ -26,7 +26,10 @@ class SqliteSource:
     async def transaction(self, seconds: float) -> AsyncIterator[Execute]:
         """See the protocol. Statements are interrupted when nobody waits for them any more."""
         del seconds
-        async with sqlite_transaction(str(self._path()), read_only=self._read_only, budget=at_once()) as execute:
+        path = self._path()
+        if not path.exists():  # none is made: a name may be mistyped
+            raise CallFailed(f"there is no file {self._name} in the data folder, TASKYARD_DATA_DIR", reason="connect")
+        async with sqlite_transaction(str(path), read_only=self._read_only, budget=at_once()) as execute:
             yield execute
 
     async def close(self) -> None:
