@@ -9,6 +9,8 @@ import sqlite3
 import pytest
 from tests.cli.command import Command
 
+from taskyard.cli.output import progress_line
+
 APP = ("--app", "jobs:yard")
 
 

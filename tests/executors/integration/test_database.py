@@ -182,7 +182,7 @@ async def test_only_files_below_the_data_folder_that_are_not_our_own(tmp_path: P
 async def test_a_file_that_is_not_there_is_told_and_none_is_made(tmp_path: Path, read_only: bool) -> None:
     settings = {"url": "sqlite:///shop.db", "readOnly": read_only}
     async with a_house(tmp_path) as house, Side(type=Database(house), settings=settings).link() as link:
-        with pytest.raises(CallFailed, match="there is no file shop.db in the data folder, TASKYARD_DATA_DIR"):
+        with pytest.raises(CallFailed, match=r"there is no file shop\.db in the data folder, TASKYARD_DATA_DIR"):
             await link.test()
     assert not (tmp_path / "shop.db").exists()
 
