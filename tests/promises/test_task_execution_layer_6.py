@@ -69,10 +69,8 @@ async def test_without_a_sandbox_no_code_is_started(tmp_path: Path, monkeypatch:
     """task-execution-layer.md § Key Components › Automated Task Executor: where no sandbox can be had the task fails
     with SANDBOX_UNAVAILABLE, which names what is missing.
     """
-    monkeypatch.setattr(
-        "taskyard.executors.script.sandbox.target.find_means", lambda: Means("", "", "", "", is_root=False)
-    )
-    assert tiers.lacks("bubblewrap", Means("", "", "", "", is_root=False), 7) is not None
+    monkeypatch.setattr("taskyard.executors.script.sandbox.target.find_means", lambda: Means("", "", is_root=False))
+    assert tiers.lacks("bubblewrap", Means("", "", is_root=False), 7) is not None
     async with working(tmp_path, TASKYARD_SANDBOX_TIERS=("bubblewrap",)) as (yard, http):
         task = await outcome(yard, http, "shell", f"touch {tmp_path}/started")
     assert task["error"]["code"] == "SANDBOX_UNAVAILABLE"

@@ -15,6 +15,8 @@ from taskyard.domain.isolation import BUBBLEWRAP, TIERS
 from taskyard.domain.outcome import Done, Failed, Report, TaskError
 from taskyard.domain.resources import Resources
 from taskyard.domain.upload import UploadedFile
+from taskyard.executors.script.sandbox.engines import confining_python
+from taskyard.executors.script.sandbox.launch import Plan
 from taskyard.executors.script.sandbox.target import Sandbox
 
 _numbers = itertools.count(1)
@@ -41,6 +43,18 @@ def _has_bubblewrap() -> bool:
 
 TIERS_HERE = tuple(tier for tier in TIERS if tier != BUBBLEWRAP or _has_bubblewrap())
 """Landlock everywhere, and bubblewrap where it can be had."""
+
+
+UNCONFINED: dict[str, Any] = {
+    "limits": {}, "uid": 0, "read": None, "write": (), "folder": "/", "folders": (), "forks": False, "lasts": False,
+    "namespaces": False,
+}  # fmt: skip
+"""What the fork server is told of a process that may do anything."""
+
+
+def bare(*argv: str, **more: Any) -> Plan:
+    """A jail that is no more than this command."""
+    return Plan({**UNCONFINED, "argv": list(argv)}, confining_python(), {}, b"", **more)
 
 
 class Heard:

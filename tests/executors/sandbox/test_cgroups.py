@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.executors.sandbox.calls import TIERS_HERE, call, error_of, sandbox, value_of
+from tests.executors.sandbox.calls import TIERS_HERE, bare, call, error_of, sandbox, value_of
 from tests.support import eventually
 
 from taskyard.domain.isolation import BUBBLEWRAP
@@ -21,7 +21,7 @@ from taskyard.domain.resources import Resources
 from taskyard.errors import ConfigurationError
 from taskyard.executors.script.sandbox.cgroups import Cgroup, Cgroups
 from taskyard.executors.script.sandbox.forkserver import ForkServer
-from taskyard.executors.script.sandbox.launch import Plan, launch
+from taskyard.executors.script.sandbox.launch import launch
 from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.testing.conformance.target import Heard
 
@@ -140,8 +140,8 @@ async def test_a_jail_that_dies_while_it_is_made_is_told_nothing(base: Path, tie
     assert not held
 
 
-async def test_a_request_for_a_jail_that_is_gone_reaches_nobody_else() -> None:
-    jail = Jail(launch(Plan(lambda _: ["/bin/true"], {}, b""), ForkServer()))
+async def test_a_request_for_a_jail_that_is_gone_reaches_nobody_else(server: ForkServer) -> None:
+    jail = Jail(launch(bare("/bin/true"), server))
     await jail.end()
     mine = jail.started.stdin
     reads, writes = os.pipe()
@@ -157,8 +157,8 @@ async def test_a_request_for_a_jail_that_is_gone_reaches_nobody_else() -> None:
         os.close(each)
 
 
-async def test_the_number_of_a_jail_is_its_own_as_long_as_it_is_looked_at() -> None:
-    jail, go_on = Jail(launch(Plan(lambda _: ["/bin/sleep", "4248"], {}, b""), ForkServer())), threading.Event()
+async def test_the_number_of_a_jail_is_its_own_as_long_as_it_is_looked_at(server: ForkServer) -> None:
+    jail, go_on = Jail(launch(bare("/bin/sleep", "4248"), server)), threading.Event()
     pid = jail.started.pid
     looking = asyncio.create_task(jail.looked_at(lambda: go_on.wait(60) and Path(f"/proc/{pid}/stat").read_text()))
     await asyncio.sleep(0)

@@ -7,13 +7,12 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.executors.sandbox.calls import TIERS_HERE, run, sandbox, value_of
+from tests.executors.sandbox.calls import TIERS_HERE, UNCONFINED, run, sandbox, value_of
 
 from taskyard.executors.script.sandbox import folders
 from taskyard.executors.script.sandbox.folders import Folders
@@ -21,16 +20,9 @@ from taskyard.executors.script.sandbox.forkserver import ForkServer
 from taskyard.executors.script.sandbox.launch import PASSING
 
 SPEC: dict[str, Any] = {
-    "limits": {}, "uid": 0, "read": None, "write": [], "folder": "/", "folders": (), "seccomp": b"", "forks": False,
-    "lasts": False, "session": False, "env": {"GIVEN": "given"}, "argv": ["/bin/sh", "-c", 'echo "$GIVEN" >&2'],
+    **UNCONFINED, "seccomp": b"", "session": False, "env": {"GIVEN": "given"},
+    "argv": ["/bin/sh", "-c", 'echo "$GIVEN" >&2'],
 }  # fmt: skip
-
-
-@pytest.fixture
-def server() -> Iterator[ForkServer]:
-    made = ForkServer()
-    yield made
-    made.stop()
 
 
 def said(server: ForkServer, python: str = sys.executable, **more: Any) -> str:

@@ -8,7 +8,6 @@ import errno
 import itertools
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.executors.sandbox.calls import TIERS_HERE, Heard, call, error_of, run, sandbox, value_of
+from tests.executors.sandbox.calls import TIERS_HERE, Heard, bare, call, error_of, run, sandbox, value_of
 from tests.support import eventually, eventually_blocking
 
 from taskyard.domain.isolation import LANDLOCK
@@ -30,6 +29,7 @@ from taskyard.executors.script.sandbox import engines, examine, launch, tiers, w
 from taskyard.executors.script.sandbox.folders import Folders
 from taskyard.executors.script.sandbox.forkserver import ForkServer
 from taskyard.executors.script.sandbox.jail import Engine, Means, limits
+from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.executors.script.sandbox.watch import descendants, usage
 
@@ -261,8 +261,10 @@ async def test_a_jail_that_cannot_be_started_leaves_no_folder(box: Sandbox, monk
     assert not [path for path in box._folders.root.iterdir() if path.is_dir()]
 
 
-@pytest.mark.parametrize("opened", range(7), ids=["stdin", "stderr", "frames", "stdout", "filter", "start", "watch"])
-def test_a_jail_for_which_descriptors_are_wanting_leaves_nothing(monkeypatch: pytest.MonkeyPatch, opened: int) -> None:
+@pytest.mark.parametrize("opened", range(7), ids=["stdin", "stderr", "frames", "stdout", "server", "start", "watch"])
+def test_a_jail_for_which_descriptors_are_wanting_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, server: ForkServer, opened: int
+) -> None:
     made, pipe = itertools.count(), os.pipe
 
     def wanting(*_: object) -> tuple[int, int]:
@@ -274,7 +276,8 @@ def test_a_jail_for_which_descriptors_are_wanting_leaves_nothing(monkeypatch: py
     monkeypatch.setattr(os, "pidfd_open", wanting)
     before = set(Path("/proc/self/fd").iterdir())
     with pytest.raises(OSError, match="too many open files"):
-        launch.launch(launch.Plan(lambda _: ["/bin/sleep", "4243"], {}, b""), ForkServer())
+        launch.launch(bare("/bin/sleep", "4243"), server)
+    server.stop()
     assert set(Path("/proc/self/fd").iterdir()) == before
     assert not [each for each in commands() if b"4243" in each]
 
@@ -296,7 +299,7 @@ def children() -> list[bytes]:
 
 
 async def test_where_no_tier_holds_the_code_never_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiers, "find_means", lambda: Means("", "", "", sys.executable, is_root=False))
+    monkeypatch.setattr(tiers, "find_means", lambda: Means("", sys.executable, is_root=False))
     monkeypatch.setattr(examine, "landlock_version", lambda: 0)
     async with sandbox() as box:
         box._planner.means = tiers.find_means()
@@ -311,8 +314,6 @@ async def test_where_no_tier_holds_the_code_never_starts(monkeypatch: pytest.Mon
 
 
 async def test_where_there_is_no_bubblewrap_landlock_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("prlimit", "setpriv"):
-        (tmp_path / name).symlink_to(str(shutil.which(name)))
     monkeypatch.setenv("PATH", str(tmp_path))
     async with sandbox() as box:
         for kind, source in (("python", "def main(i, c): return 1"), ("shell", "echo 1 >$TASK_OUTPUT"),
@@ -386,9 +387,9 @@ async def test_what_cannot_be_given_is_refused(box: Sandbox, implementation: dic
 async def test_a_worker_that_gives_way_itself_can_start_jails(own_session: bool) -> None:
     """Only root may lower a niceness, and a worker may have any."""
     drop = "os.geteuid() or os.setresuid(65534, 65534, 65534)"
-    code = f"import os\nfrom taskyard.executors.script.sandbox.launch import *\nos.nice(12)\n{drop}\n"
-    code += f"plan = Plan(lambda _: ['/bin/sleep', '4244'], {{}}, b'', own_session={own_session})\n"
-    code += "pid = launch(plan, ForkServer()).pid\n"
+    code = "import os\nfrom tests.executors.sandbox.calls import bare\n"
+    code += f"from taskyard.executors.script.sandbox.launch import *\nos.nice(12)\n{drop}\n"
+    code += f"pid = launch(bare('/bin/sleep', '4244', own_session={own_session}), ForkServer()).pid\n"
     code += "print(os.getpriority(os.PRIO_PROCESS, pid), os.getpgid(pid) == pid, os.getsid(pid) == pid)\n"
     code += "os.kill(pid, 9)"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
@@ -397,7 +398,28 @@ async def test_a_worker_that_gives_way_itself_can_start_jails(own_session: bool)
     assert leads == ["True", str(own_session)]
 
 
-def test_what_a_jail_has_started_already_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+_INNER = "/bin/bash -c 'echo ready; read it; ulimit -u'; exit"
+
+
+@pytest.mark.parametrize(
+    ("script", "told"), [("echo ready; read it; echo $it", []), (_INNER, ["7"])], ids=["has none", "has one"]
+)
+async def test_a_jail_is_told_nothing_before_the_process_in_it_is_held_to_its_limits(
+    server: ForkServer, script: str, told: list[str]
+) -> None:
+    heard: list[str] = []
+    plan = bare("/bin/sh", "-c", script, frames_on_stdout=True, inner_limits={"nproc": 7})
+    jail = Jail(launch.launch(plan, server))
+    jail.begin(b"it\n", Ears(nobody, nobody, lambda line: heard.append(line.text), nobody), 1000)
+    await jail.end()
+    assert (heard, jail.ready.is_set(), "has nothing in it" in str(jail.tail)) == (told, bool(told), not told)
+
+
+def nobody(*_: object) -> None:
+    """Hears nothing."""
+
+
+def test_what_a_jail_has_started_already_gives_way_too(monkeypatch: pytest.MonkeyPatch, server: ForkServer) -> None:
     opened = os.pidfd_open
 
     def open_late(pid: int) -> int:
@@ -405,7 +427,7 @@ def test_what_a_jail_has_started_already_gives_way_too(monkeypatch: pytest.Monke
         return opened(pid)
 
     monkeypatch.setattr(os, "pidfd_open", open_late)
-    pid = launch.launch(launch.Plan(lambda _: ["/bin/sh", "-c", "sleep 4246 & wait"], {}, b""), ForkServer()).pid
+    pid = launch.launch(bare("/bin/sh", "-c", "sleep 4246 & wait"), server).pid
     niceness = [os.getpriority(os.PRIO_PROCESS, each) for each in descendants(pid)]
     os.killpg(pid, signal.SIGKILL)
     assert len(niceness) == 2

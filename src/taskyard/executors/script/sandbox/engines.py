@@ -35,7 +35,7 @@ py_compile.compile(sys.argv[1], sys.argv[2], doraise=True)
 _CONFINES = "import ctypes, resource, os, socket; os.waitstatus_to_exitcode, socket.recv_fds"
 _ASK_SECONDS = 10.0
 _OLDEST = (3, 9)
-_BOOT = 'eval "$2" && echo ready >&$1 && . /dev/stdin'
+_BOOT = "echo ready >&$1 && . /dev/stdin"
 _NOWHERE = "/dev/null/deno"  # databases for what a jail never looks at again are a fifth of its processor time
 _DENO_FLAGS = ("--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-code-cache", "--allow-env")
 
@@ -94,11 +94,10 @@ def _python(path: str, prefix: str, library: str, version: tuple[int, int, int],
     inside = path.startswith("/usr/lib") or any(path.startswith(each) for each in own)
     return Engine(
         name="python",
-        argv=(path, "-I", "-S", "-u", _RUNNER, "{frames}", "{limits}"),
+        argv=(path, "-I", "-S", "-u", _RUNNER, "{frames}"),
         read=libraries(*own, *(() if inside else (path,)), *(() if library.startswith("/usr/lib") else (library,))),
         binds=(Bind(str(runner), _RUNNER),),
         version=version,
-        lowers="python",
     )
 
 
@@ -107,8 +106,8 @@ def _find_shell(folders: Folders) -> Found:
     path = _bash()
     if path is None:
         return Missing("no bash", "install the package bash")
-    argv = (path, "--noprofile", "--norc", "-c", _BOOT, "jail", "{frames}", "{limits}")
-    return Engine(name="shell", argv=argv, read=tools(), forks=True, folders=(".task", "files"), lowers="shell")
+    argv = (path, "--noprofile", "--norc", "-c", _BOOT, "jail", "{frames}")
+    return Engine(name="shell", argv=argv, read=tools(), forks=True, folders=(".task", "files"))
 
 
 def _bash() -> str | None:
@@ -162,7 +161,6 @@ def _find_bash_lite(folders: Folders) -> Found:
     return python._replace(
         name="bash-lite",
         argv=(*python.argv[:4], _BASH_RUNNER, _BASHKIT, "{frames}"),
-        lowers="",
         aborts_when_full=True,
         binds=(Bind(str(runner), _BASH_RUNNER), Bind(str(library), _BASHKIT)),
     )

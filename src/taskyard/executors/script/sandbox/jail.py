@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox.seccomp import Allowed
@@ -17,18 +17,10 @@ PROXY_SOCKET = "/jail/proxy"
 _FORWARDER, _PROXY_PORT = "/jail/forward.py", "3128"
 _CERTIFICATES = ("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates")
 NOBODY = 65534
-_PRLIMIT = "/jail/prlimit"
 _MIB = 1 << 20
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
 _TOOLS = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives")
 _DEVICES = ("/dev/urandom", "/dev/random", "/dev/zero", "/dev/full")
-_ULIMIT = {
-    "cpu": ("t", 1), "as": ("v", 1024), "data": ("d", 1024), "fsize": ("f", 1024), "nofile": ("n", 1),
-    "core": ("c", 1), "memlock": ("l", 1024), "msgqueue": ("q", 1), "nproc": ("u", 1),
-    "nice": ("e", 1), "rtprio": ("r", 1),
-}  # fmt: skip
-"""The options of bash's `ulimit`, and how many of our units make one of its."""
-
 _OPEN_FILES = 128
 _THREADS = 64
 
@@ -49,8 +41,7 @@ class Engine(NamedTuple):
     `allows_reading`: its option for files it may read, if it has permissions of its own. `aborts_when_full`: whether it
     ends by a signal when it is out of memory. `allows_network`: its option likewise for a network. `has_network`:
     whether there is one. `path`: folders in the jail with packages of its language. `version`: of its language, where
-    that matters. `folders`: those it finds in its own. `lowers`: how it lowers its own limits before it is ready, as
-    the word `{limits}` tells it; where it does not, another program does before it.
+    that matters. `folders`: those it finds in its own.
     """
 
     name: str
@@ -68,7 +59,6 @@ class Engine(NamedTuple):
     path: tuple[str, ...] = ()
     version: tuple[int, int, int] = (0, 0, 0)
     folders: tuple[str, ...] = ()
-    lowers: Literal["", "python", "shell"] = ""
 
     def reading(self, binds: Sequence[Bind]) -> Engine:
         """This engine, itself allowing what the jail shows of these."""
@@ -83,7 +73,6 @@ class Engine(NamedTuple):
             argv=(python.argv[0], "-I", "-S", _FORWARDER, PROXY_SOCKET, _PROXY_PORT, *engine.argv),
             read=tuple(dict.fromkeys((*engine.read, *python.read))),
             forks=True,
-            lowers="",  # the forwarder stays, and has to be bounded as well
             binds=(*self.binds, Bind(str(forwarder), _FORWARDER)),
         )
 
@@ -110,8 +99,6 @@ class Means(NamedTuple):
     """
 
     bwrap: str
-    prlimit: str
-    setpriv: str
     python: str
     is_root: bool
     has_terminal: bool = True
@@ -152,37 +139,61 @@ def process_limit(engine: Engine, resources: Resources) -> int:
     return resources.processes if engine.forks else _THREADS
 
 
-def bubblewrap_command(
-    means: Means, engine: Engine, resources: Resources, *, uid: int, seccomp: int, binds: Sequence[Bind] = ()
-) -> list[str]:
-    """The command of a jail with namespaces of its own, made by a user without rights.
+def bubblewrap_spec(
+    means: Means, engine: Engine, resources: Resources, *, uid: int, binds: Sequence[Bind] = ()
+) -> dict[str, Any]:
+    """What the fork server is told of a jail with namespaces of its own, which bwrap makes as a user without rights.
 
-    Its own root is read-only; `/task`, of limited size, is all it can write.
+    One more process counts where the jail has a user of its own: bwrap's, which stays outside. Without, see
+    `inner_limits`.
     """
+    processes = process_limit(engine, resources) + 1 if means.is_root else None
+    return {
+        "limits": limits(engine, resources, processes=processes),
+        "uid": uid,
+        "read": None,
+        "write": (),
+        "folder": "/",
+        "folders": (),
+        "forks": False,
+        "lasts": False,
+        "namespaces": True,
+        "argv": _bubblewrap(means, engine, resources, tuple(binds)),
+    }
+
+
+def inner_limits(means: Means, engine: Engine, resources: Resources) -> dict[str, int]:
+    """The limits to which a jail with namespaces of its own can be held only from within them: the user's other
+    processes do not count there.
+    """
+    return {} if means.is_root else {"nproc": process_limit(engine, resources)}
+
+
+def _bubblewrap(means: Means, engine: Engine, resources: Resources, binds: tuple[Bind, ...]) -> list[str]:
+    """The command. Its own root is read-only; `/task`, of limited size, is all it can write."""
     private = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     ids = ["--uid", str(NOBODY), "--gid", str(NOBODY)]
     size = str(resources.disk_mb * _MIB)
     return [
-        *(_as_user(means, uid) if means.is_root else ()),
         means.bwrap, *private, "--unshare-cgroup-try", "--disable-userns", *ids,
         "--die-with-parent", *(("--new-session",) if means.has_terminal else ()), "--as-pid-1",
         "--hostname", "sandbox", "--clearenv",
         *_environment(engine, WORK),
-        *_laid_out(means.prlimit, engine, tuple(binds)),
+        *_laid_out(engine, binds),
         "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev",
         "--perms", "0777", "--size", size, "--tmpfs", WORK,
         *(word for name in engine.folders for word in ("--dir", f"{WORK}/{name}")),
         "--symlink", "task", "/tmp", "--remount-ro", "/",  # noqa: S108 - inside
-        "--chdir", WORK, "--seccomp", str(seccomp), "--",
-        *_bounded(engine, resources),
+        "--chdir", WORK, "--seccomp", "{seccomp}", "--",
+        *_worded(engine, resources),
     ]  # fmt: skip
 
 
 @functools.lru_cache(256)
-def _laid_out(prlimit: str, engine: Engine, binds: tuple[Bind, ...]) -> tuple[str, ...]:
+def _laid_out(engine: Engine, binds: tuple[Bind, ...]) -> tuple[str, ...]:
     """What a jail shows: the same for all of a shape, and not worth looking at the disk for each."""
     own = [Bind(str(path), str(path)) for path in map(Path, engine.read) if path.exists() and not _is_link(path)]
-    return (*_mounts([*own, *engine.binds, Bind(prlimit, _PRLIMIT), *binds]), *_links(engine))
+    return (*_mounts([*own, *engine.binds, *binds]), *_links(engine))
 
 
 def landlock_spec(
@@ -207,6 +218,7 @@ def landlock_spec(
         "folders": engine.folders,
         "forks": engine.forks,
         "lasts": False,
+        "namespaces": False,
         "argv": [_outside(each, engine.binds) for each in _worded(engine, resources)],
     }
 
@@ -251,33 +263,10 @@ def _mounts(shown: Sequence[Bind]) -> list[str]:
     ]
 
 
-def _lowered(found: dict[str, int]) -> list[str]:
-    return [_PRLIMIT, *(f"--{name}={value}:{value + (name == 'cpu')}" for name, value in found.items()), "--"]
-
-
-def _as_user(means: Means, uid: int) -> list[str]:
-    return [means.setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all", "--"]
-
-
-def _bounded(engine: Engine, resources: Resources) -> list[str]:
-    """The engine's command, which lowers the limits itself, or is run by what does."""
-    found = limits(engine, resources, processes=process_limit(engine, resources))
-    if not engine.lowers:
-        return [*_lowered(found), *_worded(engine, resources)]
-    told = _for_shell(found) if engine.lowers == "shell" else ",".join(f"{name}={found[name]}" for name in found)
-    return _worded(engine, resources, told)
-
-
-def _for_shell(found: dict[str, int]) -> str:
-    """Commands that lower the limits, each with the unit that its option has."""
-    words = [f"ulimit -{_ULIMIT[name][0]} {found[name] // _ULIMIT[name][1] + (name == 'cpu')}" for name in found]
-    return " && ".join([*words, f"ulimit -St {found['cpu']}"])
-
-
-def _worded(engine: Engine, resources: Resources, limits: str = "") -> list[str]:
-    """The engine's command with its limits, and the size of its heap, where it takes one: most of its memory."""
+def _worded(engine: Engine, resources: Resources) -> list[str]:
+    """The engine's command with the size of its heap, where it takes one: most of its memory."""
     heap = str(resources.memory_mb * 3 // 4)
-    return [word.replace("{heap}", heap).replace("{limits}", limits) for word in engine.argv]
+    return [word.replace("{heap}", heap) for word in engine.argv]
 
 
 def _outside(word: str, binds: Sequence[Bind]) -> str:

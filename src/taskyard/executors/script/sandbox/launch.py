@@ -6,8 +6,7 @@ import contextlib
 import errno
 import os
 import signal
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,31 +15,30 @@ from taskyard.executors.script.sandbox.forkserver import ForkServer
 
 _NICENESS = 5
 _UMASK = 0o022  # whatever ours is
-_FRAMES_WORD = "{frames}"
 
 PASSING = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
 """Why nothing can be started at a busy moment, whatever it is."""
 
 
 class Plan(NamedTuple):
-    """How a jail is started. `command(seccomp descriptor)` gives its words, `{frames}` the descriptor for frames; or
-    it is what the fork server is told, but for `env`, `session` and `seccomp`, and `python` is what runs that.
+    """How a jail is started. `spec`: what the fork server is told, but for `env`, `session` and `seccomp`; `python`:
+    what runs that.
 
-    `uid`: whose its pipes are (0: ours). `folder`: its own on this machine, if it has one. `has_inner`: the process
-    that is started waits for the jail's own, its only child. `passed`: descriptors that the fork server passes on.
-    `own_session`: whether it leaves our session, and with it our terminal.
+    `uid`: whose its pipes are (0: ours). `folder`: its own on this machine, if it has one. `own_session`: whether it
+    leaves our session, and with it our terminal. `passed`: descriptors that the fork server passes on. `inner_limits`:
+    the process that is started waits for the jail's own, its only child, and that is held to these once it is ready.
     """
 
-    command: Callable[[int], list[str]] | Mapping[str, Any]
+    spec: Mapping[str, Any]
+    python: str
     environment: Mapping[str, str]
     seccomp: bytes
     uid: int = 0
     folder: Path | None = None
     frames_on_stdout: bool = False
-    has_inner: bool = False
-    passed: tuple[int, ...] = ()
     own_session: bool = True
-    python: str = ""
+    passed: tuple[int, ...] = ()
+    inner_limits: Mapping[str, int] | None = None
 
 
 class Started(NamedTuple):
@@ -53,7 +51,7 @@ class Started(NamedTuple):
     stderr: int
     frames: int
     folder: Path | None
-    has_inner: bool
+    inner_limits: Mapping[str, int] | None
 
 
 class Launcher:
@@ -83,17 +81,14 @@ def launch(plan: Plan, server: ForkServer) -> Started:
     """
     with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         pipes = _opened(plan, theirs, ours)
-        if isinstance(plan.command, Mapping):
-            pid = _forked(plan, plan.command, pipes, server)
-        else:
-            pid = _spawned(plan, plan.command, pipes)
+        pid = _forked(plan, pipes, server)
         ours.callback(_end, pid)
         pidfd = os.pidfd_open(pid)
         _have_give_way(pid)
         ours.pop_all()  # they are the jail's now
     return Started(
         pid, pidfd, pipes.stdin[1], None if pipes.stdout is None else pipes.stdout[0], pipes.stderr[0],
-        pipes.frames[0], plan.folder, plan.has_inner,
+        pipes.frames[0], plan.folder, plan.inner_limits,
     )  # fmt: skip
 
 
@@ -130,37 +125,9 @@ def _opened(plan: Plan, theirs: contextlib.ExitStack, ours: contextlib.ExitStack
     )  # fmt: skip
 
 
-@contextlib.contextmanager
-def _filter(program: bytes) -> Iterator[int]:
-    """A descriptor to read the filter from."""
-    read, write = os.pipe()
-    try:
-        try:
-            os.write(write, program)
-        finally:
-            os.close(write)
-        yield read
-    finally:
-        os.close(read)
-
-
-def _spawned(plan: Plan, command: Callable[[int], list[str]], pipes: _Pipes) -> int:
-    """The number of a new process that runs the command. Raises OSError."""
-    stdin, stdout, stderr = pipes.streams
-    with _filter(plan.seccomp) as seccomp:
-        process = subprocess.Popen(  # noqa: S603 - our own command; what is not ours comes by standard input
-            [word.replace(_FRAMES_WORD, str(pipes.frames[1])) for word in command(seccomp)],
-            stdin=stdin, stdout=stdout, stderr=stderr, env=dict(plan.environment),
-            pass_fds=(seccomp, pipes.frames[1]), start_new_session=plan.own_session,
-            process_group=None if plan.own_session else 0, umask=_UMASK, cwd="/",
-        )  # fmt: skip
-    process.returncode = 0  # its end is waited for by its pidfd, not by this object
-    return process.pid
-
-
-def _forked(plan: Plan, spec: Mapping[str, Any], pipes: _Pipes, server: ForkServer) -> int:
+def _forked(plan: Plan, pipes: _Pipes, server: ForkServer) -> int:
     """The number of a new process that the fork server has made. Raises OSError."""
-    told = {"env": dict(plan.environment), "session": plan.own_session, "seccomp": plan.seccomp, **spec}
+    told = {"env": dict(plan.environment), "session": plan.own_session, "seccomp": plan.seccomp, **plan.spec}
     return server.fork(plan.python, told, (*pipes.streams, pipes.frames[1], *plan.passed), _UMASK)
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from taskyard.domain.frame import Advanced, Broke, Frame, FrameReader, Gave, Plain, Said, Wrote
 from taskyard.executors.script.sandbox.launch import Started
 from taskyard.executors.script.sandbox.text import Printed, Tail
+from taskyard.executors.script.sandbox.watch import hold_inner
 
 _CHUNK = 32_768
 _LAST_WORDS = 1.0
@@ -64,15 +65,15 @@ class Jail:
         return not self._over and not self.killed_for
 
     def begin(self, request: bytes, ears: Ears, output_bytes: int, keep_stdout: int = 0) -> None:
-        """Tell it what to run. It may say `output_bytes` in all. One that has ended is told nothing."""
+        """Tell it what to run, once it is ready. It may say `output_bytes` in all. Who has ended is told nothing."""
         if self._over:  # the number of its standard input may be another's by now
             return
         self._ears, self._left = ears, output_bytes
         self._frames = FrameReader(output_bytes + 1024)
         self.stdout = Printed(lambda line: self._print("info", line), keep_stdout)
         self._unsent = request
-        self._loop.add_writer(self.started.stdin, self._write)
-        self._write()  # most fits the pipe
+        if self.ready.is_set():
+            self._tell()
 
     def kill(self, why: str) -> None:
         """End it now, with all that it has started."""
@@ -105,7 +106,7 @@ class Jail:
     def _signal(self) -> None:
         """End the innermost process, so that the one outside of it can tell how it ended, and leaves nothing."""
         pid = self.started.pid
-        inner = _children(pid) if self.started.has_inner else []
+        inner = [] if self.started.inner_limits is None else _children(pid)
         for each in inner:
             _kill(os.kill, each)
         if not inner or self._over:
@@ -162,10 +163,11 @@ class Jail:
             self._stderr.feed(data)
 
     def _hear(self, frame: Frame) -> None:
+        if isinstance(frame, Plain) and frame.text == _READY and not self.ready.is_set():
+            self._made()
+            return
         ears = self._ears
         if ears is None:
-            if isinstance(frame, Plain) and frame.text == _READY:
-                self.ready.set()
             return
         match frame:
             case Said(level, text):
@@ -177,8 +179,6 @@ class Jail:
                 self.last, self.refused = frame, None
             case Wrote():
                 ears.wrote(frame)
-            case Plain() if frame.text == _READY and not self.ready.is_set():
-                self.ready.set()
             case Plain():
                 self.refused = frame
                 ears.plain(frame)
@@ -187,6 +187,25 @@ class Jail:
         self.tail.add(line)
         if self._ears is not None:
             self._ears.log(level, line)
+
+    def _made(self) -> None:
+        """It is ready, and still runs nothing but what is ours: hold it to its limits before it is told anything."""
+        if self._over:  # its number may be another's by now
+            return
+        if self.started.inner_limits:
+            try:
+                hold_inner(self.started.pid, self.started.inner_limits)
+            except OSError as error:
+                self.tail.add(f"it cannot be held to its limits: {error}")
+                self.kill("let go")
+                return
+        self.ready.set()
+        if self._unsent:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._loop.add_writer(self.started.stdin, self._write)
+        self._write()  # most fits the pipe
 
     def _write(self) -> None:
         try:

@@ -19,7 +19,8 @@ from taskyard.executors.script.sandbox.jail import (
     Engine,
     Means,
     allowed_calls,
-    bubblewrap_command,
+    bubblewrap_spec,
+    inner_limits,
     landlock_environment,
     landlock_spec,
     process_limit,
@@ -55,8 +56,7 @@ class Shape(NamedTuple):
 
 def find_means() -> Means:
     """What this process can confine with."""
-    bwrap, prlimit, setpriv = (shutil.which(name) or "" for name in ("bwrap", "prlimit", "setpriv"))
-    return Means(bwrap, prlimit, setpriv, confining_python(), os.geteuid() == 0, _has_terminal())
+    return Means(shutil.which("bwrap") or "", confining_python(), os.geteuid() == 0, _has_terminal())
 
 
 def lacks(tier: str, means: Means, landlock: int) -> Missing | None:
@@ -66,11 +66,7 @@ def lacks(tier: str, means: Means, landlock: int) -> Missing | None:
     if os.uname().machine not in MACHINES:
         return Missing(f"no filter for {os.uname().machine}", "use a machine with an x86_64 or aarch64 processor")
     if tier == BUBBLEWRAP:
-        if not means.bwrap:
-            return Missing("no bubblewrap", _BWRAP)
-        if not (means.prlimit and means.setpriv):
-            return Missing("no prlimit or no setpriv", "install the package util-linux")
-        return None
+        return None if means.bwrap else Missing("no bubblewrap", _BWRAP)
     if not landlock:
         return Missing("no Landlock in this kernel", "boot with lsm=landlock,…, or a kernel from 5.13 on")
     if not means.is_root and landlock < _LANDLOCK_WITH_SCOPES:
@@ -108,16 +104,12 @@ class Planner:
         return self._landlock(shape, uid)
 
     def _bubblewrap(self, shape: Shape, uid: int) -> Plan:
-        engine = shape.engine
-
-        def command(seccomp: int) -> list[str]:
-            return bubblewrap_command(self.means, engine, shape.resources, uid=uid, seccomp=seccomp, binds=shape.binds)
-
+        engine, resources = shape.engine, shape.resources
         program = seccomp_filter(allowed_calls(engine, namespaces=True, own_user=True))
-        environment = {"PATH": os.defpath}
         return Plan(
-            command, environment, program, uid, None, engine.frames_on_stdout, has_inner=True,
-            own_session=self.means.has_terminal,
+            bubblewrap_spec(self.means, engine, resources, uid=uid, binds=shape.binds), self.means.python, {}, program,
+            uid, None, engine.frames_on_stdout, own_session=self.means.has_terminal,
+            inner_limits=inner_limits(self.means, engine, resources),
         )  # fmt: skip
 
     def _landlock(self, shape: Shape, uid: int) -> Plan:
@@ -134,8 +126,8 @@ class Planner:
         environment = landlock_environment(engine, folder)
         passed = (shape.door,) if shape.door >= 0 else ()
         return Plan(
-            spec, environment, program, uid, folder, engine.frames_on_stdout, passed=passed,
-            own_session=self.means.has_terminal, python=self.means.python,
+            spec, self.means.python, environment, program, uid, folder, engine.frames_on_stdout,
+            own_session=self.means.has_terminal, passed=passed,
         )  # fmt: skip
 
 

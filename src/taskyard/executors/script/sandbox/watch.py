@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,6 +105,16 @@ def _demoted(thread: int) -> bool:
             os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
             return True
     return False
+
+
+def hold_inner(pid: int, limits: Mapping[str, int]) -> None:
+    """Hold the descendants of a process to limits such as {"nproc": 64}. Raises OSError, also where none are seen."""
+    inner = [each for each in descendants(pid) if each != pid]
+    if not inner:
+        raise ProcessLookupError(f"process {pid} has nothing in it")
+    for each in inner:
+        for name, value in limits.items():
+            resource.prlimit(each, getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
 
 
 def folder_mb(folder: Path) -> float:

@@ -3,13 +3,15 @@
 Started as `python -I -S confine.py SPEC`; SPEC is a Python literal, a dict of `limits` {name: number}, `uid` (0: keep
 ours), `read` and `write` paths (`read` None: nothing but the limits and the user, for what confines itself), `folder`,
 `folders` to make in it, `seccomp` (the filter, as bytes), `forks`, `lasts` (whether it may outlive the thread that
-starts it), and `argv`, to which further arguments are added.
+starts it), `namespaces` (whether the program makes such: then it puts the filter in force, and gives up to gain rights,
+for it may have those by what it is), and `argv`, to which further arguments are added.
 
 Started as `python -I -S confine.py serve SOCKET` it is a fork server: it starts no interpreter for each jail. Each
-message is the SPEC of a new one, in which `{frames}` is the descriptor for frames, with `env` and `session` (whether
-it leaves ours), and with the descriptors of its standard streams, for frames, and `asks`, over which to hand out the
-filter's listener, if it may ask for connections. The new process answers with its number; it is a child of the server's
-parent. It keeps nothing of the server: it becomes another program, or stays outside of what is restricted.
+message is the SPEC of a new one, in which `{frames}` is the descriptor for frames and `{seccomp}` one to read the
+filter from, with `env` and `session` (whether it leaves ours), and with the descriptors of its standard streams, for
+frames, and `asks`, over which to hand out the filter's listener, if it may ask for connections. The new process answers
+with its number; it is a child of the server's parent. It keeps nothing of the server: it becomes another program, or
+stays outside of what is restricted.
 Landlock: <https://docs.kernel.org/userspace-api/landlock.html>.
 """
 
@@ -185,11 +187,20 @@ def confine(spec: dict[str, Any], parent: int, asks: int = -1) -> None:
     if not spec["lasts"]:
         die_with(parent, signal.SIGKILL)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+    if not spec["namespaces"] and libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError("no_new_privs cannot be set")
     if spec["read"] is not None:
         restrict_files(spec["read"], spec["write"])
         filter_calls(spec["seccomp"], asks)
+
+
+def readable(program: bytes) -> int:
+    """A descriptor from which another program reads the filter."""
+    read, write = os.pipe()
+    os.write(write, program)  # it fits
+    os.close(write)
+    os.set_inheritable(read, True)
+    return read
 
 
 def run(argv: list[str], env: dict[str, str]) -> None:
@@ -210,9 +221,10 @@ def serve(number: int) -> None:
             message, descriptors, _, _ = socket.recv_fds(asked, MESSAGE, DESCRIPTORS)
             if not message:
                 return
+            spec = eval(message, {})  # here, for what the new process touches it has to copy
             try:
                 if call(CLONE[os.uname().machine], ctypes.c_ulong(CLONE_PARENT | signal.SIGCHLD), 0, 0, 0, 0) == 0:
-                    begin(eval(message, {}), descriptors, asked, parent)
+                    begin(spec, descriptors, asked, parent)
             except OSError as error:
                 asked.send(b"-%d" % (error.errno or 0))
             for descriptor in descriptors:
@@ -231,7 +243,10 @@ def begin(spec: dict[str, Any], descriptors: list[int], asked: socket.socket, pa
             os.close(descriptor)
         asked.send(b"%d" % os.getpid())
         confine(spec, parent, *descriptors[4:])
-        run([word.replace("{frames}", str(descriptors[3])) for word in spec["argv"]], spec["env"])
+        given = {"{frames}": str(descriptors[3])}
+        if spec["namespaces"]:
+            given["{seccomp}"] = str(readable(spec["seccomp"]))
+        run([given.get(word, word) for word in spec["argv"]], spec["env"])
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     os._exit(1)

@@ -9,9 +9,11 @@ What it imports here costs each jail, so it imports little.
 
 from __future__ import annotations
 
+import _contextvars
 import _frozen_importlib as importing  # which is there already, as importlib is not
 import _frozen_importlib_external as importing_files
 import _json
+import _thread
 import binascii
 import os
 import sys
@@ -35,18 +37,19 @@ def write(descriptor: int, data: bytes) -> None:
 
 
 def loaded(path: str) -> Any:
-    """Bashkit's library, from a folder that cannot be looked into."""
+    """Bashkit's library, from a folder that cannot be looked into.
+
+    Of three modules it needs a name or two each; to import what else is in them takes as long as to run the script.
+    """
     loader = importing_files.ExtensionFileLoader("_bashkit", path)
     module = loader.create_module(importing.ModuleSpec("_bashkit", loader, origin=path))
     loader.exec_module(module)
-    sys.modules["inspect"] = Inspect  # type: ignore[assignment]  # it is imported for one question
+    sys.modules |= {"inspect": Inspect, "contextvars": _contextvars, "threading": _thread}  # type: ignore[dict-item]
     return module
 
 
 class Inspect:
-    """Says of what hears a script that it is a plain function; to import what finds that out takes as long as to run
-    the script.
-    """
+    """Says of what hears a script that it is a plain function."""
 
     iscoroutinefunction = isawaitable = staticmethod(lambda _: False)
 

@@ -1,5 +1,4 @@
-"""Run one Python program: its `main(input, ctx)`. Started with the descriptor for frames as its argument, and the
-limits that it is to lower, as `cpu=60,nofile=128`, or none.
+"""Run one Python program: its `main(input, ctx)`. Started with the descriptor for frames as its argument.
 
 Says that it is ready, then reads one request from standard input: a Python literal, a dict of `source`, `input` (or
 `json`: a long one, as JSON), `env`, `task`, `path` (folders with its dependencies) and `files`.
@@ -136,15 +135,6 @@ def failure(error: BaseException, source: str) -> dict[str, Any]:
     return {"type": "error", "error": {"code": code, "message": message[:8192], "stackTrace": stack}}
 
 
-def lower(limits: str) -> None:
-    """Have the kernel's limits; whom a signal ends at the one of CPU time may ignore it a second."""
-    import resource
-
-    for each in limits.split(","):
-        name, _, value = each.partition("=")
-        resource.setrlimit(getattr(resource, "RLIMIT_" + name.upper()), (int(value), int(value) + (name == "cpu")))
-
-
 def run(request: dict[str, Any], send: Send) -> dict[str, Any]:
     """Call `main`; its result as a frame."""
     os.environ.update(request["env"])
@@ -174,8 +164,6 @@ def run(request: dict[str, Any], send: Send) -> dict[str, Any]:
 def main() -> None:
     """One request, one answer."""
     descriptor = int(sys.argv[1])
-    if sys.argv[2]:
-        lower(sys.argv[2])
     send = sender(descriptor)
     os.write(descriptor, b"ready\n")
     request = eval(sys.stdin.buffer.read(), {})

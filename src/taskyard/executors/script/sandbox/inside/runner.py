@@ -37,7 +37,7 @@ class Missing(Exception):
 def command(kind: str, frames: int) -> list[str]:
     """What runs this kind. Raises Missing."""
     if kind == "python":
-        return [sys.executable, "-I", "-u", os.path.join(HERE, "run_python.py"), str(frames), ""]
+        return [sys.executable, "-I", "-u", os.path.join(HERE, "run_python.py"), str(frames)]
     name = "bash" if kind == "shell" else "deno"
     path = shutil.which(name)
     if path is None:
