@@ -13,6 +13,7 @@ import asyncio
 import os
 import platform
 import resource
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -32,12 +33,14 @@ from taskyard.engine.define import define, parse_definition
 from taskyard.executors.script.lite import KIND, Lite
 from taskyard.executors.script.sandbox.engines import Missing, find_engine
 from taskyard.executors.script.sandbox.folders import Folders
+from taskyard.executors.script.sandbox.watch import cpu_seconds, descendants
 from taskyard.settings import load
 
 RESULTS = Path(__file__).with_name("results")
 CORES = os.cpu_count() or 1
 AT_ONCE = 2 * CORES
 SINGLES = 10
+TURN = 0.5
 PAUSE = 0.1  # in which a jail is made ready again
 TINY = {
     "python": "def main(input, ctx): return input",
@@ -222,26 +225,37 @@ async def spaced(yard: Taskyard, key: str) -> list[float]:
     return took
 
 
-async def beside_busy(yard: Taskyard, rounds: int, seconds: float) -> list[tuple[str, float, float, float]]:
-    """p99 of other tasks and of the loop's lateness, idle and while as many CPU-bound programs run as there are cores,
-    and the ratio of neighbours.
+async def beside_busy(yard: Taskyard, seconds: float) -> list[tuple[str, float, float, float, float]]:
+    """p99 of other tasks and of the loop's lateness: alone, beside as many CPU-bound programs as there are cores, the
+    ratio, and what the ratio of two times alone is. They take turns of `TURN`, for `seconds` each.
     """
-    found: dict[str, list[tuple[float, float]]] = {"another task, p99 ms": [], "the loop's lateness, p99 ms": []}
-    for _ in range(rounds):
-        idle = await tasks_of(yard, "own", seconds), await lateness(seconds)
-        runs = [await yard.start("busy", {"number": number}) for number in range(CORES)]
-        await asyncio.sleep(0.5)
-        busy = await tasks_of(yard, "own", seconds), await lateness(seconds)
-        for run in runs:
-            await run.cancel()
-        for name, before, beside in zip(found, idle, busy, strict=True):
-            found[name].append((p99(before), p99(beside)))
-        await asyncio.sleep(0.5)
+    runs = [await yard.start("busy", {"number": number}) for number in range(CORES)]
+    found: dict[str, dict[str, list[float]]] = {"another task": {}, "the loop's lateness": {}}
+    programs = await heavy(CORES)
+    for _ in range(round(seconds / TURN)):
+        for turn in ("alone", "busy", "alone again"):
+            for pid in programs:
+                os.kill(pid, signal.SIGCONT if turn == "busy" else signal.SIGSTOP)
+            for name, took in zip(found, (await tasks_of(yard, "own", TURN), await lateness(TURN)), strict=True):
+                found[name].setdefault(turn, []).extend(took)
+    for pid in programs:
+        os.kill(pid, signal.SIGCONT)
+    for run in runs:
+        await run.cancel()
     rows = []
-    for name, pairs in found.items():
-        before, beside = (statistics.median(each) for each in zip(*pairs, strict=True))
-        rows.append((name, before, beside, statistics.median(b / a for a, b in pairs)))
+    for name, turns in found.items():
+        both, busy = p99(turns["alone"] + turns["alone again"]), p99(turns["busy"])
+        rows.append((name, both, busy, busy / both, p99(turns["alone again"]) / p99(turns["alone"])))
     return rows
+
+
+async def heavy(jails: int) -> list[int]:
+    """The processes of so many jails that have used much of the processor, and give way by now."""
+    while True:
+        await asyncio.sleep(PAUSE)
+        found = [pid for pid in descendants(os.getpid()) if os.sched_getscheduler(pid) == os.SCHED_IDLE]
+        if sum(cpu_seconds(pid) > PAUSE for pid in found) >= jails:
+            return found
 
 
 def tell(rows: list[str], row: str) -> None:
@@ -283,8 +297,9 @@ async def tasks(rounds: int, seconds: float) -> list[str]:
                 own, script = await added(yard, kind, rounds)
                 name = f"a task that runs a tiny program in {kind}, p50 ms"
                 tell(rows, f"| {name} | {tier} | {own:.1f} | {script:.1f} | {script / own:.1f} | {script - own:.1f} |")
-            for name, idle, busy, ratio in await beside_busy(yard, rounds, seconds):
-                tell(rows, f"| {name}, beside busy programs | {tier} | {idle:.1f} | {busy:.1f} | {ratio:.2f} | |")
+            for name, idle, busy, ratio, chance in await beside_busy(yard, rounds * seconds):
+                name = f"{name}, p99 ms, beside busy programs; twice alone: {chance:.2f}"
+                tell(rows, f"| {name} | {tier} | {idle:.1f} | {busy:.1f} | {ratio:.2f} | |")
     return rows
 
 

@@ -118,7 +118,7 @@ class Lite:
             "limits": {"core": 0, "memlock": 0, "fsize": 0}, "uid": _UID if is_root else 0,
             "read": [*libraries(str(worker)), "/dev/urandom", "/usr/share/zoneinfo"], "write": ["/dev/null"],
             "folder": "/", "folders": (), "seccomp": seccomp_filter(Allowed(times=False, modes=False)), "forks": False,
-            "lasts": True, "argv": [str(worker)],
+            "lasts": True, "namespaces": False, "argv": [str(worker)],
         }  # fmt: skip
         script = self._folders.root / "worker"
         script.write_text(
