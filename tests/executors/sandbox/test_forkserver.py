@@ -1,4 +1,4 @@
-"""What makes jails where no program does: it is there again when it has ended, and says why it cannot."""
+"""What makes jails, or starts what does: it is there again when it has ended, and says why it cannot."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A fork server for the tier that needs no program to make a jail but has much to prepare: an interpreter started for
-each would take several times as much of the processor as confining does.
+"""A fork server for what a process has to do before it is a jail, or becomes the program that makes one: to start an
+interpreter for each, or a program for its user and another for its limits, takes much more of the processor.
 """
 
 from __future__ import annotations
