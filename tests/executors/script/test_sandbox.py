@@ -39,9 +39,17 @@ class Local:
 
 
 def _below(pid: int) -> set[int]:
-    """A process' children that are no zombies."""
+    """A process' children that are no zombies; what makes jails stays."""
     children = [int(each) for file in Path(f"/proc/{pid}/task").glob("*/children") for each in file.read_text().split()]
-    return {child for child in children if b") Z " not in Path(f"/proc/{child}/stat").read_bytes()}
+    return {child for child in children if b"confine.py" not in _command(child) and not _is_zombie(child)}
+
+
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _is_zombie(pid: int) -> bool:
+    return b") Z " in Path(f"/proc/{pid}/stat").read_bytes()
 
 
 @pytest.fixture
