@@ -21,7 +21,6 @@ from typing import Any
 
 import asyncssh
 from aiobotocore.session import get_session
-from tests.executors.integration.house import a_house
 from tests.servers.files import USER, sftp
 from tests.servers.ministack import ministack
 
@@ -29,6 +28,7 @@ from bench import report
 from bench.report import Figure
 from taskyard.executors.integration.files.type import FileTransfer
 from taskyard.testing.conformance.connection import Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 _PASSWORD = "bench"
 _PART = 8 << 20

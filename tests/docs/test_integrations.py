@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +44,15 @@ def test_connections_fit_their_type(shown: dict[str, Any]) -> None:
 def test_operations_fit_the_type_of_their_page(where: str, shown: dict[str, Any]) -> None:
     kind = type_of(BY_PAGE[where.partition(":")[0]])
     compile_schema(dict(kind.operation)).check(shown["implementation"]["operation"])
+
+
+def test_the_type_that_the_page_shows_passes_the_suite_as_the_page_has_it(tmp_path: Path) -> None:
+    page = [block for block in BLOCKS if block.where.startswith("docs/how-to/bring-a-connection-type.md")]
+    type_, suite = (block.text for block in page if block.info.startswith("python"))
+    (tmp_path / "acme_shouting.py").write_text(type_.partition("async def main")[0])
+    (tmp_path / "test_shouting.py").write_text(suite)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", ".", "test_shouting.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout

@@ -12,7 +12,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.executors.integration.house import a_house
 from tests.servers.postgres import PostgresServer
 from tests.support import eventually
 
@@ -24,6 +23,7 @@ from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from taskyard.testing.conformance.connection import *  # noqa: F403 - the suite
 from taskyard.testing.conformance.connection import CANARY, Kept, Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 SCHEMA = "CREATE TABLE item (id integer PRIMARY KEY, name text NOT NULL)"
 INJECTED = "x'; DROP TABLE item; --"

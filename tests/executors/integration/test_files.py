@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, cast
 
 import asyncssh
 import pytest
-from tests.executors.integration.house import a_house
 from tests.security.egress.certificates import Authority
 from tests.servers.files import USER, ftp, sftp
 from tests.servers.ministack import ministack
@@ -35,6 +34,7 @@ from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from taskyard.testing.conformance.connection import *  # noqa: F403 - the suite
 from taskyard.testing.conformance.connection import CANARY, Kept, Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 BIG = os.urandom(1 << 20) * 9 + b"the end"
 """More than one part of S3, and some pieces of the others."""

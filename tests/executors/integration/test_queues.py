@@ -18,7 +18,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from redis.asyncio import Redis
-from tests.executors.integration.house import a_house
 from tests.security.egress.conftest import Names
 from tests.security.egress.receiver import answer, receiving
 from tests.servers.brokers import noida, tansu
@@ -38,6 +37,7 @@ from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from taskyard.testing.conformance.connection import *  # noqa: F403 - the suite
 from taskyard.testing.conformance.connection import CANARY, Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 Arrived = tuple[bytes, dict[str, str]]
 

@@ -10,7 +10,6 @@ from typing import Any
 import aio_pika
 import msgspec
 import pytest
-from tests.executors.integration.house import a_house
 from tests.servers.program import Program, running
 from tests.servers.queues import end_epmd, mariadb, rabbitmq
 
@@ -19,6 +18,7 @@ from taskyard.errors import CallFailed, ValidationFailed
 from taskyard.executors.integration.database.type import Database
 from taskyard.executors.integration.queues.type import MessageQueue
 from taskyard.testing.conformance.connection import CANARY, Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 pytestmark = pytest.mark.real
 INJECTED = "x'; DROP TABLE item; -- \\"

@@ -19,7 +19,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.executors.integration.house import a_house
 from tests.security.egress.certificates import Authority
 from tests.security.egress.receiver import Asked, answer, receiving
 from tests.support import eventually
@@ -33,6 +32,7 @@ from taskyard.executors.integration.rest.rotation import Issued, Rotation
 from taskyard.executors.integration.rest.shapes import Operation
 from taskyard.executors.integration.rest.type import Rest
 from taskyard.testing.conformance.connection import Kept, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 JSON = {"content_type": "application/json"}
 Reply = Callable[[Asked], bytes]

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.executors.integration.house import a_house
 from tests.security.egress.receiver import Asked, answer, receiving
 
 from taskyard.executors.integration.rest.type import Rest
 from taskyard.testing.conformance.connection import *  # noqa: F403 - the suite
 from taskyard.testing.conformance.connection import CANARY, Side
+from taskyard.testing.conformance.connection.house import a_house
 
 
 async def _serve(asked: Asked, writer: StreamWriter) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.executors.integration.house import a_house
 from tests.security.egress.certificates import Authority
 from tests.security.egress.receiver import Asked, answer, receiving
 from tests.servers.soap import USER, counter
@@ -19,6 +18,7 @@ from taskyard.executors.integration.soap import wsdl
 from taskyard.executors.integration.soap.type import Soap
 from taskyard.testing.conformance.connection import *  # noqa: F403 - the suite
 from taskyard.testing.conformance.connection import CANARY, Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 WSDL = """<?xml version="1.0"?>{doctype}
 <definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"

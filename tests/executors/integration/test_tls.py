@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from tests.executors.integration.house import a_house
 from tests.security.egress.certificates import Authority
 from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresServer
@@ -25,6 +24,7 @@ from taskyard.errors import CallFailed
 from taskyard.executors.integration.database.type import Database
 from taskyard.executors.integration.queues.type import MessageQueue
 from taskyard.testing.conformance.connection import CANARY, Side, call_of
+from taskyard.testing.conformance.connection.house import a_house
 
 HOST = "localhost"
 

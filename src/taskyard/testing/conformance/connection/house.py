@@ -1,4 +1,4 @@
-"""What connection types are tested with, and a small API that they call."""
+"""What connection types are tested with."""
 
 from __future__ import annotations
 
