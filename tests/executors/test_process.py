@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 from tests.executors import process_handlers as handlers
-from tests.support import eventually
+from tests.support import PATIENCE, eventually
 
 from taskyard.contracts.executor import Job
 from taskyard.contracts.records import Claimed
@@ -292,6 +292,13 @@ async def test_an_argument_that_cannot_be_sent_is_refused(run: Run) -> None:
 
 
 # ---- stopping
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that stops when told may take its time for it, on a machine that is busy."""
+    monkeypatch.setattr(process_link, "_STOP_GRACE", PATIENCE)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("function", [handlers.waits_for_stop, handlers.sleeps])
 async def test_a_handler_that_stops_when_told_leaves_its_process_warm(
     pool: ProcessPool, run: Run, function: Callable[..., Any]
@@ -305,6 +312,7 @@ async def test_a_handler_that_stops_when_told_leaves_its_process_warm(
     assert await run(handlers.process_id) == Done(pid)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_an_async_handler_is_cancelled(pool: ProcessPool) -> None:
     attempt = Attempt()
     running = attempt.begin(pool, handlers.sleeps)
