@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from taskyard.domain.outcome import Done, Failed, Postponed, Report, TaskError
 from taskyard.domain.text import CUT
@@ -15,6 +18,12 @@ SHORTEST = 6
 _MASK = "***"
 _MAY_BE_CUT = 16_384
 _PIECES = re.compile(rf"[^\n{CUT}]+")
+
+
+def spellings(value: str) -> set[str]:
+    """A value as it may be written: also in addresses, in JSON, and as base64."""
+    encoded = base64.b64encode(value.encode()).decode()
+    return {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], encoded}
 
 
 class Mask:

@@ -54,6 +54,11 @@ def test_who_starts_later_is_not_done_earlier(calendar: Calendar, start: int, la
     assert add_hours(calendar, start + later, hours) >= add_hours(calendar, start, hours)
 
 
+def test_hours_that_would_count_twice_are_refused() -> None:
+    calendar = Calendar(hours={"mon": ["09:00-12:00", "12:00-17:00", "16:00-18:00", "08:00-09:30"]})
+    assert [path for path, _ in faults(calendar)] == ["/hours/mon/2", "/hours/mon/3"]
+
+
 def test_a_calendar_without_hours_is_refused() -> None:
     for calendar in (Calendar(hours={}), Calendar(hours={"mon": []})):
         assert [path for path, _ in faults(calendar)] == ["/hours"]

@@ -110,6 +110,25 @@ def test_reports_are_masked_whole(report: Report, expected: Any) -> None:
     assert Mask([CANARY]).report(report) == expected
 
 
+ODD = 'pass "word" & more/päss'
+
+
+@pytest.mark.parametrize("tier", TIERS_HERE[:1])
+async def test_they_are_not_heard_as_json_addresses_or_base64_either(tier: str) -> None:
+    source = """
+import base64, json, os, urllib.parse
+def main(input, ctx):
+    odd = os.environ["ODD"]
+    print(json.dumps({"odd": odd})); print(urllib.parse.quote(odd, safe="")); print(urllib.parse.urlencode({"q": odd}))
+    print(base64.b64encode(odd.encode()).decode())
+"""
+    heard = Heard()
+    async with sandbox([tier]) as box:
+        asked = call("python", source, implementation={"env": {"ODD": {"secret": "odd"}}})
+        value_of(await run_with_secrets(box, asked, heard, Secrets({"odd": ODD}, None)))
+    assert [text for _, text in heard.lines] == ['{"odd": "***"}', "***", "q=***", "***"]
+
+
 LONG = "".join(f"{number:05}" for number in range(4_000))  # no part of it is in it twice
 
 

@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import threading
 import tracemalloc
@@ -122,6 +123,22 @@ def test_headers_do_not_fill_the_worker(folder: Path, grants: Grants, type_: byt
     try:
         with pytest.raises(ValidationFailed, match="header"):
             extract(folder, grants, content)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert names(folder) == ["archive"]
+
+
+def test_a_zips_table_of_contents_does_not_fill_the_worker(folder: Path, grants: Grants) -> None:
+    one = zipped(("a", b""))
+    entry, end = one[one.index(b"PK\1\2") : one.index(b"PK\5\6")], one[one.index(b"PK\5\6") :]
+    count = 200_000
+    sizes = struct.pack("<HHL", 0xFFFF, 0xFFFF, count * len(entry))
+    content = one[: one.index(b"PK\1\2")] + entry * count + end[:8] + sizes + end[16:]
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValidationFailed, match="contents"):
+            extract(folder, grants, content, max_entries=100)
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()

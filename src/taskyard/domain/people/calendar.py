@@ -40,6 +40,8 @@ def faults(calendar: Calendar) -> list[tuple[str, str]]:
             begin, end = _minutes(span)
             if begin >= end:
                 found.append((f"/hours/{day}/{index}", "must end after it begins"))
+            elif any(begin < other[1] and other[0] < end for other in map(_minutes, spans[:index])):
+                found.append((f"/hours/{day}/{index}", "overlaps an earlier one; its hours would count twice"))
     for index, text in enumerate(calendar.holidays):
         try:
             date.fromisoformat(text)

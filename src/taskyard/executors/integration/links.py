@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from urllib.parse import quote, quote_plus
 
 import structlog
 
 from taskyard.contracts.connections import ConnectionRow
 from taskyard.contracts.integration import ConnectionTypes, Lender, Link, OpenConnection, Shared
 from taskyard.domain.connection import Secret, SecretFrom
-from taskyard.domain.mask import Mask
+from taskyard.domain.mask import Mask, spellings
 from taskyard.errors import Conflict
 
 _FURTHER = 16
@@ -35,7 +32,7 @@ class OpenLink:
         self.users = 0
         self.retired = False
         self.link: Link | None = None
-        self._secrets = {form for value in secrets.values() for form in _forms(value)}
+        self._secrets = {form for value in secrets.values() for form in spellings(value)}
         self._further: dict[str, None] = {}
         self.mask = Mask(self._secrets)
 
@@ -45,7 +42,7 @@ class OpenLink:
         self._further[value] = None
         if len(self._further) > _FURTHER:
             del self._further[next(iter(self._further))]
-        self.mask = Mask({*self._secrets, *(form for each in self._further for form in _forms(each))})
+        self.mask = Mask({*self._secrets, *(form for each in self._further for form in spellings(each))})
 
 
 class Links:
@@ -162,9 +159,3 @@ class Links:
 def trace_of(error: Exception, mask: Mask) -> str:
     """Where an error comes from, without secrets."""
     return mask.said("".join(traceback.format_exception(error)))
-
-
-def _forms(value: str) -> set[str]:
-    """A value as it may be written: also in addresses, in JSON, and as base64."""
-    encoded = base64.b64encode(value.encode()).decode()
-    return {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], encoded}

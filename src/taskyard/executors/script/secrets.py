@@ -6,7 +6,7 @@ import asyncio
 
 from taskyard.contracts.target import Call, Observer, Target
 from taskyard.domain.implementation import SCRIPT_KINDS
-from taskyard.domain.mask import Mask
+from taskyard.domain.mask import Mask, spellings
 from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.security.secrets import NoSecret, Secrets
 
@@ -21,7 +21,7 @@ async def run_with_secrets(target: Target, call: Call, observer: Observer, secre
         values = {name: await asyncio.to_thread(secrets.value, secret) for name, secret in named.items()}
     except NoSecret as error:
         return Failed(TaskError("SANDBOX_UNAVAILABLE", str(error)))
-    mask = Mask(values.values())
+    mask = Mask(spelling for value in values.values() for spelling in spellings(value))
     given = {**call.implementation, "env": {**env, **values}}
     return mask.report(await target.run(call._replace(implementation=given), _Masked(observer, mask)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import lzma
 import stat
 import struct
@@ -28,6 +29,7 @@ _HEADERS = frozenset(
     }
 )  # fmt: skip
 _SYSTEM_UNIX = 3
+_CONTENTS, _CONTENTS_OF_ENTRY = 1 << 20, 256
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
     EOFError, NotImplementedError, RuntimeError, ValueError,
@@ -51,6 +53,20 @@ class _Bounded(tarfile.TarInfo):
         raise tarfile.ReadError("a sparse file")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
+class _Frugal(io.BufferedReader):
+    """A file of which never more than so much is read at once: a zip's table of contents is read whole."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        super().__init__(io.FileIO(file.fileno(), closefd=False))
+        self._most = most
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """See the file. Raises zipfile.BadZipFile."""
+        if size is None or not -1 <= size <= self._most:
+            raise zipfile.BadZipFile(f"a table of contents of {size} bytes")
+        return super().read(size)
 
 
 class _Member(NamedTuple):
@@ -101,7 +117,11 @@ def extract_archive(asked: system.ExtractArchive, grants: Grants) -> system.Extr
     """See the registry."""
     source, target = grants.place("files:read", asked.source), grants.place("files:write", asked.target)
     try:
-        with folders.reading(source) as file, _members(file) as members, folders.unpacking(target) as folder:
+        with (
+            folders.reading(source) as file,
+            _members(file, asked.max_entries) as members,
+            folders.unpacking(target) as folder,
+        ):
             return _extract(members, folder, asked)
     except _BROKEN as error:
         raise ValidationFailed(f"{asked.source} is no archive that can be unpacked: {error}") from None
@@ -143,10 +163,10 @@ def _safe(member: _Member) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _members(file: BinaryIO) -> Iterator[Iterator[_Member]]:
+def _members(file: BinaryIO, most: int) -> Iterator[Iterator[_Member]]:
     if zipfile.is_zipfile(file):
         file.seek(0)
-        with zipfile.ZipFile(file) as archive:
+        with _Frugal(file, _CONTENTS + most * _CONTENTS_OF_ENTRY) as frugal, zipfile.ZipFile(frugal) as archive:
             yield (_zipped(archive, info) for info in archive.infolist())
     else:
         file.seek(0)
