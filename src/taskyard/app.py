@@ -329,6 +329,7 @@ class App:
 
     def _system_executor(self) -> Executor:
         from taskyard.calls.mail import parse_mail_url
+        from taskyard.executors.integration.statements import Statements
         from taskyard.executors.system.executor import SystemExecutor, SystemServices
         from taskyard.executors.system.grants import parse_grants
 
@@ -340,6 +341,7 @@ class App:
                 clock=self.clock,
                 permissions=parse_grants(settings["TASKYARD_SYSTEM_PERMISSIONS"]),
                 databases=settings["TASKYARD_SYSTEM_DATABASES"],
+                over=Statements(self.engine, lambda: self.integrations, self._find_token).execute,
                 mail_server=parse_mail_url(mail_url) if mail_url else None,
                 mail_from=settings["TASKYARD_MAIL_FROM"],
                 find_token=self._find_token,

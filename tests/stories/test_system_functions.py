@@ -1,5 +1,7 @@
 """System functions, asked for like any other task, on each store."""
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,17 @@ from typing import Any
 import pytest
 
 from taskyard import TaskFailed, Taskyard, TaskyardError
+from taskyard.domain.connection import Connection
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import State
 from taskyard.domain.system import SYSTEM_FUNCTIONS
+from taskyard.engine.connections import put_connection
 from taskyard.engine.define import define, get_definition, parse_definition
 from taskyard.engine.query import get_task, know_one
 from taskyard.settings import Settings
 from taskyard.testing import World, yard_for_test
+
+SQL = tuple(f"sql:{what}:{name}" for what in ("read", "write") for name in ("shop", "shop-writer", "others", "none"))
 
 
 def definition(name: str, *permissions: str, **more: Any) -> Definition:
@@ -31,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(settings: Settings, folder: Path) -> Settings:
-    grants = (f"files:read:{folder}/in", f"files:write:{folder}/out", f"files:read:{folder}/out")
+    grants = (f"files:read:{folder}/in", f"files:write:{folder}/out", f"files:read:{folder}/out", *SQL)
     return settings.with_values(TASKYARD_SYSTEM_PERMISSIONS=grants)
 
 
@@ -128,3 +134,62 @@ async def test_a_moment_that_is_none_is_refused(world: World, asked: dict[str, A
     with pytest.raises((TaskFailed, TaskyardError)) as failed:
         await world.run("wait.until", asked)
     assert getattr(failed.value, "code", None) == "VALIDATION_ERROR"
+
+
+@pytest.fixture
+def file_of_items(settings: Settings) -> None:
+    data = Path(settings["TASKYARD_DATA_DIR"])
+    data.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(data / "shop.db")) as database:
+        database.execute("CREATE TABLE item (id integer PRIMARY KEY, name text NOT NULL)")
+
+
+@pytest.fixture
+async def shop(yard: Taskyard, file_of_items: None) -> AsyncIterator[Taskyard]:
+    """A yard at work, with the connections `shop`, which may read a database, and `shop-writer`."""
+    async with yard.worker():
+        await connect(yard, "shop")
+        await connect(yard, "shop-writer", readOnly=False)
+        await define(
+            yard.engine,
+            [definition(f"sql.{what}", *SQL, retryPolicy={"maxRetries": 0}) for what in ("query", "execute")],
+        )
+        yield yard
+
+
+async def connect(yard: Taskyard, name: str, allowed: list[str] | None = None, **more: Any) -> None:
+    connection = Connection(
+        connection_id=name, type="database", settings={"url": "sqlite:///shop.db", **more}, allowed_definitions=allowed
+    )
+    await put_connection(yard.engine, yard.app.box, connection, {})
+
+
+async def test_sql_goes_over_a_connection(shop: Taskyard) -> None:
+    item = {"id": 1, "name": "'; DROP TABLE item --"}
+    add = {"database": "shop-writer", "statement": "INSERT INTO item VALUES (:id, :name)", "parameters": item}
+    changed = await shop.start("sql.execute", {**add, "expectedUpdateCount": 1})
+    assert await changed.result() == {"updateCount": 1}
+    found = await shop.start("sql.query", {"database": "shop", "statement": "SELECT id, name FROM item"})
+    assert await found.result() == {"rows": [item], "truncated": False}
+    lines = [line.text for line in await shop.engine.store.lines(int(found.id), 0, 10)]
+    assert any("connection=shop" in line and "status=ok" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "code", "told"),
+    [
+        ("sql.query", {"database": "none", "statement": "SELECT 1"}, "", "make it a connection of type database"),
+        ("sql.query", {"database": "shop-writer", "statement": "SELECT 1"}, "", "sql.query needs one that may not"),
+        ("sql.execute", {"database": "shop", "statement": "DELETE FROM item"}, "VALIDATION_ERROR", "readonly database"),
+        ("sql.execute", {"database": "shop-writer", "statement": "DELETE FROM item RETURNING id"}, "VALIDATION_ERROR",
+         "leave RETURNING out"),
+        ("sql.query", {"database": "others", "statement": "SELECT 1"}, "FORBIDDEN", "allowedDefinitions leave it out"),
+    ],
+)  # fmt: skip
+async def test_what_may_not_be_done_over_a_connection(
+    shop: Taskyard, name: str, asked: dict[str, Any], code: str, told: str
+) -> None:
+    await connect(shop, "others", allowed=["reports.*"])
+    with pytest.raises(TaskFailed, match=told) as failed:
+        await (await shop.start(name, asked)).result()
+    assert not code or failed.value.code == code

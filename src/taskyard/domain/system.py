@@ -317,7 +317,8 @@ SYSTEM_FUNCTIONS = {
         SystemFunction("command.run", "Run a command", Run, Ran, ("command",),
                        "Runs a permitted program, without a shell, with an empty environment, in a folder of its own."),
         SystemFunction("sql.query", "Query a database", Query, Rows, ("sql:read",),
-                       "Reads from a database of TASKYARD_SYSTEM_DATABASES, in a transaction that cannot write."),
+                       "Reads from a database of TASKYARD_SYSTEM_DATABASES, or over a connection of type database,"
+                       " in a transaction that cannot write."),
         SystemFunction("sql.execute", "Change a database", Execute, Updated, ("sql:write",),
                        "Executes one statement in a transaction of its own."),
         SystemFunction("wait.until", "Wait", Wait, Waited, (), "Waits for a moment, and holds no worker meanwhile."),

@@ -18,7 +18,7 @@ from taskyard.domain.statement import numbered
 from taskyard.errors import CallFailed, ConfigurationError, Forbidden, ValidationFailed
 from taskyard.executors.system.failure import FunctionFailed
 from taskyard.executors.system.grants import Grants, parse_grants
-from taskyard.executors.system.sql import execute, query
+from taskyard.executors.system.sql import Databases, execute, query
 
 _GIVEN = parse_grants(["sql:read:shop", "sql:write:shop", "sql:read:none"])
 GRANTS = Grants(_GIVEN, None, _GIVEN)
@@ -51,12 +51,25 @@ async def _fill(url: str) -> None:
 
 
 async def ask(databases: Any, statement: str, most: int = 1000, **parameters: Any) -> system.Rows:
-    return await query(system.Query("shop", statement, parameters, most), GRANTS, databases)
+    rows = await query(system.Query("shop", statement, parameters, most), GRANTS, known(databases))
+    assert isinstance(rows, system.Rows)
+    return rows
 
 
 async def change(databases: Any, statement: str, expected: int | None = None, **parameters: Any) -> int:
     asked = system.Execute("shop", statement, parameters, expected)
-    return (await execute(asked, GRANTS, databases)).update_count
+    updated = await execute(asked, GRANTS, known(databases))
+    assert isinstance(updated, system.Updated)
+    return updated.update_count
+
+
+def known(addresses: Any) -> Databases:
+    """Databases of which none is a connection."""
+
+    async def over(connection_id: str, *_: Any, **__: Any) -> Any:
+        raise ConfigurationError(f"no connection {connection_id}")
+
+    return Databases(addresses, over)
 
 
 async def test_rows_by_parameters(databases: Any) -> None:
@@ -138,15 +151,15 @@ async def test_what_is_too_large_does_not_fill_the_worker(databases: Any) -> Non
 async def test_permissions_and_names(databases: Any) -> None:
     reader = parse_grants(["sql:read:shop"])
     with pytest.raises(Forbidden, match="sql:write:shop"):
-        await execute(system.Execute("shop", "DELETE FROM item"), Grants(reader, None, reader), databases)
-    with pytest.raises(ConfigurationError, match="TASKYARD_SYSTEM_DATABASES"):
-        await query(system.Query("none", "SELECT 1"), GRANTS, databases)
+        await execute(system.Execute("shop", "DELETE FROM item"), Grants(reader, None, reader), known(databases))
+    with pytest.raises(ConfigurationError, match="no connection none"):
+        await query(system.Query("none", "SELECT 1"), GRANTS, known(databases))
 
 
 async def test_a_database_that_is_away_may_be_back_later(tmp_path: Path) -> None:
     for url in (f"sqlite:///{tmp_path / 'none.db'}", "postgresql://nobody:canary@127.0.0.1:1/none"):
         with pytest.raises(CallFailed) as failed:
-            await query(system.Query("shop", "SELECT 1"), GRANTS, {"shop": url})
+            await query(system.Query("shop", "SELECT 1"), GRANTS, known({"shop": url}))
         assert failed.value.retryable
         assert "canary" not in failed.value.message
     assert not (tmp_path / "none.db").exists()

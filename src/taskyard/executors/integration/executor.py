@@ -17,7 +17,7 @@ from taskyard.domain.json import loads
 from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.domain.people.document import read_extra
 from taskyard.domain.schema import compile_schema
-from taskyard.engine.connection_book import ConnectionBook
+from taskyard.engine.connection_book import ConnectionBook, Known
 from taskyard.engine.upload import requester
 from taskyard.executors.integration.calling import Asking, Integrations
 from taskyard.security.caller import LOCAL
@@ -70,12 +70,8 @@ class IntegrationExecutor:
                 await self._integrations().links.drop(asked.connection_id)
                 message = f"there is no connection {asked.connection_id!r}; put it under /api/v1/connections"
                 return Failed(TaskError("INTEGRATION_ERROR", message, {"reason": "connection"}))
-            if not known.row.connection.allows(definition.key):
-                message = (
-                    f"the definition may not use the connection {asked.connection_id!r}:"
-                    " its allowedDefinitions leave it out"
-                )
-                return Failed(TaskError("FORBIDDEN", message, retryable=False))
+            if refused := refusal(known, definition.key):
+                return refused
             if sound_for != known.row.connection.type:
                 if misfit := self._integrations().misfit(known.row, asked):
                     return misfit
@@ -83,12 +79,21 @@ class IntegrationExecutor:
             value = loads(job.claimed.input)
             ids = frozenset(uploads(value)) if uploads is not None else frozenset[str]()
             token = await self._find_token(job.claimed)
-            return await self._integrations().perform(known.row, asked, _asking(job, token, value, ids))
+            return await self._integrations().perform(known.row, asked, asking_of(job, token, value, ids))
 
         return run
 
 
-def _asking(job: Job, token: str, value: Any, ids: frozenset[str]) -> Asking:
+def refusal(known: Known, definition: str) -> Failed | None:
+    """Of a definition whose tasks may not go over the connection; None for one whose tasks may."""
+    if known.row.connection.allows(definition):
+        return None
+    message = f"the definition may not use the connection {known.row.id!r}: its allowedDefinitions leave it out"
+    return Failed(TaskError("FORBIDDEN", message, retryable=False))
+
+
+def asking_of(job: Job, token: str, value: Any, ids: frozenset[str]) -> Asking:
+    """A task's attempt as who asks for a call: by its token, with this input, which may read the uploads `ids`."""
     claimed = job.claimed
     told = sequence.correlation_id(claimed.task_id)
     span = sequence.span_id(claimed.task_id, sequence.settled(claimed.attempt)).hex()

@@ -7,6 +7,7 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,7 +31,8 @@ _THREADS = 32
 
 
 class SystemServices(NamedTuple):
-    """What the functions work with. `databases`: addresses by name; `mail_server` None: there is none.
+    """What the functions work with. `databases`: addresses by name, `over`: those that are connections instead;
+    `mail_server` None: there is none.
 
     `find_token`: what a task's calls to others are known again by.
     """
@@ -39,6 +41,7 @@ class SystemServices(NamedTuple):
     clock: Clock
     permissions: tuple[Permission, ...]
     databases: Mapping[str, str]
+    over: sql.OverConnection
     mail_server: MailServer | None
     mail_from: str
     find_token: Callable[[Claimed], Awaitable[str]]
@@ -46,6 +49,7 @@ class SystemServices(NamedTuple):
 
 Asked = Any
 Called = Callable[["SystemExecutor", Asked, Grants, Job], Awaitable[msgspec.Struct]]
+"""Gives what the function gives, or a report where that is not what comes of it."""
 
 
 class SystemExecutor:
@@ -97,7 +101,7 @@ class SystemExecutor:
         if isinstance(asked, Wait):
             return wait_until(asked, made_at(job.claimed.task_id), self.services.clock.now())
         value = await _CALLS[function.name](self, asked, grants, job)
-        return Done(msgspec.to_builtins(value))
+        return value if isinstance(value, Report) else Done(msgspec.to_builtins(value))
 
     async def in_thread(self, work: Callable[[Asked, Grants], msgspec.Struct], asked: Asked, grants: Grants) -> Any:
         """The result of work with files; cancelled, it is told to end, and waited for."""
@@ -129,6 +133,10 @@ async def _fetch(executor: SystemExecutor, asked: Any, grants: Grants, job: Job)
     return await http.fetch(asked, grants, executor.services.egress(), token, job.policy.timeout)
 
 
+def _databases(executor: SystemExecutor, job: Job) -> sql.Databases:
+    return sql.Databases(executor.services.databases, partial(executor.services.over, job))
+
+
 _CALLS: dict[str, Called] = {
     "http.fetch": _fetch,
     "mail.send": _send,
@@ -143,6 +151,6 @@ _CALLS: dict[str, Called] = {
     "archive.extract": _threaded(archives.extract_archive),
     "template.render": lambda _executor, asked, _grants, _job: template.render(asked),
     "command.run": lambda _executor, asked, grants, _job: command.run_command(asked, grants),
-    "sql.query": lambda executor, asked, grants, _job: sql.query(asked, grants, executor.services.databases),
-    "sql.execute": lambda executor, asked, grants, _job: sql.execute(asked, grants, executor.services.databases),
+    "sql.query": lambda executor, asked, grants, job: sql.query(asked, grants, _databases(executor, job)),
+    "sql.execute": lambda executor, asked, grants, job: sql.execute(asked, grants, _databases(executor, job)),
 }

@@ -1,10 +1,13 @@
-"""SQL on the databases that the operator has named. Values are bound as parameters, and in no other way."""
+"""SQL on the databases that the operator has named, and over connections. Values are bound as parameters, and in no
+other way.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic_core import to_jsonable_python
@@ -13,26 +16,53 @@ from taskyard.calls.sql.postgres import postgres_transaction
 from taskyard.calls.sql.result import Execute
 from taskyard.calls.sql.sqlite import sqlite_transaction
 from taskyard.domain import system
-from taskyard.errors import CallFailed, ConfigurationError
+from taskyard.domain.outcome import Done, Report
+from taskyard.errors import CallFailed, ValidationFailed
 from taskyard.executors.system.failure import FunctionFailed
 from taskyard.executors.system.grants import Grants
 
+OverConnection = Callable[..., Awaitable[Report]]
+"""`await over(job, connection_id, operation, parameters, read_only=)` executes an operation of type `database`."""
 
-async def query(asked: system.Query, grants: Grants, databases: Mapping[str, str]) -> system.Rows:
+_MOST_BYTES: Final = 128 << 10
+"""Of rows that come over a connection: more would be kept as a file."""
+_RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
+
+
+class Databases(NamedTuple):
+    """Addresses by name; what has none is a connection, `over` which this attempt's statements are executed."""
+
+    addresses: Mapping[str, str]
+    over: OverConnection
+
+
+async def query(asked: system.Query, grants: Grants, databases: Databases) -> system.Rows | Report:
     """See the registry."""
     grants.need("sql:read", asked.database)
+    if asked.database not in databases.addresses:
+        operation = {"statement": asked.statement, "maxRows": asked.max_rows, "maxBytes": _MOST_BYTES}
+        report = await databases.over(asked.database, operation, asked.parameters, read_only=True)
+        if not isinstance(report, Done):
+            return report
+        return system.Rows(report.value.get("rows", []), truncated=report.value.get("truncated", False))
     rows: list[dict[str, Any]] = []
-    async with _connected(_url(databases, asked.database), read_only=True) as execute_:
+    async with _connected(databases.addresses[asked.database], read_only=True) as execute_:
         result = await execute_(asked.statement, asked.parameters)
         while len(rows) <= asked.max_rows and (batch := await result.batch()):
             rows += map(_plain, batch)
     return system.Rows(rows[: asked.max_rows], truncated=len(rows) > asked.max_rows)
 
 
-async def execute(asked: system.Execute, grants: Grants, databases: Mapping[str, str]) -> system.Updated:
+async def execute(asked: system.Execute, grants: Grants, databases: Databases) -> system.Updated | Report:
     """See the registry."""
     grants.need("sql:write", asked.database)
-    async with _connected(_url(databases, asked.database), read_only=False) as execute_:
+    if asked.database not in databases.addresses:
+        if _RETURNING.search(asked.statement):  # of rows that come only so many are counted
+            raise ValidationFailed("sql.execute gives no rows over a connection: leave RETURNING out")
+        operation = {"statement": asked.statement, "expectedUpdateCount": asked.expected_update_count}
+        report = await databases.over(asked.database, operation, asked.parameters, read_only=False)
+        return system.Updated(report.value.get("updateCount", 0)) if isinstance(report, Done) else report
+    async with _connected(databases.addresses[asked.database], read_only=False) as execute_:
         result = await execute_(asked.statement, asked.parameters)
         while await result.batch():
             pass
@@ -60,12 +90,6 @@ async def _connected(url: str, *, read_only: bool) -> AsyncIterator[Execute]:
         if failed.reason != "refused":
             raise
         raise FunctionFailed(failed.message, retryable=False) from None
-
-
-def _url(databases: Mapping[str, str], name: str) -> str:
-    if name not in databases:
-        raise ConfigurationError(f"there is no database {name!r} here: name it in TASKYARD_SYSTEM_DATABASES")
-    return databases[name]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
