@@ -171,13 +171,13 @@ class Running:
 
     def wait(self) -> int:
         """The exit code, once it has ended by itself."""
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=60)
 
     def end(self, number: signal.Signals | None = None) -> Ended:
         """How it ended, after a signal where one is given."""
         if number is not None:
             self._process.send_signal(number)
-        out, err = self._process.communicate(timeout=30)
+        out, err = self._process.communicate(timeout=60)
         return Ended(self._process.returncode, out, err)
 
 
