@@ -80,7 +80,7 @@ async def test_several_runs_are_cancelled_at_once_and_others_left_alone(house: H
         await expect(bar).to_contain_text("3 selected")
         await bar.get_by_role("button", name="Cancel", exact=True).click()
         dialog = page.get_by_role("dialog")
-        await expect(dialog).to_contain_text("2 will be cancelled. 1 stay as they are: 1 succeeded.")
+        await expect(dialog).to_contain_text("2 will be cancelled. 1 stays as it is: 1 succeeded.")
         await dialog.get_by_role("button", name="Cancel").last.click()
         await expect(page.get_by_text("2 cancelled")).to_be_visible()
         for task_id in slow:
@@ -98,7 +98,7 @@ async def test_several_runs_are_had_run_again_after_a_look_at_which_can_be(house
             await page.get_by_label(f"Select run {task_id}").check()
         await page.get_by_role("toolbar").get_by_role("button", name="Run again").click()
         dialog = page.get_by_role("dialog")
-        await expect(dialog).to_contain_text("2 will be queued again. 1 stay as they are: 1 succeeded.")
+        await expect(dialog).to_contain_text("2 will be queued again. 1 stays as it is: 1 succeeded.")
         attempts = [await house.ask("GET", f"/api/v1/tasks/{task_id}/attempts") for task_id in failed]
         assert [len(each["items"]) for each in attempts] == [1, 1], "only looked at so far"
         await dialog.get_by_role("button", name="Run again").click()

@@ -102,9 +102,17 @@ async def test_while_a_file_is_on_its_way_the_form_waits_for_it_and_forgets_noth
 
         await page.route("**/api/v1/uploads", hold)
         await page.goto("/admin/task/measure")
+        wrapping = page.get_by_role("textbox", name=re.compile("^Wrapping"))
+        await wrapping.fill("7")
+        await page.get_by_role("button", name="Save as preset").click()
+        await page.get_by_label("Name of the preset").fill("seven")
+        await page.get_by_role("dialog").get_by_role("button", name="Save as preset").click()
         photo: FilePayload = {"name": "photo.bin", "mimeType": "application/octet-stream", "buffer": b"12345"}
         await page.locator("input[type=file]").set_input_files(files=[photo])
-        await page.get_by_role("textbox", name=re.compile("^Wrapping")).fill("2")
+        await wrapping.fill("2")
+        await page.get_by_role("button", name="seven", exact=True).click()
+        await expect(page.get_by_text("A file is still on its way")).to_be_visible()
+        await expect(wrapping).to_have_value("2")
         await page.get_by_role("button", name="Start").click()
         await expect(page.get_by_role("alert")).to_contain_text("File: Uploading photo.bin")
         may_go_on.set()

@@ -9,7 +9,7 @@ import type { Field, Layout, Raw, Raws } from "./field"
 import { Section, sectionsOf } from "./Section"
 import { Summary } from "./Summary"
 import { shown as shownOf } from "./shown"
-import { type Fault, rawsOf, readForm } from "./value"
+import { comingOf, type Fault, rawsOf, readForm } from "./value"
 
 interface Given {
   fields: Field[]
@@ -22,7 +22,8 @@ interface Given {
   lead?: (value: unknown) => ReactNode
   /** Takes the value, and that of the button by which it was submitted. */
   onSubmit: (value: unknown, button: string | null) => Promise<unknown>
-  onChange?: (value: unknown) => void
+  /** Hears the value, and whether a file is still on its way to the server. */
+  onChange?: (value: unknown, isComing: boolean) => void
   /** The buttons; those of the type `submit` submit. */
   children: (isBusy: boolean, value: unknown) => ReactNode
 }
@@ -52,13 +53,14 @@ export function Form({ fields, initial, prefix, layout, lead, onSubmit, onChange
     const next = { ...latest.current, [pointer]: raw }
     hold(next)
     setServed(known => known.filter(fault => !fault.path.startsWith(pointer)))
-    onChange?.(readForm(shownOf(fields, readForm(fields, next).value), next).value)
+    const { value } = readForm(shownOf(fields, readForm(fields, next).value), next)
+    onChange?.(value, Object.values(next).some(comingOf))
   }
   const changeJson = (text: string) => {
     setJson(text)
     setServed([])
     const { value, faults } = readJson(text)
-    if (!faults.length) onChange?.(value)
+    if (!faults.length) onChange?.(value, Object.values(latest.current).some(comingOf))
   }
   const submit = async (event: FormEvent) => {
     event.preventDefault()

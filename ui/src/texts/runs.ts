@@ -51,7 +51,8 @@ export const runs = {
       const will = verb === "cancel" ? `${count} will be cancelled.` : `${count} will be queued again.`
       const total = stay.reduce((sum, [, each]) => sum + each, 0)
       const words = stay.map(([status, each]) => `${counted(each)} ${wordOf(status)}`)
-      return total ? `${will} ${counted(total)} stay as they are: ${words.join(", ")}.` : will
+      const stays = total === 1 ? "stays as it is" : "stay as they are"
+      return total ? `${will} ${counted(total)} ${stays}: ${words.join(", ")}.` : will
     },
     through: (count: number) => `${counted(count)} are through`,
     typeCount: (count: number) => `Type ${count} to confirm`,

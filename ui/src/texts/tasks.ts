@@ -58,6 +58,7 @@ export const task = {
   fillFrom: "Fill from run",
   runOf: (at: string, state: string) => `${at}, ${state.toLowerCase()}`,
   filled: (id: string) => `Filled from run ${id}`,
+  fileIsComing: "A file is still on its way: wait for it before the form is filled in anew",
   presets: "Presets",
   savePreset: "Save as preset",
   presetName: "Name of the preset",

@@ -48,6 +48,7 @@ function Filled({ definition, fields, from, given, onStarted, onFill }: Given & 
   const [asks, setAsks] = useState(false)
   const [agreed, setAgreed] = useState(false)
   const value = useRef<unknown>(undefined)
+  const isComing = useRef(false)
   const secrets = useMemo(() => leaves(fields).filter(([, field]) => field.widget === "password"), [fields])
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is in the address or kept counts when the form is made
   const initial = useMemo(
@@ -70,6 +71,7 @@ function Filled({ definition, fields, from, given, onStarted, onFill }: Given & 
     onStarted(runId, tab)
   }
   const choose = (chosen: unknown) => {
+    if (isComing.current) return notify(t.fileIsComing)
     value.current = chosen
     setPreset({ value: chosen })
     setPresetCount(count => count + 1)
@@ -106,8 +108,9 @@ function Filled({ definition, fields, from, given, onStarted, onFill }: Given & 
           initial={initial}
           prefix="/input"
           onSubmit={start}
-          onChange={next => {
+          onChange={(next, isFileComing) => {
             value.current = next
+            isComing.current = isFileComing
             store.keep(next)
           }}
         >
@@ -128,7 +131,10 @@ function Filled({ definition, fields, from, given, onStarted, onFill }: Given & 
               >
                 {t.schedule}
               </Button>
-              <FillFrom definitionKey={definition.key} onFill={onFill} />
+              <FillFrom
+                definitionKey={definition.key}
+                onFill={runId => (isComing.current ? notify(t.fileIsComing) : onFill(runId))}
+              />
               <label className="copy-as">
                 <span className="sr">{t.copyAs}</span>
                 <select className="field" value="" onChange={event => copyAs(Number(event.target.value))}>
