@@ -126,7 +126,7 @@ async def watched(context: BrowserContext, expected: tuple[int, ...] = ()) -> As
 
     def listen(message: ConsoleMessage) -> None:
         text = message.text
-        is_refused_socket = "WebSocket connection to" in text and HTTPStatus.FORBIDDEN in expected
+        is_refused_socket = any(f"handshake: Unexpected response code: {status}" in text for status in expected)
         if message.type == "error" and not (_ABOUT_ANSWERS in text or _LEFT in text or is_refused_socket):
             complaints.append(text)
 
