@@ -26,26 +26,10 @@ export function useWindow(
   isFlood: boolean,
 ): Window {
   const count = lines.length
-  const [place, setPlace] = useState({ top: 0, rows: 30 })
   const isFew = count <= ALL_ROWS && !isFlood
   const drawn = useDeferredValue(isFew ? count : 0, 0)
   const isWhole = isFew && drawn > 0
-  useEffect(() => {
-    const element = box.current
-    if (!element || isWhole) return
-    const look = () => {
-      const top = Math.floor(element.scrollTop / ROW)
-      const rows = Math.ceil(element.clientHeight / ROW)
-      setPlace(old => (old.top === top && old.rows === rows ? old : { top, rows }))
-    }
-    const watcher = new ResizeObserver(look)
-    watcher.observe(element)
-    element.addEventListener("scroll", look, { passive: true })
-    return () => {
-      watcher.disconnect()
-      element.removeEventListener("scroll", look)
-    }
-  }, [box, isWhole])
+  const [place, setPlace] = usePlace(box, isWhole)
   const before = useRef(lines)
   useLayoutEffect(() => {
     const read = before.current[place.top]
@@ -64,4 +48,29 @@ export function useWindow(
     last: Math.min(count, top + place.rows + OVERSCAN),
     isWhole,
   }
+}
+
+/**
+ * The first row in sight, and how many are; not looked at while all are drawn. It is told of no lines: what listens
+ * for long would keep those that there were when it began.
+ */
+function usePlace(box: RefObject<HTMLElement | null>, isWhole: boolean) {
+  const [place, setPlace] = useState({ top: 0, rows: 30 })
+  useEffect(() => {
+    const element = box.current
+    if (!element || isWhole) return
+    const look = () => {
+      const top = Math.floor(element.scrollTop / ROW)
+      const rows = Math.ceil(element.clientHeight / ROW)
+      setPlace(old => (old.top === top && old.rows === rows ? old : { top, rows }))
+    }
+    const watcher = new ResizeObserver(look)
+    watcher.observe(element)
+    element.addEventListener("scroll", look, { passive: true })
+    return () => {
+      watcher.disconnect()
+      element.removeEventListener("scroll", look)
+    }
+  }, [box, isWhole])
+  return [place, setPlace] as const
 }
