@@ -40,7 +40,7 @@ export function useWindow(
     if (top === place.top) return
     box.current.scrollTop = top * ROW
     setPlace(old => ({ ...old, top }))
-  }, [box, lines, follows, isWhole, place.top])
+  }, [box, lines, follows, isWhole, place.top, setPlace])
   if (isWhole) return { first: 0, last: Math.min(drawn, count), isWhole }
   const top = follows ? count - place.rows : place.top
   return {
