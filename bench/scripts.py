@@ -16,6 +16,7 @@ import resource
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,6 +57,10 @@ BARE = {
     "javascript": ("run", "--no-config", "--no-lock", "--v8-flags=--jitless", "-"),
 }
 BUSY = "def main(input, ctx):\n while True: pass"
+
+
+Ratio = tuple[str, float, float, float, float]
+"""What was looked at; its value alone and beside others, their ratio, and that of two times alone."""
 
 
 class Ran(NamedTuple):
@@ -225,13 +230,32 @@ async def spaced(yard: Taskyard, key: str) -> list[float]:
     return took
 
 
-async def beside_busy(yard: Taskyard, seconds: float) -> list[tuple[str, float, float, float, float]]:
-    """p99 of other tasks and of the loop's lateness: alone, beside as many CPU-bound programs as there are cores, the
-    ratio, and what the ratio of two times alone is. They take turns of `TURN`, for `seconds` each.
-    """
+async def beside_busy(yard: Taskyard, seconds: float) -> list[Ratio]:
+    """`beside` as many CPU-bound programs as there are cores."""
     runs = [await yard.start("busy", {"number": number}) for number in range(CORES)]
+    rows = await beside(yard, await heavy(CORES), seconds)
+    for run in runs:
+        await run.cancel()
+    return rows
+
+
+async def beside_loops(yard: Taskyard, seconds: float) -> list[Ratio]:
+    """`beside` as many loops of the same class in no jail: what the machine makes of any such neighbour."""
+    command = ["chrt", "--idle", "0", sys.executable, "-c", "while True: pass"]
+    loops = [await asyncio.create_subprocess_exec(*command) for _ in range(CORES)]
+    try:
+        return await beside(yard, [loop.pid for loop in loops], seconds)
+    finally:
+        for loop in loops:
+            loop.kill()
+            await loop.wait()
+
+
+async def beside(yard: Taskyard, programs: list[int], seconds: float) -> list[Ratio]:
+    """p99 of other tasks and of the loop's lateness: alone, beside these processes, the ratio, and what the ratio of
+    two times alone is. They take turns of `TURN`, for `seconds` each.
+    """
     found: dict[str, dict[str, list[float]]] = {"another task": {}, "the loop's lateness": {}}
-    programs = await heavy(CORES)
     for _ in range(round(seconds / TURN)):
         for turn in ("alone", "busy", "alone again"):
             for pid in programs:
@@ -240,8 +264,6 @@ async def beside_busy(yard: Taskyard, seconds: float) -> list[tuple[str, float, 
                 found[name].setdefault(turn, []).extend(took)
     for pid in programs:
         os.kill(pid, signal.SIGCONT)
-    for run in runs:
-        await run.cancel()
     rows = []
     for name, turns in found.items():
         both, busy = p99(turns["alone"] + turns["alone again"]), p99(turns["busy"])
@@ -297,9 +319,10 @@ async def tasks(rounds: int, seconds: float) -> list[str]:
                 own, script = await added(yard, kind, rounds)
                 name = f"a task that runs a tiny program in {kind}, p50 ms"
                 tell(rows, f"| {name} | {tier} | {own:.1f} | {script:.1f} | {script / own:.1f} | {script - own:.1f} |")
-            for name, idle, busy, ratio, chance in await beside_busy(yard, rounds * seconds):
-                name = f"{name}, p99 ms, beside busy programs; twice alone: {chance:.2f}"
-                tell(rows, f"| {name} | {tier} | {idle:.1f} | {busy:.1f} | {ratio:.2f} | |")
+            for beside_what, measured in (("busy programs", beside_busy), ("loops in no jail", beside_loops)):
+                for name, idle, busy, ratio, chance in await measured(yard, rounds * seconds):
+                    name = f"{name}, p99 ms, beside {beside_what}; twice alone: {chance:.2f}"
+                    tell(rows, f"| {name} | {tier} | {idle:.1f} | {busy:.1f} | {ratio:.2f} | |")
     return rows
 
 
