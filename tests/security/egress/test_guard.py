@@ -13,7 +13,7 @@ import pytest
 
 from taskyard.errors import CallFailed, EgressRefused
 from taskyard.security.egress import guard as guarding
-from taskyard.security.egress.guard import Guard
+from taskyard.security.egress.guard import Guard, close_at_once
 from taskyard.security.egress.rules import Rules
 from tests.security.egress.conftest import MakeEgress, Names
 from tests.security.egress.receiver import receiving
@@ -151,6 +151,35 @@ async def test_other_protocols_get_guarded_connections() -> None:
         with pytest.raises(EgressRefused):
             await Guard(Rules()).open_socket("127.0.0.1", receiver.port)
         assert receiver.accepted == 1
+
+
+async def test_a_connection_is_closed_at_once_whatever_waits() -> None:
+    may_read, has_read = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await may_read.wait()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        has_read.release()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    guard, port = Guard(Rules.parse(["127.0.0.1"])), server.sockets[0].getsockname()[1]
+    _, stuck = await guard.open_connection("127.0.0.1", port)
+    _, sent = await guard.open_connection("127.0.0.1", port)
+    for writer in (stuck, sent):
+        writer.write(bytes(1 << 24))
+        writer.close()
+    close_at_once(stuck)
+    await stuck.wait_closed()  # though nobody took what was sent
+    may_read.set()
+    await sent.wait_closed()
+    close_at_once(sent)
+    for _ in (stuck, sent):
+        await has_read.acquire()
+    server.close()
 
 
 async def test_a_port_that_nobody_listens_on_is_a_failed_call() -> None:

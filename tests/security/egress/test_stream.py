@@ -58,6 +58,16 @@ async def test_a_reset_is_a_failure() -> None:
         await stream.read(10)
 
 
+async def test_what_is_gone_is_closed_already() -> None:
+    stream, transport = connected()
+    transport.abort.side_effect = (
+        AttributeError  # as asyncio's, of one that went after a write amid which it was closed
+    )
+    stream.connection_lost(None)
+    await stream.aclose()
+    assert stream.is_readable
+
+
 async def test_what_came_before_the_handshake_is_not_taken_for_encrypted() -> None:
     stream, transport = connected()
     transport.abort.side_effect = lambda: stream.connection_lost(None)

@@ -121,6 +121,12 @@ class Guard:
             raise
 
 
+def close_at_once(writer: asyncio.StreamWriter) -> None:
+    """End a connection of `open_connection`, whatever of it waits to be sent or answered."""
+    with contextlib.suppress(AttributeError):  # asyncio's own, of one that was closed amid a write and has gone since
+        writer.transport.abort()
+
+
 async def _connect_first(addresses: list[Address], host: str, port: int, seconds: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     failure: Exception | None = None

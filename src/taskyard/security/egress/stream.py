@@ -66,7 +66,8 @@ class Stream(asyncio.Protocol):
 
     async def aclose(self) -> None:
         """Close it at once."""
-        self._transport.abort()  # nobody waits for what was not sent
+        if not self._gone.is_set():
+            self._transport.abort()  # nobody waits for what was not sent
         await self._gone.wait()
 
     async def start_tls(self, tls: ssl.SSLContext, name: str, seconds: float | None = None) -> None:

@@ -22,6 +22,7 @@ from taskyard.executors.integration.files.near import Source
 from taskyard.executors.integration.files.shapes import FileSecrets, FileSettings
 from taskyard.executors.integration.house import House
 from taskyard.executors.integration.tls import context_for
+from taskyard.security.egress.guard import close_at_once
 
 _PORT: Final = 21
 _IMPLICIT_PORT: Final = 990
@@ -42,7 +43,7 @@ class _Client(aioftp.Client):
         """See aioftp, which forgets connections for data that the server then had no use for."""
         super().close()
         for writer in self._writers:
-            writer.transport.abort()
+            close_at_once(writer)
 
     async def _open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         del host

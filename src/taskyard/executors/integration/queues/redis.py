@@ -28,6 +28,7 @@ from taskyard.executors.integration.queues.shapes import (
     too_large,
 )
 from taskyard.executors.integration.tls import context_for
+from taskyard.security.egress.guard import close_at_once
 
 _CONNECTIONS: Final = 50
 _WAIT_SECONDS: Final = 10.0
@@ -96,7 +97,7 @@ class RedisStreams:
         await self._client.aclose()
         await self._pool.disconnect()
         for writer in self._writers:  # those that a cancelled call left half open
-            writer.transport.abort()
+            close_at_once(writer)
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         failure: CallFailed | None = None
