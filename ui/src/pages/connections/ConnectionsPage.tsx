@@ -4,9 +4,8 @@ import { type Connection, connectionsOptions, removeConnection, testConnection }
 import { may, meOptions } from "@/api/operations"
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
-import { Empty } from "@/parts/Empty"
 import { Ledger } from "@/parts/Ledger"
-import { Loaded } from "@/parts/Loaded"
+import { Listed } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
 import { attempt, notify } from "@/parts/Toasts"
@@ -31,35 +30,29 @@ export function ConnectionsPage() {
       about={t.about}
       actions={mayManage && <Button onClick={() => setAsked("new")}>{t.add}</Button>}
     >
-      <Loaded from={found}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Empty title={t.none}>
-              <p>{t.noneHelp}</p>
-            </Empty>
-          ) : (
-            <div className="sheet scrolls">
-              <Ledger
-                heads={[
-                  t.columns.connection,
-                  t.columns.type,
-                  t.columns.breaker,
-                  { right: t.columns.changed },
-                  { unseen: t.actions },
-                ]}
-              >
-                {items.map(each => (
-                  <ConnectionRow
-                    key={each.connectionId}
-                    connection={each}
-                    onChange={mayManage ? () => setAsked(each) : undefined}
-                  />
-                ))}
-              </Ledger>
-            </div>
-          )
-        }
-      </Loaded>
+      <Listed from={found} none={t.none} noneHelp={t.noneHelp}>
+        {items => (
+          <div className="sheet scrolls">
+            <Ledger
+              heads={[
+                t.columns.connection,
+                t.columns.type,
+                t.columns.breaker,
+                { right: t.columns.changed },
+                { unseen: t.actions },
+              ]}
+            >
+              {items.map(each => (
+                <ConnectionRow
+                  key={each.connectionId}
+                  connection={each}
+                  onChange={mayManage ? () => setAsked(each) : undefined}
+                />
+              ))}
+            </Ledger>
+          </div>
+        )}
+      </Listed>
       {asked && (
         <ConnectionDialog connection={asked === "new" ? null : asked} onClose={() => setAsked(null)} />
       )}

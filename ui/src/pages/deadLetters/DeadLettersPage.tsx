@@ -5,8 +5,7 @@ import { useSearchText } from "@/lib/useSearchText"
 import { SPARING, useChanges } from "@/live/changes"
 import { Button } from "@/parts/Button"
 import { Cause } from "@/parts/Causes"
-import { Empty } from "@/parts/Empty"
-import { Loaded } from "@/parts/Loaded"
+import { Listed } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
 import { causes } from "@/texts/causes"
 import { deadLetters as t } from "@/texts/deadLetters"
@@ -30,34 +29,28 @@ export function DeadLettersPage() {
       title={t.title}
       about={data?.items.length ? `${t.about} ${causes.searched(data.searched, data.complete)}` : t.about}
     >
-      <Loaded from={found}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Empty title={t.none}>
-              <p>{t.noneHelp}</p>
-            </Empty>
-          ) : (
-            <ul className="stack">
-              {items.map(group => (
-                <Cause
-                  key={group.fingerprint}
-                  group={group}
-                  actions={
-                    <>
-                      <Button icon="again" onClick={() => setAsks({ verb: "requeue", group })}>
-                        {t.requeue}
-                      </Button>
-                      <Button icon="trash" onClick={() => setAsks({ verb: "discard", group })}>
-                        {t.discard}
-                      </Button>
-                    </>
-                  }
-                />
-              ))}
-            </ul>
-          )
-        }
-      </Loaded>
+      <Listed from={found} none={t.none} noneHelp={t.noneHelp}>
+        {items => (
+          <ul className="stack">
+            {items.map(group => (
+              <Cause
+                key={group.fingerprint}
+                group={group}
+                actions={
+                  <>
+                    <Button icon="again" onClick={() => setAsks({ verb: "requeue", group })}>
+                      {t.requeue}
+                    </Button>
+                    <Button icon="trash" onClick={() => setAsks({ verb: "discard", group })}>
+                      {t.discard}
+                    </Button>
+                  </>
+                }
+              />
+            ))}
+          </ul>
+        )}
+      </Listed>
       {asks?.verb === "requeue" && <RequeueDialog group={asks.group} onClose={close} />}
       {asks?.verb === "discard" && <DiscardDialog group={asks.group} onClose={close} />}
     </Page>

@@ -7,8 +7,7 @@ import { useSearchText } from "@/lib/useSearchText"
 import { SPARING, useChanges } from "@/live/changes"
 import { Chip } from "@/parts/Button"
 import { Cause } from "@/parts/Causes"
-import { Empty } from "@/parts/Empty"
-import { Loaded } from "@/parts/Loaded"
+import { Listed } from "@/parts/Loaded"
 import { Page } from "@/parts/Page"
 import { causes } from "@/texts/causes"
 import { errors as t } from "@/texts/errors"
@@ -44,47 +43,37 @@ export function ErrorsPage() {
             </Chip>
           )}
         </div>
-        <Loaded from={found}>
-          {({ items }) =>
-            items.length === 0 ? (
-              <Empty title={t.none}>
-                <p>{t.noneHelp}</p>
-              </Empty>
-            ) : (
-              <ul className="stack">
-                {items.map(group => (
-                  <Cause
-                    key={group.fingerprint}
-                    group={group}
-                    isOpen={group.fingerprint === search.at}
-                    actions={
-                      <>
-                        {group.dead > 0 && may(me, "queues:manage") && (
-                          <Link
-                            className="button"
-                            to="/dead-letter"
-                            search={{ definition: group.definition }}
-                          >
-                            {t.dead(group.dead)}
-                          </Link>
-                        )}
-                        <Link
-                          className="button"
-                          to="/run"
-                          search={{
-                            q: withTerm(withTerm("", "error", group.code || null), "task", group.definition),
-                          }}
-                        >
-                          {t.openRuns}
+        <Listed from={found} none={t.none} noneHelp={t.noneHelp}>
+          {items => (
+            <ul className="stack">
+              {items.map(group => (
+                <Cause
+                  key={group.fingerprint}
+                  group={group}
+                  isOpen={group.fingerprint === search.at}
+                  actions={
+                    <>
+                      {group.dead > 0 && may(me, "queues:manage") && (
+                        <Link className="button" to="/dead-letter" search={{ definition: group.definition }}>
+                          {t.dead(group.dead)}
                         </Link>
-                      </>
-                    }
-                  />
-                ))}
-              </ul>
-            )
-          }
-        </Loaded>
+                      )}
+                      <Link
+                        className="button"
+                        to="/run"
+                        search={{
+                          q: withTerm(withTerm("", "error", group.code || null), "task", group.definition),
+                        }}
+                      >
+                        {t.openRuns}
+                      </Link>
+                    </>
+                  }
+                />
+              ))}
+            </ul>
+          )}
+        </Listed>
       </div>
     </Page>
   )

@@ -14,9 +14,8 @@ import {
 import { span } from "@/lib/time"
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
-import { Empty, Told } from "@/parts/Empty"
 import { Ledger } from "@/parts/Ledger"
-import { Loaded } from "@/parts/Loaded"
+import { Listed } from "@/parts/Loaded"
 import { Instant, Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
 import { attempt, notify } from "@/parts/Toasts"
@@ -27,32 +26,26 @@ export function SchedulesPage() {
   const schedules = useQuery(schedulesOptions)
   return (
     <Page title={t.title} about={t.about}>
-      <Loaded from={schedules}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Empty title={t.none}>
-              <Told>{t.noneHelp}</Told>
-            </Empty>
-          ) : (
-            <div className="sheet scrolls">
-              <Ledger
-                heads={[
-                  t.columns.schedule,
-                  t.columns.task,
-                  t.columns.when,
-                  t.columns.next,
-                  t.columns.last,
-                  { unseen: t.runNow },
-                ]}
-              >
-                {items.map(schedule => (
-                  <ScheduleRow key={schedule.scheduleId} schedule={schedule} />
-                ))}
-              </Ledger>
-            </div>
-          )
-        }
-      </Loaded>
+      <Listed from={schedules} none={t.none} noneHelp={t.noneHelp}>
+        {items => (
+          <div className="sheet scrolls">
+            <Ledger
+              heads={[
+                t.columns.schedule,
+                t.columns.task,
+                t.columns.when,
+                t.columns.next,
+                t.columns.last,
+                { unseen: t.runNow },
+              ]}
+            >
+              {items.map(schedule => (
+                <ScheduleRow key={schedule.scheduleId} schedule={schedule} />
+              ))}
+            </Ledger>
+          </div>
+        )}
+      </Listed>
     </Page>
   )
 }

@@ -3,9 +3,8 @@ import { useState } from "react"
 import { enable, type Subscription, sendTest, subscriptionsOptions, unsubscribe } from "@/api/webhooks"
 import { Button, IconButton } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
-import { Empty, Told } from "@/parts/Empty"
 import { Ledger } from "@/parts/Ledger"
-import { Loaded } from "@/parts/Loaded"
+import { Listed } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
 import { attempt, notify } from "@/parts/Toasts"
@@ -31,23 +30,17 @@ export function WebhooksPage() {
     >
       <div className="stack">
         <h2>{t.endpoints}</h2>
-        <Loaded from={subscriptions}>
-          {({ items }) =>
-            items.length === 0 ? (
-              <Empty title={t.none}>
-                <Told>{t.noneHelp}</Told>
-              </Empty>
-            ) : (
-              <div className="sheet scrolls">
-                <Ledger heads={[t.columns.url, t.columns.events, t.columns.health, { unseen: t.test }]}>
-                  {items.map(each => (
-                    <SubscriptionRow key={each.subscriptionId} subscription={each} onAsk={setAsks} />
-                  ))}
-                </Ledger>
-              </div>
-            )
-          }
-        </Loaded>
+        <Listed from={subscriptions} none={t.none} noneHelp={t.noneHelp}>
+          {items => (
+            <div className="sheet scrolls">
+              <Ledger heads={[t.columns.url, t.columns.events, t.columns.health, { unseen: t.test }]}>
+                {items.map(each => (
+                  <SubscriptionRow key={each.subscriptionId} subscription={each} onAsk={setAsks} />
+                ))}
+              </Ledger>
+            </div>
+          )}
+        </Listed>
         <Deliveries />
       </div>
       {asks === "subscribe" && <SubscribeDialog onSecret={setSecret} onClose={close} />}

@@ -1,9 +1,8 @@
 import { useQuery } from "@tanstack/react-query"
 import { type Worker, workersOptions } from "@/api/operations"
 import { span } from "@/lib/time"
-import { Empty, Told } from "@/parts/Empty"
 import { Ledger } from "@/parts/Ledger"
-import { Loaded } from "@/parts/Loaded"
+import { Listed } from "@/parts/Loaded"
 import { Moment } from "@/parts/Moment"
 import { Page } from "@/parts/Page"
 import { queues } from "@/texts/queues"
@@ -16,34 +15,28 @@ export function WorkersPage() {
   const workers = useQuery(workersOptions)
   return (
     <Page title={t.title} about={t.about}>
-      <Loaded from={workers}>
-        {({ items }) =>
-          items.length === 0 ? (
-            <Empty title={t.none}>
-              <Told>{t.noneHelp}</Told>
-            </Empty>
-          ) : (
-            <div className="sheet scrolls">
-              <Ledger
-                heads={[
-                  t.columns.worker,
-                  t.columns.queues,
-                  t.columns.slots,
-                  t.columns.tiers,
-                  { right: t.columns.cpu },
-                  { right: t.columns.memory },
-                  { right: t.columns.heard },
-                  { right: t.columns.since },
-                ]}
-              >
-                {items.map(worker => (
-                  <WorkerRow key={worker.workerId} worker={worker} />
-                ))}
-              </Ledger>
-            </div>
-          )
-        }
-      </Loaded>
+      <Listed from={workers} none={t.none} noneHelp={t.noneHelp}>
+        {items => (
+          <div className="sheet scrolls">
+            <Ledger
+              heads={[
+                t.columns.worker,
+                t.columns.queues,
+                t.columns.slots,
+                t.columns.tiers,
+                { right: t.columns.cpu },
+                { right: t.columns.memory },
+                { right: t.columns.heard },
+                { right: t.columns.since },
+              ]}
+            >
+              {items.map(worker => (
+                <WorkerRow key={worker.workerId} worker={worker} />
+              ))}
+            </Ledger>
+          </div>
+        )}
+      </Listed>
     </Page>
   )
 }
