@@ -98,9 +98,10 @@ class Database:
             self._reads.start()
 
     async def stop(self) -> None:
-        """Finish what waits and close."""
-        for thread in {self._writes, self._reads}:
-            await asyncio.get_running_loop().run_in_executor(None, thread.stop)
+        """Finish what waits and close. Who asks from now on is refused."""
+        ending = [thread.end() for thread in {self._writes, self._reads}]
+        for thread in filter(None, ending):
+            await asyncio.get_running_loop().run_in_executor(None, thread.join)
 
     async def write(
         self, request: Callable[Concatenate[sqlite3.Connection, P], R], *args: P.args, **kwargs: P.kwargs
@@ -138,11 +139,11 @@ class _Thread:
         self._thread = threading.Thread(target=self._serve, args=(connection,), name="taskyard-sqlite", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        if self._thread is not None:
+    def end(self) -> threading.Thread | None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
             self._requests.put(None)
-            self._thread.join()
-            self._thread = None
+        return thread
 
     def put(self, request: Callable[[sqlite3.Connection], R], *, alone: bool = False) -> asyncio.Future[R]:
         loop = asyncio.get_running_loop()
@@ -187,8 +188,9 @@ class _Thread:
             failed = self._shared and not several and answers[0][3] is not None
             connection.execute("ROLLBACK" if failed else "COMMIT")
         except (sqlite3.Error, TaskyardError) as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # what is still open then ends with the next request
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             away = error if isinstance(error, TaskyardError) else _away(error)
             return [(future, loop, None, away) for _, future, loop, _ in batch]
         return answers
@@ -253,7 +255,7 @@ def _answer(answers: list[_Answer]) -> None:
     for answer in answers:
         by_loop.setdefault(answer[1], []).append(answer)
     for loop, group in by_loop.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # it is closed
             loop.call_soon_threadsafe(_resolve, group)
 
 
