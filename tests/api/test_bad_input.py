@@ -249,6 +249,7 @@ async def test_illegal_moves_and_stale_versions_change_nothing(client: Client) -
         ({"taskIds": ["1"], "filter": {}}, ["/taskIds"]),
         ({"taskIds": ["x"]}, ["/taskIds/0"]),
         ({"taskIds": ["1"], "ratePerSecond": 0}, ["/ratePerSecond"]),
+        ({"taskIds": ["1"], "ratePerSecond": 1e-9}, ["/ratePerSecond"]),
         ({"filter": {"nothing": 1}}, ["/filter/nothing"]),
     ],
 )

@@ -67,7 +67,7 @@ async def test_dead_letters_are_listed_requeued_and_discarded(working: Client) -
     assert (moved.status_code, sorted(moved.json()["taskIds"])) == (200, sorted(ids[1:]))
     for task_id in ids[1:]:
         await working.until(task_id, "FAILED")
-    slow = {"taskIds": ids[1:], "ratePerSecond": 1}
+    slow = {"taskIds": ids[1:], "ratePerSecond": 0.001}
     moved = await working.post("/api/internal/deadletters/requeue", json=slow)
     assert (moved.status_code, moved.json()) == (200, {"taskIds": ids[1:], "complete": True, "nextCursor": None})
     delayed = (await working.get(f"/api/v1/tasks/{ids[2]}")).json()

@@ -175,6 +175,21 @@ async def test_sql_goes_over_a_connection(shop: Taskyard) -> None:
     assert any("connection=shop" in line and "status=ok" in line for line in lines)
 
 
+async def test_rows_that_come_over_a_connection_are_cut_where_an_answer_ends(
+    settings: Settings, file_of_items: None
+) -> None:
+    yard = Taskyard(settings=settings.with_values(TASKYARD_MAX_BODY=10_000))
+    many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3000) SELECT x FROM n"
+    async with yard.worker():
+        await connect(yard, "shop")
+        await define(yard.engine, [definition("sql.query", *SQL)])
+        found = await yard.start("sql.query", {"database": "shop", "statement": many, "maxRows": 5000})
+        told = await found.result()
+    assert told["truncated"] is True
+    assert [row["x"] for row in told["rows"]] == list(range(1, len(told["rows"]) + 1))
+    assert len(told["rows"]) > 100
+
+
 @pytest.mark.parametrize(
     ("name", "asked", "code", "told"),
     [

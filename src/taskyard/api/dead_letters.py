@@ -54,8 +54,8 @@ class Requeue(Selection):
     """
 
     input: Any = None
-    delay: Annotated[float, Meta(ge=0, le=31_536_000)] = 0
-    rate_per_second: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+    delay: Annotated[float, Meta(ge=0, le=315_360_000)] = 0
+    rate_per_second: Annotated[float, Meta(ge=0.001, le=100_000)] | None = None
 
 
 class DeadLetters(schemas.TaskIds):

@@ -23,7 +23,8 @@ _PIECES = re.compile(rf"[^\n{CUT}]+")
 def spellings(value: str) -> set[str]:
     """A value as it may be written: also in addresses, in JSON, and as base64."""
     encoded = base64.b64encode(value.encode()).decode()
-    return {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], encoded}
+    as_json = {json.dumps(value, ensure_ascii=ascii_alone)[1:-1] for ascii_alone in (True, False)}
+    return {value, quote(value, safe=""), quote_plus(value), *as_json, encoded}
 
 
 class Mask:

@@ -121,12 +121,13 @@ def main(input, ctx):
     odd = os.environ["ODD"]
     print(json.dumps({"odd": odd})); print(urllib.parse.quote(odd, safe="")); print(urllib.parse.urlencode({"q": odd}))
     print(base64.b64encode(odd.encode()).decode())
+    print(json.dumps({"odd": odd}, ensure_ascii=False))
 """
     heard = Heard()
     async with sandbox([tier]) as box:
         asked = call("python", source, implementation={"env": {"ODD": {"secret": "odd"}}})
         value_of(await run_with_secrets(box, asked, heard, Secrets({"odd": ODD}, None)))
-    assert [text for _, text in heard.lines] == ['{"odd": "***"}', "***", "q=***", "***"]
+    assert [text for _, text in heard.lines] == ['{"odd": "***"}', "***", "q=***", "***", '{"odd": "***"}']
 
 
 LONG = "".join(f"{number:05}" for number in range(4_000))  # no part of it is in it twice

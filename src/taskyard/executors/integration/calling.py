@@ -64,7 +64,7 @@ class Integrations:
         self._files = files
         self._store = store
         self._clock = clock
-        self._most_output = most_output
+        self.most_output = most_output
         self._circuits: dict[str, SharedCircuit] = {}
         self._background: set[asyncio.Task[None]] = set()
 
@@ -194,13 +194,13 @@ class Integrations:
 
     async def _kept(self, done: Done, files: Attached, size: int) -> Report:
         """The result; a large one as a file."""
-        if 0 < size <= self._most_output // 8:  # as JSON it cannot become that much larger
+        if 0 < size <= self.most_output // 8:  # as JSON it cannot become that much larger
             return done
         try:
             content = dumps(done.value)
         except ValidationFailed as error:
             return Failed(TaskError("OUTPUT_VALIDATION_ERROR", f"the answer cannot be kept: {error.message}"))
-        if len(content) <= self._most_output:
+        if len(content) <= self.most_output:
             return done
         try:
             return Done({"file": await files.keep_bytes(content, "result.json")}, done.warnings)

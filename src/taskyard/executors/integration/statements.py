@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from taskyard.contracts.executor import Job
 from taskyard.domain.implementation import Integration
@@ -13,6 +13,9 @@ from taskyard.engine.engine import Engine
 from taskyard.errors import CircuitOpen, ConfigurationError, RateLimited
 from taskyard.executors.integration.calling import Integrations
 from taskyard.executors.integration.executor import FindToken, asking_of, refusal
+
+_AROUND_ROWS: Final = 2
+"""How many times as long as its rows an answer may be."""
 
 
 class Statements:
@@ -27,7 +30,8 @@ class Statements:
         self, job: Job, connection_id: str, operation: Mapping[str, Any], parameters: Mapping[str, Any], *,
         read_only: bool,
     ) -> Report:  # fmt: skip
-        """What becomes of an operation of type `database`; `read_only`: over a connection that cannot write.
+        """What becomes of an operation of type `database`, whose rows are cut where more would be kept as a file;
+        `read_only`: over a connection that cannot write.
 
         Raises ConfigurationError where there is no such connection.
         """
@@ -41,7 +45,8 @@ class Statements:
             raise ConfigurationError(f"the connection {connection_id!r} may write; sql.query needs one that may not")
         if refused := refusal(known, job.kind.definition.key):
             return refused
-        asked = Integration("integration", connection_id, dict(operation))
+        most = self._integrations().most_output // _AROUND_ROWS
+        asked = Integration("integration", connection_id, {**operation, "maxBytes": most})
         asking = asking_of(job, await self._find_token(job.claimed), dict(parameters), frozenset())
         try:
             async with entered(self._engine, known, job.policy.timeout):

@@ -24,8 +24,6 @@ from taskyard.executors.system.grants import Grants
 OverConnection = Callable[..., Awaitable[Report]]
 """`await over(job, connection_id, operation, parameters, read_only=)` executes an operation of type `database`."""
 
-_MOST_BYTES: Final = 128 << 10
-"""Of rows that come over a connection: more would be kept as a file."""
 _RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
 
 
@@ -40,7 +38,7 @@ async def query(asked: system.Query, grants: Grants, databases: Databases) -> sy
     """See the registry."""
     grants.need("sql:read", asked.database)
     if asked.database not in databases.addresses:
-        operation = {"statement": asked.statement, "maxRows": asked.max_rows, "maxBytes": _MOST_BYTES}
+        operation = {"statement": asked.statement, "maxRows": asked.max_rows}
         report = await databases.over(asked.database, operation, asked.parameters, read_only=True)
         if not isinstance(report, Done):
             return report
