@@ -2,8 +2,11 @@
 
 import asyncio
 import inspect
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from taskyard.contracts.inbox import InboxRow
@@ -47,6 +50,22 @@ def eventually_blocking(condition: Callable[[], T | None], *, within: float = PA
         _insist(condition, within, deadline)
         time.sleep(_LOOK_EVERY)
     return found
+
+
+def halt(pid: int) -> None:
+    """Stop a process (SIGSTOP) and wait until it stands: until then its threads go on, and end what they are amid in
+    the kernel, such as taking a lock. Raises ProcessLookupError.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    eventually_blocking(lambda: _stands(pid))
+
+
+def _stands(pid: int) -> bool:
+    try:
+        threads = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:  # one has ended meanwhile
+        return False
+    return all(told.rpartition(")")[2].split()[0] in "TZX" for told in threads)
 
 
 def _insist(condition: Callable[..., object], within: float, deadline: float) -> None:

@@ -1,6 +1,5 @@
 """Processes of every kind on one database, and what may befall them."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -22,7 +21,7 @@ from tests.recovery.load import EVERYWHERE, IN_PYTHON, Kind, Load, Submit
 from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresServer
 from tests.servers.watchdog import family, send
-from tests.stories.processes import LONE, PATIENCE, SUPERVISED, Plant
+from tests.stories.processes import LONE, PATIENCE, SUPERVISED, Plant, freeze
 from tests.support import eventually
 
 Crew = Literal["supervised", "embedded", "http"]
@@ -166,23 +165,8 @@ class Scene:
     async def freeze(self, *pids: int) -> float:
         """Stop processes, none of them in the midst of writing to the file that they share with all; the time."""
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-            while not self._can_write():
-                os.kill(pid, signal.SIGCONT)
-                await asyncio.sleep(0)
-                os.kill(pid, signal.SIGSTOP)
+            await freeze(pid, self.url)
         return time.time()
-
-    def _can_write(self) -> bool:
-        """A PostgreSQL is not held by who uses it; a file is, for an instant."""
-        if self._server is not None:
-            return True
-        with contextlib.closing(sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=2)) as file:
-            try:
-                file.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-            return True
 
     async def led_by_another(self, former: int) -> float:
         """Wait until another leads; the time it was first seen."""

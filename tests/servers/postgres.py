@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from tests.servers.binaries import Account, PostgresUnavailableError, locate, scratch_directory
 from tests.servers.ports import can_listen, free_port
 from tests.servers.watchdog import Watchdog, alive, family, send, signal_family
-from tests.support import eventually_blocking
+from tests.support import eventually_blocking, halt
 
 Mode = Literal["fast", "immediate", "killed"]
 """How to stop: ending the sessions and writing everything out, like a crash, or by `kill -9` of all its processes."""
@@ -174,7 +174,7 @@ class PostgresServer:
         stopped: set[int] = set()
         while running := [pid for pid in family(self._pid) if pid not in stopped]:
             for pid in running:
-                send(pid, signal.SIGSTOP)
+                _halt(pid)
             stopped.update(running)
 
     def resume(self) -> None:
@@ -249,9 +249,14 @@ class PostgresServer:
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
 
+def _halt(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it is gone
+        halt(pid)
+
+
 def _kill(pid: int) -> None:
     """Kill a server, which makes no more processes once it is stopped, and wait until all of it has ended."""
-    send(pid, signal.SIGSTOP)
+    _halt(pid)
     members = family(pid)
     for member in members:
         send(member, signal.SIGKILL)

@@ -1,8 +1,11 @@
 """Real worker processes, and what they leave behind."""
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +18,7 @@ from taskyard import Run, TaskEvent, Taskyard
 from taskyard.domain.lifecycle import FINAL, State
 from taskyard.engine.query import get_tasks
 from tests.stories.tools import events_of
-from tests.support import eventually
+from tests.support import eventually, halt
 
 ROOT = Path(__file__).parents[2]
 SUPERVISED = [str(Path(sys.executable).with_name("taskyard")), "worker", "tests.stories.plant:yard"]
@@ -105,6 +108,27 @@ class Plant:
     async def stories(self, runs: list[Run[Any]]) -> list[list[TaskEvent]]:
         """The events of each."""
         return [await events_of(self.yard, run) for run in runs]
+
+
+async def freeze(pid: int, database_url: str) -> None:
+    """Stop a process, but not in the midst of writing to a file that it shares with others."""
+    halt(pid)
+    while not _can_write(database_url):
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.sleep(0)
+        halt(pid)
+
+
+def _can_write(database_url: str) -> bool:
+    """A PostgreSQL is not held by who uses it; a file is, for an instant."""
+    if not database_url.startswith("sqlite"):
+        return True
+    with contextlib.closing(sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=2)) as file:
+        try:
+            file.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
 
 def _lives(pid: int) -> bool:

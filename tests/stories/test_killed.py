@@ -1,11 +1,8 @@
 """Worker processes that die: nothing is lost, nothing completes twice, and who made them die is found."""
 
 import asyncio
-import contextlib
 import os
 import signal
-import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -20,8 +17,8 @@ from taskyard.engine.query import get_tasks, know_one
 from taskyard.settings import Settings
 from taskyard.supervisor import Supervisor
 from tests.stories.plant import yard as planted
-from tests.stories.processes import LONE, SUPERVISED, Plant, count_of, pause_before_second_start
-from tests.support import eventually
+from tests.stories.processes import LONE, SUPERVISED, Plant, count_of, freeze, pause_before_second_start
+from tests.support import eventually, halt
 
 
 @pytest.fixture
@@ -51,7 +48,7 @@ async def kill_at_work(plant: Plant, victim: int, runs: list[Run[Any]]) -> float
     ids = [int(run.id) for run in runs]
 
     async def is_at_work() -> bool:
-        os.kill(victim, signal.SIGSTOP)
+        halt(victim)
         tasks = await get_tasks(plant.yard.engine, ids)
         if any(task.status == "RUNNING" and f"-{victim}-" in str(task.executor_id) for task in tasks):
             return True
@@ -144,32 +141,12 @@ async def test_a_suspect_does_not_wait_out_the_poison(plant: Plant) -> None:
     assert plant.pauses() == [0.4] * 5  # each life but the first had run nothing else than a suspect
 
 
-async def freeze(process: subprocess.Popen[bytes], url: str) -> None:
-    """Stop a process, but not in the midst of writing to a file that it shares with others."""
-
-    def is_writing() -> bool:
-        if not url.startswith("sqlite"):
-            return False
-        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=1)) as file:
-            try:
-                file.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return True
-        return False
-
-    process.send_signal(signal.SIGSTOP)
-    while is_writing():
-        process.send_signal(signal.SIGCONT)
-        await asyncio.sleep(0)
-        process.send_signal(signal.SIGSTOP)
-
-
 async def test_a_frozen_worker_that_wakes_up_finds_its_task_gone_and_goes_on(plant: Plant, database_url: str) -> None:
     with plant.worker(LONE) as frozen:
         await plant.pids(1)
         run = await plant.yard.start("wait_for_release", {"name": "a"})
         await plant.ledger_has("waiting", 1)
-        await freeze(frozen, database_url)
+        await freeze(frozen.pid, database_url)
         with plant.worker(LONE) as other:
             await plant.ledger_has("waiting", 2)
             frozen.send_signal(signal.SIGCONT)
