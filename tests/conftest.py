@@ -14,9 +14,14 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers.fixtures", "tests.ui.fixtures"]
 
-# How long an example takes is the machine's affair.
+# How long an example takes is the machine's affair. By default the examples are the same each time, so that nothing
+# fails but by a change; the long profile looks for others.
 settings.register_profile(
-    "default", settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "default",
+    settings.get_profile("default"),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("long", max_examples=500, stateful_step_count=60, deadline=None)
 if "HYPOTHESIS_PROFILE" in os.environ:

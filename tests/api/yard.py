@@ -156,7 +156,7 @@ class Client(httpx.AsyncClient):
             task = dict((await self.get(f"/api/v1/tasks/{task_id}")).json())
             return task if task["status"] in statuses else None
 
-        return await eventually(in_one_of_them, within=20)
+        return await eventually(in_one_of_them)
 
     async def lease(self, queue: str = "task-execution-automated", **more: Any) -> dict[str, Any]:
         """Lease one task; its message."""

@@ -74,7 +74,7 @@ class Scene:
 
     async def ended(self, work: Work | ZeebeJob) -> tuple[str, dict[str, Any]]:
         """What was said of it last, once it has ended or nobody tries it any more."""
-        await eventually(lambda: work.ended is not None or work.retries == 0, within=20)
+        await eventually(lambda: work.ended is not None or work.retries == 0)
         return said(work)[-1]
 
     async def tasks(self) -> list[Task]:

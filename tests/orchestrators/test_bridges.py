@@ -92,10 +92,10 @@ async def test_it_is_held_as_long_as_the_task_lives(scene: Scene, monkeypatch: p
     (holder,) = await eventually(lambda: [each for each in bridges if each.open])
     for extended in range(1, 5):
         passed[0] += HOLD / 2
-        await eventually(lambda times=extended: len(said(work)) == times and not holder._telling, within=20)
+        await eventually(lambda times=extended: len(said(work)) == times and not holder._telling)
     assert [verb for verb, _ in said(work)] == ["extendLock"] * 4
     scene.release.set()
-    await eventually(scene.is_done, within=20)
+    await eventually(scene.is_done)
     passed[0] += HOLD / 4
     assert (await scene.ended(work))[0] == "complete"
     assert work.fetched == 1

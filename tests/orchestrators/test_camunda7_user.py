@@ -59,7 +59,7 @@ class Scene:
             found = [task for task in await self.tasks() if str(task.status) == "ASSIGNED"]
             return found[0] if len(found) == 1 else None
 
-        return await eventually(assigned, within=20)
+        return await eventually(assigned)
 
     async def complete(self, output: Any) -> None:
         await complete_open(self.yard.engine, LOCAL, int((await self.asked()).task_id), output)
@@ -80,7 +80,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def ended(asking: Asking) -> tuple[str, dict[str, Any]]:
-    await eventually(lambda: asking.ended is not None, within=20)
+    await eventually(lambda: asking.ended is not None)
     return asking.said[-1]
 
 
@@ -127,7 +127,7 @@ async def test_what_ended_there_is_canceled_here(scene: Scene) -> None:
     async def status() -> bool:
         return str((await scene.tasks())[0].status) == "CANCELED"
 
-    await eventually(status, within=20)
+    await eventually(status)
     assert (await scene.tasks())[0].task_id == task.task_id
 
 
@@ -135,9 +135,9 @@ async def test_what_is_given_up_here_stays_open_there(scene: Scene) -> None:
     first = scene.bridge()
     asking = scene.engine.ask("approve")
     await cancel(scene.yard.engine, int((await scene.asked()).task_id), "ada", "no")
-    await eventually(lambda: not first.open, within=20)
+    await eventually(lambda: not first.open)
     scene.bridge()
-    await eventually(lambda: asking.id in scene.bridges[1]._over, within=20)
+    await eventually(lambda: asking.id in scene.bridges[1]._over)
     assert (asking.ended, len(await scene.tasks())) == (None, 1)
 
 
@@ -148,7 +148,7 @@ async def test_several_bridges_and_those_that_come_later_find_the_same_task(scen
     async def both() -> bool:
         return [str(task.status) for task in await scene.tasks()] == ["ASSIGNED", "ASSIGNED"]
 
-    await eventually(both, within=20)
+    await eventually(both)
     await first.stop()
     await second.stop()
     other.ended = "while nobody looked"
@@ -160,7 +160,7 @@ async def test_several_bridges_and_those_that_come_later_find_the_same_task(scen
     async def canceled() -> bool:
         return sorted(str(task.status) for task in await scene.tasks()) == ["CANCELED", "COMPLETED"]
 
-    await eventually(canceled, within=20)
+    await eventually(canceled)
 
 
 async def test_after_any_error_it_goes_on(scene: Scene) -> None:
@@ -170,7 +170,7 @@ async def test_after_any_error_it_goes_on(scene: Scene) -> None:
     task = await scene.asked()
     asking.suspended = True
     await complete_open(scene.yard.engine, LOCAL, int(task.task_id), {})
-    await eventually(lambda: bool(scene.bridges[0]._not_before), within=20)
+    await eventually(lambda: bool(scene.bridges[0]._not_before))
     asking.suspended = False
     assert (await ended(asking))[0] == "complete"
 
@@ -193,7 +193,7 @@ async def test_what_was_mirrored_before_is_looked_up_now_and_then_only(
     async def both() -> bool:
         return [str(task.status) for task in await scene.tasks()] == ["ASSIGNED", "ASSIGNED"]
 
-    await eventually(both, within=20)
+    await eventually(both)
     for task in await scene.tasks():
         await complete_open(scene.yard.engine, LOCAL, int(task.task_id), {})
     assert {(await ended(one))[0], (await ended(other))[0]} == {"complete"}
@@ -206,7 +206,7 @@ async def test_an_outage_is_no_refusal(scene: Scene) -> None:
     task = await scene.asked()
     asking.suspended, asking.refusals = True, 1
     await complete_open(scene.yard.engine, LOCAL, int(task.task_id), {})
-    await eventually(lambda: made._not_before.get(asking.id, (0.0, 0))[1] > TRIES, within=20)
+    await eventually(lambda: made._not_before.get(asking.id, (0.0, 0))[1] > TRIES)
     asking.suspended = False
     assert (await ended(asking))[0] == "complete"
 
@@ -224,7 +224,7 @@ async def test_one_that_does_not_fit_its_definition_is_mirrored_once_it_does(sce
     await define(scene.yard.engine, [parse_definition({**approve, "inputSchema": schema})])
     asking = scene.engine.ask("approve", {"amount": "five"})
     made = scene.bridge()
-    await eventually(lambda: asking.id in made._not_before, within=20)
+    await eventually(lambda: asking.id in made._not_before)
     await define(scene.yard.engine, [parse_definition(approve)])
     assert (await scene.asked()).input == {"amount": "five"}
 
@@ -267,12 +267,12 @@ async def test_nobody_ends_a_user_task_by_a_task_that_looks_like_its_own(scene: 
     async def assigned() -> bool:
         return str((await scene.tasks())[0].status) == "ASSIGNED"
 
-    await eventually(assigned, within=20)
+    await eventually(assigned)
     scene.bridge()
-    await eventually(lambda: len(scene.receiver.asked) > 2, within=20)
+    await eventually(lambda: len(scene.receiver.asked) > 2)
     await complete_open(scene.yard.engine, LOCAL, trap.id, {"approved": True})
     before = len(scene.receiver.asked)
-    await eventually(lambda: len(scene.receiver.asked) > before + 2, within=20)
+    await eventually(lambda: len(scene.receiver.asked) > before + 2)
     assert (asking.ended, asking.said, scene.bridges[0].open) == (None, [], {})
 
 

@@ -50,7 +50,7 @@ async def test_it_is_done_anew_once_the_incident_of_its_error_is_resolved(scene:
     job.catches = False
     bridge = scene.bridge()
     assert (await scene.ended(job))[0] == "bpmnError"
-    await eventually(lambda: not bridge.open, within=20)
+    await eventually(lambda: not bridge.open)
     job.catches, job.retries = True, 1
     assert (await scene.ended(job))[0] == "bpmnError"
     assert len(await scene.tasks()) == 2
@@ -69,7 +69,7 @@ async def test_the_zeebe_named_is_asked_for_its_jobs(tmp_path: Path) -> None:
 
         async with yard.worker():
             job = zeebe.add("double", number=4)
-            await eventually(lambda: job.ended, within=20)
+            await eventually(lambda: job.ended)
         assert {asked.headers["authorization"] for asked in receiver.asked} == {"Bearer t"}
     assert job.said[-1] == ("completion", {"variables": {"output": 8}})
 
@@ -96,7 +96,7 @@ async def test_tokens_of_the_saas_are_asked_for_and_renewed_when_they_are_refuse
 
         async with yard.worker():
             job = zeebe.add("double", number=4)
-            await eventually(lambda: job.ended, within=20)
+            await eventually(lambda: job.ended)
     asked = parse_qs(login.asked[0].body.decode())
     wanted = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "hidden"}
     assert asked == {name: [value] for name, value in (wanted | {"audience": "zeebe.camunda.io"}).items()}

@@ -46,7 +46,7 @@ class Scene:
             found = [task for task in await self.tasks() if str(task.status) == "ASSIGNED"]
             return found[0] if len(found) == 1 else None
 
-        return await eventually(assigned, within=20)
+        return await eventually(assigned)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 async def said(asking: ZeebeUserTask, verb: str) -> object:
     """What was said with this verb."""
-    return await eventually(lambda: [body for each, body in asking.said if each == verb], within=20)
+    return await eventually(lambda: [body for each, body in asking.said if each == verb])
 
 
 async def test_a_user_task_is_mirrored_and_completed_back(scene: Scene) -> None:
@@ -119,5 +119,5 @@ async def test_what_ended_there_is_canceled_here(scene: Scene) -> None:
     async def canceled() -> bool:
         return [str(task.status) for task in await scene.tasks()] == ["CANCELED"]
 
-    await eventually(canceled, within=20)
+    await eventually(canceled)
     assert asking.said == []

@@ -44,7 +44,7 @@ async def temporal(server: Program) -> Client:
         except RuntimeError:
             return None
 
-    return await eventually(connected, within=30)
+    return await eventually(connected)
 
 
 async def test_an_activity_is_a_task_and_ends_with_it(tmp_path: Path, temporal: Client) -> None:

@@ -47,7 +47,7 @@ async def test_the_engine_named_is_asked_for_its_external_tasks(tmp_path: Path) 
             async with yard.worker():
                 if asked:
                     good, bad = engine.add("double", number=4), engine.add("double", number="four")
-                    await eventually(lambda: good.ended and bad.retries == 0, within=20)  # noqa: B023 - awaited in the same round
+                    await eventually(lambda: good.ended and bad.retries == 0)  # noqa: B023 - awaited in the same round
                 else:
                     await asyncio.sleep(0)
             assert bool(receiver.asked) is asked
@@ -74,9 +74,9 @@ async def test_our_client_locks_extends_completes_and_comes_back_after_any_error
 
         async with yard.worker():
             work = engine.add("slow")
-            await eventually(lambda: "extendLock" in [verb for verb, _ in work.said], within=20)
+            await eventually(lambda: "extendLock" in [verb for verb, _ in work.said])
             release.set()
-            await eventually(lambda: work.ended, within=20)
+            await eventually(lambda: work.ended)
     assert (work.ended, work.fetched) == ("complete", 1)
     assert engine.broken == []
 
@@ -106,10 +106,10 @@ async def test_the_steps_of_a_process_of_camunda_are_tasks_of_ours(tmp_path: Pat
             await client.post("/api/v1/workflows/order/start?engine=camunda", json={"input": {"number": 4}})
             assert engine.started[0][1]["variables"]["number"]["value"] == 4
             work = engine.add("double", number=4)
-            await eventually(lambda: work.ended, within=20)
+            await eventually(lambda: work.ended)
             asking = engine.ask("check", {"number": 4}, groups=("clerks",))
             await complete(client, f"process-{asking.id}", {"checked": True})
-            await eventually(lambda: asking.ended, within=20)
+            await eventually(lambda: asking.ended)
     assert work.said[-1][1]["variables"]["output"]["value"] == 8
     assert asking.said[-1][1]["variables"]["checked"]["value"] is True
 
@@ -121,7 +121,7 @@ async def complete(client: Client, workflow_id: str, output: Any) -> None:
         query = {"workflowId": workflow_id, "status": "ASSIGNED"}
         return list((await client.get("/api/v1/tasks", params=query)).json()["items"])
 
-    (task,) = await eventually(asked, within=20)
+    (task,) = await eventually(asked)
     answered = await client.post(f"/api/v1/tasks/{task['taskId']}/complete", json={"output": output})
     assert answered.status_code == 200, answered.text
 

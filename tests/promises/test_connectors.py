@@ -430,7 +430,7 @@ async def test_a_requested_shutdown_stops_the_server_gracefully(
             await ready.wait()
             await outside.put(json.dumps(shutdown).encode())
             await outside.put(request_of("add", {"a": 1, "b": 2}))
-            await eventually(lambda: list_all(yard), within=30)
+            await eventually(lambda: list_all(yard))
             assert not serving.done()  # it had been done with when the process stopped
             yard.app.request_stop("test")
             await serving
@@ -458,7 +458,7 @@ async def test_events_are_published_streamed_and_sent_as_webhooks(tmp_path: Path
                 taken = [one.json for one in receiver.taken if one.path == path]
                 return [each["type"] for each in taken if each["data"]["taskId"] == task_id]
 
-            await eventually(lambda: len(told("/events")) >= 3 and len(told("/hook")) >= 3, within=30)
+            await eventually(lambda: len(told("/events")) >= 3 and len(told("/hook")) >= 3)
             assert told("/events") == told("/hook") == ADDED
             assert (await http.get("/readyz")).json()["dependencies"]["connector:http"] == "closed"
             metrics = (await http.get("/api/internal/tasks/metrics")).json()
@@ -480,7 +480,7 @@ async def test_with_the_http_connector_events_come_in_and_go_as_webhooks(tmp_pat
             body = request_of("add", {"a": 1, "b": 2})
             taken = await http.post("/api/v1/events/trigger", content=body, headers=headers)
             (task_id,) = taken.json()["taskIds"]
-            await eventually(lambda: receiver.events_of(task_id), within=30)
+            await eventually(lambda: receiver.events_of(task_id))
             assert receiver.events_of(task_id) == ADDED[2:]
 
 

@@ -96,7 +96,7 @@ async def test_state_survives_the_process(command: Command) -> None:
     done = command.done("run", "add", "--app", "jobs:yard", "--a", "1", "--b", "2", "--json").json
     hanging = command.done("start", "hang_once", "--json").json
     with command.begin("worker", "jobs:yard") as worker:
-        await eventually((command / "hanging").exists, within=20)
+        await eventually((command / "hanging").exists)
         worker.end(signal.SIGKILL)
     yard = Taskyard(command.settings["TASKYARD_DATABASE_URL"])
     async with yard, client_of(yard) as http:

@@ -107,7 +107,7 @@ async def test_tasks_and_attempts_are_traced_and_subtasks_go_on_in_the_trace(tmp
             assert await (await parent.start()).result() == 7
             await eventually(lambda: collector.posted)
             collector.answer = lambda posted: say(200)
-            await eventually(lambda: len(spans_of(collector)) >= 5, within=30)
+            await eventually(lambda: len(spans_of(collector)) >= 5)
             circuit = yard.app.breakers.figures()["service:otlp"]
     assert circuit["state"] == "closed"
     spans = spans_of(collector)
@@ -146,7 +146,7 @@ async def test_a_span_that_the_collector_refuses_keeps_no_other_waiting(tmp_path
             runs = [await each.start() for each in (taken_one, refused_one, taken_one, refused_one)]
             for run in runs:
                 await run.result()
-            await eventually(lambda: len(spans_of(collector)) == 4 and refused() == 4, within=30)
+            await eventually(lambda: len(spans_of(collector)) == 4 and refused() == 4)
     assert {span.name for span in spans_of(collector)} == {"taken_one"}
 
 

@@ -56,7 +56,7 @@ def words(receiver: Receiver) -> list[str]:
 
 
 async def arrived(receiver: Receiver, count: int) -> None:
-    await eventually(lambda: len(receiver.asked) >= count, within=20)
+    await eventually(lambda: len(receiver.asked) >= count)
 
 
 async def test_an_endpoint_is_told_of_each_change_in_order(yard: Taskyard) -> None:
@@ -223,7 +223,7 @@ async def test_what_an_orchestrator_missed_is_delivered_in_order_when_it_is_back
             shown = await client.get(f"/api/v1/subscriptions/{made['subscriptionId']}")
             return shown.json()["failingSince"] is not None
 
-        await eventually(failing, within=20)
+        await eventually(failing)
         async with receiving(TAKEN, port=port) as back:
             await arrived(back, 5)
     assert words(back) == ["created", "started", "retry", "started", "completed"]

@@ -61,7 +61,7 @@ async def stop_a_worker(scene: Scene, crew: Crew) -> None:
 async def kill_the_leader(scene: Scene, crew: Crew) -> float:
     leader = scene.leader()
     struck_at = kill(leader)
-    assert await scene.led_by_another(leader) - struck_at <= TAKES_OVER_WITHIN
+    assert await scene.led_by_another(leader) - struck_at <= scene.slack * TAKES_OVER_WITHIN
     return struck_at
 
 
@@ -109,7 +109,7 @@ SHORT: list[tuple[Strike, Crew]] = [
 SLACK = 6.0
 
 
-async def endure(scene: Scene, crew: Crew, strike: Strike, *, slack: float = 1.0) -> None:
+async def endure(scene: Scene, crew: Crew, strike: Strike) -> None:
     if strike is kill_a_server_with_its_workers and crew != "http":
         scene.serve(worker=True)
         await scene.at_work()
@@ -121,14 +121,15 @@ async def endure(scene: Scene, crew: Crew, strike: Strike, *, slack: float = 1.0
     if struck_at is None:
         assert verdict.charged == []
         return
-    assert verdict.longest_pause(struck_at) <= slack * RUNS_AGAIN_WITHIN
+    assert verdict.longest_pause(struck_at) <= scene.slack * RUNS_AGAIN_WITHIN
     if crew == "supervised":  # of others it is not known what had begun, nor of a process whether its child had
         assert [one for one in verdict.unfounded() if one.key != "processed"] == []
 
 
 @pytest.mark.parametrize(("strike", "crew"), SHORT, ids=lambda one: getattr(one, "__name__", one))
 async def test_each_thing_befalls_somebody(scene: Scene, strike: Strike, crew: Crew) -> None:
-    await endure(scene, crew, strike, slack=SLACK)
+    scene.slack = SLACK
+    await endure(scene, crew, strike)
 
 
 @pytest.mark.real

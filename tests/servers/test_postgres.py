@@ -227,16 +227,16 @@ def test_nothing_is_left_when_the_starter_is_killed(how: signal.Signals, state: 
         assert is_listened_on(port)
         os.killpg(process.pid, how)
         process.wait()
-        eventually_blocking(lambda: not directory.exists() and not is_listened_on(port), within=20)
+        eventually_blocking(lambda: not directory.exists() and not is_listened_on(port))
 
 
 def test_nothing_is_left_when_the_starter_is_killed_early(scratch: Path) -> None:
     scratch.chmod(0o755)
     with starter("running", TMPDIR=str(scratch)) as process:
-        eventually_blocking(lambda: any(scratch.glob("*/data/base")), within=20)
+        eventually_blocking(lambda: any(scratch.glob("*/data/base")))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        eventually_blocking(lambda: not any(scratch.iterdir()), within=20)
+        eventually_blocking(lambda: not any(scratch.iterdir()))
 
 
 def test_nothing_is_left_when_the_starter_just_ends() -> None:

@@ -142,7 +142,7 @@ async def test_worker_processes_wait_for_the_database_and_go_on(
             await away("stopped")(seconds)
             assert await plant.all_final(runs) == {"COMPLETED": 200}
             process.terminate()
-            await eventually(lambda: process.poll() is not None, within=20)
+            await eventually(lambda: process.poll() is not None)
             assert process.returncode == 0
         stories = await plant.stories(runs)
     assert [count_of(story, "completed") for story in stories] == [1] * 200

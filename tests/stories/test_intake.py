@@ -21,7 +21,7 @@ from tests.servers.program import running
 from tests.stories.tools import count_tasks
 from tests.support import eventually
 
-VISIBILITY = 2
+VISIBILITY = 8
 DEAD = LetterFilter(frozenset({LetterStatus.DEAD}))
 CALLER = Caller("connector:sqs", frozenset({"tasks:write"}))
 
@@ -72,7 +72,7 @@ async def test_a_message_stays_hidden_while_it_is_worked_on(yard: Taskyard, far:
         await far.put([request("job")], "lane")
         await begun.wait()
         loop = asyncio.get_running_loop()
-        until = loop.time() + 2 * VISIBILITY
+        until = loop.time() + VISIBILITY + 2
         while loop.time() < until:
             assert await other.receive() == []
         release.set()

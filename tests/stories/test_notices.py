@@ -190,8 +190,8 @@ async def test_the_owner_of_an_endpoint_is_told_once_that_it_was_given_up(office
         outside = office.yard.app.outside
         row, _ = await subscribe(office.engine, outside, ann, Endpoint(url=hook.url, events=["task.*"]))
         await office.hand(assignment={"type": "USER", "id": "eve"})
-        await eventually(lambda: hook.posted, within=30)
-        await eventually(office.engine.store.given_up_subscriptions, within=30)
+        await eventually(lambda: hook.posted)
+        await eventually(office.engine.store.given_up_subscriptions)
     for _ in range(2):
         await office.tell_owners()
     (letter,) = office.post.to(ANN)

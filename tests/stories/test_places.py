@@ -245,7 +245,7 @@ async def test_a_task_may_say_where_it_runs(yard: Taskyard, package: Path) -> No
         config = ExecutionConfig(target=target)
         request = TaskRequest(task_definition_id="there", input={"n": 4}, execution_config=config)
         id_ = (await submit(yard.engine, request, LOCAL)).task.task_id
-        return await eventually(lambda: final(yard, id_), within=20)
+        return await eventually(lambda: final(yard, id_))
 
     async with yard.worker():
         await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0", "target": "sandbox"})
@@ -272,7 +272,7 @@ async def test_a_task_goes_to_a_worker_that_has_the_place_it_asks_for(
         assert (waits.status, waits.attempt) == (State.PENDING, 1)
         sys.path.insert(0, str(package))
         async with another_yard().worker():
-            task = await eventually(lambda: final(yard, id_), within=20)
+            task = await eventually(lambda: final(yard, id_))
         assert (task.output["twice"], task.attempt, task.retry_count) == (8, 1, 0)
 
 
@@ -282,14 +282,14 @@ async def test_a_task_that_asks_for_a_place_nobody_has_says_so(yard: Taskyard) -
         config = ExecutionConfig(target="moon")
         request = TaskRequest(task_definition_id="there", input={}, execution_config=config)
         id_ = int((await submit(yard.engine, request, LOCAL)).task.task_id)
-        told = await eventually(lambda: nobody_has(yard, id_, "moon"), within=20)
+        told = await eventually(lambda: nobody_has(yard, id_, "moon"))
         assert (told["target"], told["workers"]) == ("moon", 0)
 
 
 async def test_what_a_target_does_not_run_is_refused(yard: Taskyard) -> None:
     async with yard.worker():
         await put(yard, {"kind": "python", "source": "def main(input, ctx): return 0"})
-        await eventually(lambda: told_targets(yard), within=20)
+        await eventually(lambda: told_targets(yard))
         request = TaskRequest(task_definition_id="there", input={}, execution_config=ExecutionConfig(target="lite"))
         with pytest.raises(ValidationFailed, match=r"'lite' runs .*, not python"):
             await submit(yard.engine, request, LOCAL)
@@ -333,7 +333,7 @@ async def test_a_task_queued_before_targets_had_lanes_gets_its_own(yard: Taskyar
         old = await engine.catalog.lane_id(engine.catalog.lane_key(lane_id)._replace(target=""))
         await engine.batcher.put(draft.entry._replace(lane_id=old))
         other = await register(engine, "other", 1, Queue.AUTOMATED)
-        lease = await eventually(lambda: engine.store.claim(other, [lane_id], 1), within=20)
+        lease = await eventually(lambda: engine.store.claim(other, [lane_id], 1))
         assert [task.task_id for task in lease.tasks] == [draft.entry.id]
 
 

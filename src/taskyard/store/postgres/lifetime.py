@@ -22,8 +22,9 @@ _TIME_HOLDS = 10.0
 
 _NOW = fill("SELECT @now")
 _NODE = "SELECT nextval('taskyard.node')"
-_INSERT_TRIAL = "INSERT INTO taskyard.seen (key, at) VALUES ('', 0)"
-_DELETE_TRIAL = "DELETE FROM taskyard.seen WHERE key = ''"
+_OWN = "int8send(txid_current())"  # with the same key one would wait for another
+_INSERT_TRIAL = f"INSERT INTO taskyard.seen (key, at) VALUES ({_OWN}, 0)"
+_DELETE_TRIAL = f"DELETE FROM taskyard.seen WHERE key = {_OWN}"
 _MIGRATED = "SELECT to_regclass('taskyard.migration') IS NOT NULL"
 _APPLIED = "SELECT name FROM taskyard.migration"
 _PREPARE = (

@@ -238,8 +238,9 @@ class _Parts:
 
     async def _some(self, when: str) -> None:
         done, self._running = await asyncio.wait(self._running, return_when=when)
-        for task in done:
-            task.result()
+        for failure in [task.exception() for task in done]:  # each is heard, though one is told
+            if failure is not None:
+                raise failure
 
     async def _put(self, number: int, piece: bytes) -> None:
         tag, checksum = await asyncio.to_thread(_md5, piece)
