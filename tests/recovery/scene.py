@@ -46,6 +46,8 @@ class Scene:
         self.workers: dict[Crew, list[subprocess.Popen[bytes]]] = {"supervised": [], "embedded": [], "http": []}
         self.servers: dict[str, subprocess.Popen[bytes]] = {}
         self._wanted = 0
+        self.slack = 1.0
+        """How many times as long as is promised things may take, where others share the cores."""
         plant.release("open")
 
     def __enter__(self) -> Self:
