@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import WebSocketRoute, expect
+from playwright.async_api import Page, Route, WebSocket, WebSocketRoute, expect
 
 from taskyard.engine.requeue import requeue
 from tests.support import eventually
@@ -47,6 +47,63 @@ async def test_a_run_is_followed_live_through_a_killed_connection(house: House) 
         await expect(page.get_by_role("main").get_by_text("Succeeded").first).to_be_visible()
         await expect(page.locator(".terminal-row")).to_have_count(2)
     assert int(connections[-1].partition("after=")[2]) > 0
+
+
+class Late:
+    """A page whose code for runs comes late, and the sockets on which it follows them."""
+
+    def __init__(self, page: Page) -> None:
+        self.sockets: list[WebSocket] = []
+        self.is_wanted, self.may_come = asyncio.Event(), asyncio.Event()
+        page.on("websocket", lambda socket: self.sockets.append(socket) if "/ws/task/" in socket.url else None)
+
+    async def hold(self, route: Route) -> None:
+        self.is_wanted.set()
+        await self.may_come.wait()
+        await route.continue_()
+
+
+async def test_a_run_is_followed_from_the_click_on_by_one_connection(house: House) -> None:
+    house.gates.open.clear()
+    slow = await house.start("slow")
+    async with visit(house) as page:
+        late = Late(page)
+        await page.route(re.compile("/assets/RunPage"), late.hold)
+        await page.goto("/admin/run")
+        link = page.locator(f"[data-row='{slow}'] a").first
+        await link.hover()
+        await late.is_wanted.wait()
+        assert not late.sockets, "what is merely pointed at costs the server nothing"
+        await link.click()
+        await eventually(lambda: late.sockets)
+        late.may_come.set()
+        await expect(page.get_by_text("it has begun")).to_be_visible()
+        await page.get_by_role("link", name="Queues").click()
+        await eventually(late.sockets[0].is_closed)
+        await page.go_back()
+        await expect(page.get_by_text("it has begun")).to_be_visible()
+        await page.get_by_role("tab", name="Attempts").click()
+        await expect(page.get_by_role("tab", name="Attempts")).to_have_attribute("aria-selected", "true")
+        assert [socket.is_closed() for socket in late.sockets] == [True, False]
+    house.gates.open.set()
+
+
+async def test_a_run_that_is_left_before_its_page_has_come_is_followed_no_more(house: House) -> None:
+    house.gates.open.clear()
+    slow = await house.start("slow")
+    async with visit(house) as page:
+        late = Late(page)
+        await page.route(re.compile("/assets/RunPage"), late.hold)
+        await page.goto("/admin/queue")
+        await expect(page.get_by_role("heading", name="Queues", level=1)).to_be_visible()
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox", name="Go to or run").fill(slow)
+        await page.keyboard.press("Enter")
+        await eventually(lambda: late.sockets)
+        await page.get_by_role("link", name="Workers").click()
+        await eventually(late.sockets[0].is_closed)
+        late.may_come.set()
+    house.gates.open.set()
 
 
 async def test_without_sockets_a_run_is_followed_by_asking(house: House) -> None:

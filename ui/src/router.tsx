@@ -35,7 +35,7 @@ const ASKS: Partial<Record<Address, (visit: Visit) => unknown>> = {
   "/run": ({ client, search }) => search.q || client.prefetchInfiniteQuery(tasksOptions({ limit: PAGE })),
   "/run/$taskId": ({ client, params: { taskId = "" }, abortController }) => {
     void client.prefetchQuery(taskOptions(taskId))
-    void import("@/live/useStory").then(live => live.expectStory(taskId, abortController.signal))
+    void import("@/live/followed").then(live => live.expectStory(taskId, abortController.signal))
   },
 }
 
@@ -66,6 +66,9 @@ export const makeRouter = (client: QueryClient) =>
     context: { client },
     basepath: `${root}/admin`,
     defaultPreload: "intent",
+    // What pages ask for, the client keeps; a loader runs whenever its page is gone to, and is aborted with the visit.
+    defaultPreloadStaleTime: 0,
+    defaultGcTime: 0,
     defaultErrorComponent: Broken,
     parseSearch: text => Object.fromEntries(new URLSearchParams(text)),
     stringifySearch: search => {
