@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, WebSocketRoute, expect
 
 from tests.support import eventually
 from tests.ui.house import PHONE, WIDE, House, visit
@@ -157,6 +158,63 @@ async def test_what_happens_under_the_pointer_is_shown_once_it_leaves(house: Hou
         await page.get_by_role("heading", level=1).hover()
         await expect(row).to_contain_text("Succeeded")
         assert await page.locator(f"[data-row='{new}']").count() == 0
+
+
+async def test_what_was_asked_before_the_pointer_came_is_shown_once_it_leaves(house: House) -> None:
+    house.gates.open.clear()
+    slow = await house.start("slow")
+    asked: list[str] = []
+    answered = asyncio.Event()
+    async with visit(house) as page:
+
+        async def hold(route: Route) -> None:
+            asked.append(route.request.url)
+            await answered.wait()
+            await route.continue_()
+
+        await page.goto("/admin/run")
+        row = page.locator(f"[data-row='{slow}']")
+        await expect(row).to_contain_text("50 %")
+        await page.route(re.compile(f"taskIds=.*{slow}"), hold)
+        house.gates.open.set()
+        await eventually(lambda: asked)
+        await row.hover()
+        async with page.expect_response(re.compile(f"taskIds=.*{slow}")) as answer:
+            answered.set()
+        await (await answer.value).finished()
+        await house.finished("back-up", {"name": "orders"})
+        await expect(page.get_by_role("button", name="1 new run")).to_be_visible()
+        await expect(row).to_contain_text("50 %")
+        await page.get_by_role("heading", level=1).hover()
+        await expect(row).to_contain_text("Succeeded")
+
+
+async def test_what_another_filter_shows_is_not_new(house: House) -> None:
+    await house.finished("back-up", {"name": "orders"})
+    lists: list[str] = []
+    answered = asyncio.Event()
+    told: list[WebSocketRoute] = []
+    async with visit(house) as page:
+
+        async def hold_the_first(route: Route) -> None:
+            lists.append(route.request.url)
+            if len(lists) == 1:
+                await answered.wait()
+            await route.continue_()
+
+        await page.route_web_socket("**/ws/changes", lambda socket: told.append(socket))
+        await page.route(re.compile(r"/tasks\?.*definition=back-up"), hold_the_first)
+        await page.goto("/admin/run")
+        await expect(page.locator("[data-row]").first).to_be_visible()
+        new = await house.finished("back-up", {"name": "orders"})
+        await page.get_by_label("Filter runs").fill("task:back-up")
+        await eventually(lambda: len(lists) == 1)
+        await eventually(lambda: told)
+        async with page.expect_response(re.compile(r"/tasks\?.*definition=back-up")):
+            told[0].send(json.dumps({"taskIds": [new], "more": False}))
+        answered.set()
+        await expect(page.locator(f"[data-row='{new}']")).to_be_visible()
+        await expect(page.get_by_role("button", name=re.compile("new run"))).to_have_count(0)
 
 
 async def test_everything_that_fits_a_filter_is_cancelled_and_only_that(house: House) -> None:

@@ -45,3 +45,21 @@ test("work that failed is taken up again with the next change", async () => {
   intake.add(of("2"))
   expect(seen[1]).toEqual(of("1", "2"))
 })
+
+test("what was found before it was held is shown only as it is once it is let go", async () => {
+  const answers: ((found: string) => void)[] = []
+  const shown: string[] = []
+  const intake = new Intake(async () => {
+    const found = await new Promise<string>(resolve => answers.push(resolve))
+    return () => shown.push(found)
+  })
+  intake.add(of("1"))
+  intake.hold(true)
+  answers[0]?.("old")
+  await settled()
+  expect([answers.length, shown]).toEqual([1, []])
+  intake.hold(false)
+  answers[1]?.("new")
+  await settled()
+  expect(shown).toEqual(["new"])
+})

@@ -8,7 +8,8 @@ export const ANYTHING: Change = { taskIds: new Set(), more: true }
 
 /**
  * Hands changes on, one after the other: what is told while one is being worked on, or while nothing is to move, is
- * gathered and handed on afterwards. Work that fails is taken up again with the next change.
+ * gathered and handed on afterwards. Work that fails is taken up again with the next change. Work may return how to show
+ * what it has found: where nothing is to move by then, it is done again afterwards instead.
  */
 export class Intake {
   private waiting: Change | null = null
@@ -38,7 +39,11 @@ export class Intake {
     this.isBusy = true
     let failed = false
     try {
-      await this.work(change)
+      const show = await this.work(change)
+      if (typeof show === "function") {
+        if (this.isHeld) this.waiting = merged(this.waiting, change)
+        else show()
+      }
     } catch {
       failed = true
       this.waiting = merged(this.waiting, change)

@@ -7,6 +7,7 @@ import type { Change } from "@/live/intake"
 import { changedAmong, freshAmong } from "./fresh"
 
 const AT_ONCE = 200
+const NONE: Task[] = []
 
 interface Page {
   items: Task[]
@@ -22,35 +23,36 @@ export function useLiveRuns(query: TaskQuery, isHeld: boolean) {
   const options = tasksOptions({ ...query, limit: PAGE })
   const found = useInfiniteQuery({ ...options, placeholderData: previous => previous })
   const tasks = useMemo(() => found.data?.pages.flatMap(page => page.items) ?? [], [found.data])
-  const [counted, setCounted] = useState({ of: "", count: 0 })
+  const [newest, setNewest] = useState({ of: "", tasks: NONE })
   const of = JSON.stringify(query)
 
   const patch = async (ids: string[]) => {
     const now = new Map<string, Task>()
     for (let at = 0; at < ids.length; at += AT_ONCE)
       for (const task of (await getSome(ids.slice(at, at + AT_ONCE))).items) now.set(task.taskId, task)
-    if (now.size) client.setQueryData(options.queryKey, old => old && withTasks(old, now))
+    return () => void client.setQueryData(options.queryKey, old => old && withTasks(old, now))
   }
-  const countFresh = async (change: Change) => {
+  const lookForFresh = async (change: Change) => {
     // What names no task, as when the feed begins, is mostly nothing new: the newest alone tells.
     const looks = change.taskIds.size ? [PAGE] : [1, PAGE]
-    let count = 0
+    let items = NONE
     for (const limit of looks) {
-      const { items } = await getNewest({ ...query, limit })
-      count = freshAmong(items, tasks[0]?.taskId)
-      if (!count) break
+      items = (await getNewest({ ...query, limit })).items
+      if (!freshAmong(items, tasks[0]?.taskId)) break
     }
-    setCounted({ of, count })
+    setNewest({ of, tasks: items })
   }
   const refetchQuietly = async () => {
-    setCounted({ of, count: 0 })
+    setNewest({ of, tasks: NONE })
     await client.resetQueries({ queryKey: options.queryKey, exact: true })
   }
   const patchRows = (change: Change) => patch(changedAmong(tasks, change, task => !isFinal(task.status)))
 
   useChanges(patchRows, isHeld || !found.data)
-  useChanges(countFresh, !found.data)
-  const fresh = counted.of === of ? counted.count : 0
+  useChanges(lookForFresh, !found.data)
+  // Counted against the rows as they are now: others may be shown than when it was asked.
+  const isOfThese = newest.of === of && found.data && !found.isPlaceholderData
+  const fresh = isOfThese ? freshAmong(newest.tasks, tasks[0]?.taskId) : 0
   return { ...found, tasks, fresh, showFresh: () => void refetchQuietly() }
 }
 
