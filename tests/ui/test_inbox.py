@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.support import eventually
 from tests.ui.house import PHONE, House, visit
@@ -150,6 +151,32 @@ async def test_what_was_filled_in_is_there_again_however_the_work_was_left(house
         await eventually(lambda: is_drafted(house, first, "and once more"))
         await page.goto(f"/admin/inbox/{first}")
         await expect(page.get_by_role("textbox", name="Reason")).to_have_value("and once more")
+        await page.get_by_role("textbox", name="Reason").fill("before I give it back")
+        await page.get_by_role("button", name="Release").click()
+        await page.get_by_role("button", name="Claim", exact=True).click()
+        await expect(page.get_by_role("textbox", name="Reason")).to_have_value("before I give it back")
+
+
+async def test_work_ends_after_its_draft_has_come(house: House) -> None:
+    task_id = await approval(house, "#late draft")
+    is_sent, may_come = asyncio.Event(), asyncio.Event()
+    async with visit(house, "tasks:manual", "tasks:read", groups=BILLING) as page:
+
+        async def hold(route: Route) -> None:
+            is_sent.set()
+            await may_come.wait()
+            await route.continue_()
+
+        await page.route("**/draft", hold)
+        await page.goto(f"/admin/inbox/{task_id}")
+        await page.get_by_role("button", name="Claim", exact=True).click()
+        await fill(page)
+        await page.get_by_role("button", name="Save draft").click()
+        await is_sent.wait()
+        await page.get_by_role("button", name="Complete").click()
+        await expect(page.get_by_role("button", name="Completing")).to_be_disabled()
+        may_come.set()
+        await expect(page.get_by_text("Completed", exact=True)).to_be_visible()
 
 
 async def test_a_comment_that_could_not_be_posted_is_not_lost(house: House) -> None:

@@ -7,7 +7,7 @@ import { Button } from "@/parts/Button"
 import { Confirm } from "@/parts/Confirm"
 import { attempt, notify } from "@/parts/Toasts"
 import { inbox as t } from "@/texts/inbox"
-import type { Draft } from "./useDraft"
+import type { Draft } from "./draft"
 
 /** A button that the form brings along. */
 interface Action {

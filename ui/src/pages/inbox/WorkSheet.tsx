@@ -40,26 +40,19 @@ export function WorkSheet({
       t.claimed,
       () => release(taskId),
     )
-  const giveBack = () =>
-    void act(
-      () => release(taskId),
-      t.released,
-      () => claim(taskId),
-    )
+  const giveBack = () => {
+    const work = async () => {
+      await draft.now().catch(() => undefined) // afterwards it is not theirs to draft
+      await release(taskId)
+    }
+    void act(work, t.released, () => claim(taskId))
+  }
   useKeys(({ key }) => {
     if (key === "c" && may("claim")) take()
     else if (key === "u" && may("release")) giveBack()
   })
-  /** Do what ends the work here; what was drafted for it is kept only where that fails. */
   const end = async (work: () => Promise<string | undefined>, text: string) => {
-    const unsaved = draft.take()
-    let next: string | undefined
-    try {
-      next = await work()
-    } catch (error) {
-      if (unsaved) draft.later(unsaved.value)
-      throw error
-    }
+    const next = await draft.end(work)
     notify(text)
     // It may be theirs to see no more: it is left before it would be asked for again.
     const isList = ({ queryKey }: { queryKey: readonly unknown[] }) =>
