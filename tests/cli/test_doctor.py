@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.cli.command import Command, Ended
+from tests.servers.ports import deaf_port, free_port
 
 from taskyard.cli.doctor.finding import Health
 from taskyard.cli.doctor.postgres import clock_finding
@@ -23,18 +24,9 @@ def taken_port() -> Iterator[int]:
         yield int(taken.getsockname()[1])
 
 
-@contextmanager
-def free_port() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    yield port
-
-
 def test_a_fresh_folder_is_well_and_left_as_it_is(taskyard: Command) -> None:
-    with free_port() as port:
-        taskyard.settings["TASKYARD_PORT"] = port
-        ended = taskyard.done("doctor", "--json")
+    taskyard.settings["TASKYARD_PORT"] = str(free_port())
+    ended = taskyard.done("doctor", "--json")
     assert set(found(ended).values()) == {"ok"}
     assert [path.name for path in taskyard.folder.iterdir()] == ["jobs.py"]
 
@@ -60,9 +52,9 @@ def test_what_is_wrong_comes_with_its_mend_and_exits_with_1(taskyard: Command) -
 
 
 def test_a_broker_that_cannot_be_reached_is_told(taskyard: Command) -> None:
-    with free_port() as port:
-        taskyard.settings |= {"TASKYARD_PORT": port, "TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": "127.0.0.1:1"}
-        ended = taskyard("doctor", "--json")
+    port = str(free_port())
+    taskyard.settings |= {"TASKYARD_PORT": port, "TASKYARD_CONNECTOR": "kafka", "KAFKA_BROKERS": "127.0.0.1:1"}
+    ended = taskyard("doctor", "--json")
     (finding,) = [one for one in ended.json["findings"] if one["check"] == "connector"]
     assert (ended.code, finding["health"]) == (1, "wrong")
     assert "kafka" in finding["message"]
@@ -78,12 +70,11 @@ def test_a_connector_without_its_settings_is_told(taskyard: Command) -> None:
 
 def test_a_database_that_lacks_migrations_is_told_apart_from_one_without_workers(taskyard: Command) -> None:
     (taskyard / "taskyard.db").touch()
-    with free_port() as port:
-        taskyard.settings["TASKYARD_PORT"] = port
-        ended = taskyard("doctor", "--json")
-        assert (ended.code, found(ended)["migrations"]) == (1, "wrong")
-        taskyard.done("migrate")
-        ended = taskyard.done("doctor")
+    taskyard.settings["TASKYARD_PORT"] = str(free_port())
+    ended = taskyard("doctor", "--json")
+    assert (ended.code, found(ended)["migrations"]) == (1, "wrong")
+    taskyard.done("migrate")
+    ended = taskyard.done("doctor")
     assert "`taskyard worker`" in ended.out
 
 
@@ -115,11 +106,10 @@ def test_a_port_that_kubernetes_sets_is_told(taskyard: Command) -> None:
 
 def test_postgresql_is_looked_into(taskyard: Command, postgres_dsn: str) -> None:
     taskyard.settings["TASKYARD_DATABASE_URL"] = postgres_dsn
-    with free_port() as port:
-        taskyard.settings["TASKYARD_PORT"] = port
-        first = taskyard("doctor", "--json")
-        taskyard.done("migrate")
-        second = taskyard("doctor", "--json")
+    taskyard.settings["TASKYARD_PORT"] = str(free_port())
+    first = taskyard("doctor", "--json")
+    taskyard.done("migrate")
+    second = taskyard("doctor", "--json")
     assert found(first)["migrations"] == "wrong"
     health = found(second)
     assert (health["postgresql"], health["clock"], health["migrations"]) == ("ok", "ok", "ok")
@@ -128,10 +118,10 @@ def test_postgresql_is_looked_into(taskyard: Command, postgres_dsn: str) -> None
 
 
 def test_a_database_that_cannot_be_reached_keeps_its_password(taskyard: Command) -> None:
-    with free_port() as port:
+    with deaf_port() as port:
         taskyard.settings |= {
             "TASKYARD_DATABASE_URL": f"postgresql://me:hidden@127.0.0.1:{port}/db",
-            "TASKYARD_PORT": port,
+            "TASKYARD_PORT": str(port),
         }
         ended = taskyard("doctor")
     assert ended.code == 1
@@ -145,7 +135,7 @@ def test_clocks_that_differ_are_warned_of() -> None:
 
 
 def test_a_server_that_is_not_there_is_told(taskyard: Command) -> None:
-    with free_port() as port:
+    with deaf_port() as port:
         taskyard.settings["TASKYARD_URL"] = f"http://127.0.0.1:{port}"
         ended = taskyard("doctor", "--json")
     assert (ended.code, found(ended)) == (1, {"server": "wrong"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import Command, Inline, url_of
+from tests.servers.ports import free_port
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -178,9 +178,7 @@ def test_the_demo_does_its_work_and_exits(program: Command) -> None:
 
 
 def test_the_demo_takes_the_port_that_is_set(program: Command) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        program.settings["TASKYARD_PORT"] = port = str(probe.getsockname()[1])
+    program.settings["TASKYARD_PORT"] = port = str(free_port())
     with program.begin("demo") as demo:
         assert demo.line() == f"Taskyard serves http://127.0.0.1:{port}"
         assert demo.end(signal.SIGINT).code == 0

@@ -14,6 +14,7 @@ from taskyard.server import serve
 from taskyard.settings import load
 from taskyard.yard import Taskyard
 from tests.client.samples import register
+from tests.servers.ports import free_port
 
 HOST = "127.0.0.1"
 
@@ -68,7 +69,7 @@ class Served:
         self.yard = yard
         self.cable = cable
         self.token = load_or_create_admin_token(folder)
-        self._port = 0
+        self._port = free_port()
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -84,7 +85,7 @@ class Served:
         await asyncio.wait({self._running, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             await self._running
-        self._port = self.cable.target = int(ready.result().url.rsplit(":", 1)[1])
+        self.cable.target = self._port
 
     async def stop(self) -> None:
         if self._running is not None:

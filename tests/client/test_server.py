@@ -1,6 +1,5 @@
 """Where the server is, and what is said when it is not there."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from taskyard.client import AsyncTaskyardClient, TaskyardClient
 from taskyard.client.server import Server
 from taskyard.client.talk import Open, Request
 from taskyard.errors import ConfigurationError, Overloaded
+from tests.servers.ports import deaf_port
 
 
 def test_the_settings_say_where_the_server_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -40,9 +40,8 @@ def test_a_token_is_never_shown_or_put_into_an_address() -> None:
 @pytest.fixture
 def nobody() -> Iterator[str]:
     """An address where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with deaf_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def test_a_server_that_is_away_is_named_with_the_mend(nobody: str) -> None:

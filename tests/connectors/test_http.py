@@ -13,6 +13,7 @@ from taskyard.security.egress.client import Egress
 from taskyard.security.egress.guard import Guard
 from taskyard.security.egress.rules import Rules
 from tests.security.egress.receiver import Asked, answer, receiving
+from tests.servers.ports import deaf_port
 
 
 @pytest.fixture
@@ -57,7 +58,5 @@ async def test_one_event_at_which_the_connection_breaks_does_not_hold_up_the_oth
 
 
 async def test_where_nobody_listens_all_of_them_wait(egress: Egress) -> None:
-    async with receiving() as receiver:
-        port = receiver.port
-    with pytest.raises(Away):
+    with deaf_port() as port, pytest.raises(Away):
         await connector(egress, port).publish(messages("a", "b"))

@@ -20,6 +20,7 @@ from taskyard.security.webhooks import new_secret, signed_headers
 from tests.promises.fixtures_b import new_yard, working
 from tests.security.egress.certificates import Authority
 from tests.security.egress.receiver import Asked, Receiver, answer, receiving
+from tests.servers.ports import free_port
 from tests.support import eventually
 from tests.webhooks.post import Post
 
@@ -211,8 +212,7 @@ async def test_a_callback_reports_how_a_task_ended_until_it_is_accepted(yard: Ta
 
 async def test_what_an_orchestrator_missed_is_delivered_in_order_when_it_is_back(yard: Taskyard) -> None:
     """internal-interfaces.md § Error Handling › Fallback Mechanisms: status updates are kept and delivered later."""
-    async with receiving(TAKEN) as receiver:
-        port = receiver.port
+    port = free_port()
     async with working(yard) as client:
         body = {"url": f"http://127.0.0.1:{port}", "events": ["*"]}
         made = (await client.post("/api/v1/subscriptions", json=body)).json()

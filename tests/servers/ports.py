@@ -1,7 +1,9 @@
 """Ports of the loopback interface."""
 
+import contextlib
 import random
 import socket
+from collections.abc import Iterator
 
 
 def free_port() -> int:
@@ -10,6 +12,14 @@ def free_port() -> int:
     # tries to reach the server itself) can be given its port.
     candidates = random.sample(range(15_000, 32_000), 1000)
     return next(port for port in candidates if can_listen(port))
+
+
+@contextlib.contextmanager
+def deaf_port() -> Iterator[int]:
+    """One that nobody listens on, and nobody else can meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 def can_listen(port: int) -> bool:

@@ -69,7 +69,7 @@ async def test_killing_supervised_workers_in_the_middle_of_200_tasks(plant: Plan
         stories = await assert_all_completed_once(plant, runs)
     lost = [story for story in stories if count_of(story, "started") > 1]
     assert lost
-    assert max(pause_before_second_start(story, killed_at) for story in lost) <= 2
+    assert max(pause_before_second_start(story, killed_at) for story in lost) < 12  # when their lease would end
     assert len(plant.ledger("done")) - 200 <= 20  # what had ended in the last moment before its commit
 
 
@@ -82,7 +82,7 @@ async def test_killing_a_lone_worker_in_the_middle_of_200_tasks(plant: Plant) ->
         stories = await assert_all_completed_once(plant, runs)
     lost = [story for story in stories if count_of(story, "started") > 1]
     assert 0 < len(lost) <= 20  # what ran, and what had ended in the last moment before its commit
-    assert max(pause_before_second_start(story, killed_at) for story in lost) <= 15
+    assert max(pause_before_second_start(story, killed_at) for story in lost) <= 30
 
 
 async def test_a_poison_task_is_found_and_its_bystanders_complete(plant: Plant) -> None:

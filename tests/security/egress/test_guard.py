@@ -17,6 +17,7 @@ from taskyard.security.egress.guard import Guard, close_at_once
 from taskyard.security.egress.rules import Rules
 from tests.security.egress.conftest import MakeEgress, Names
 from tests.security.egress.receiver import receiving
+from tests.servers.ports import deaf_port
 
 SPELLINGS = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0",
@@ -183,12 +184,11 @@ async def test_a_connection_is_closed_at_once_whatever_waits() -> None:
 
 
 async def test_a_port_that_nobody_listens_on_is_a_failed_call() -> None:
-    async with receiving() as receiver:
-        port = receiver.port
     guard = Guard(Rules.parse(["127.0.0.1"]))
-    for wrong in (port, 70_000):
-        with pytest.raises(CallFailed):
-            await guard.open_connection("127.0.0.1", wrong, seconds=2)
+    with deaf_port() as port:
+        for wrong in (port, 70_000):
+            with pytest.raises(CallFailed):
+                await guard.open_connection("127.0.0.1", wrong, seconds=2)
 
 
 async def test_names_that_nobody_answers_for_keep_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
