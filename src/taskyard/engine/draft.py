@@ -87,21 +87,22 @@ async def draft_all(
     ids = engine.store.new_ids(len(requests))
     drafts: list[Draft] = []
     wrong: list[Detail] = []
-    counts: Counter[Queue] = Counter()
     current: dict[str, Known] = {}
     for index, (id_, request) in enumerate(zip(ids, requests, strict=True)):
         key = request.task_definition_id
         known = current.get(key) or current.setdefault(key, await engine.catalog.current(key))
         path = f"/tasks/{index}" if bulk else ""
-        others = askers or _behind(request, caller, named)
+        others = askers or (_behind(request, caller, named) if named else ())
         behind = Behind(caller, parent_id, tuple(dict.fromkeys(others)))
         try:
             drafts.append(await _draft(engine, id_, request, known, behind, now, path, checked))
         except ValidationFailed as error:
             wrong += error.details
-        counts[Queue.of(known.kind.definition.task_type)] += 1
     if wrong:
         raise refusal(wrong[:MAX_DETAILS])
+    counts: Counter[Queue] = Counter()
+    for key, count in Counter(request.task_definition_id for request in requests).items():
+        counts[Queue.of(current[key].kind.definition.task_type)] += count
     for queue, count in counts.items():
         await engine.depth.admit(queue, count)
     return drafts
@@ -131,7 +132,8 @@ def _behind(request: TaskRequest, caller: Caller, named: Mapping[int, _Named]) -
 def _ids_named(request: TaskRequest) -> tuple[int | None, int | None]:
     """The tasks that a request may name: its cause, and the process whose step it is."""
     cause = request.cause if request.cause_type == _TASK else None
-    return parse_id(cause or ""), parse_id(request.workflow_id or "")
+    workflow = request.workflow_id
+    return parse_id(cause) if cause else None, parse_id(workflow) if workflow else None
 
 
 async def _draft(
