@@ -15,6 +15,7 @@ import pytest
 from taskyard import Taskyard
 from taskyard.api.access import ACCESS
 from tests.api.yard import ADMIN_TOKEN, Client, serving
+from tests.support import PATIENCE
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
@@ -109,7 +110,7 @@ async def test_fuzzing_finds_no_answer_the_document_does_not_have(working_yard: 
             str(Path(sys.executable).with_name("schemathesis")), "run", f"http://{address}/openapi.json",
             "--header", f"Authorization: Bearer {ADMIN_TOKEN}", "--checks", CHECKS, "--phases", "fuzzing",
             "--max-examples", str(EXAMPLES), "--exclude-path-regex", "(dequeue|run|fetchAndLock)$", "--seed", "1",
-            "--no-color",
+            "--no-color", "--request-timeout", str(PATIENCE), "--suppress-health-check", "too_slow",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
         )  # fmt: skip
         out, _ = await process.communicate()
