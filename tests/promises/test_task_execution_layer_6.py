@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,9 +133,10 @@ async def test_default_limits(tmp_path: Path, limit: str, kind: str, source: str
 async def test_code_does_not_outlive_its_task(tmp_path: Path, tier: str) -> None:
     """task-execution-layer.md § Security: code cannot see other tasks' data, nor outlive its task."""
     async with working(tmp_path, TASKYARD_SANDBOX_TIERS=(tier,)) as (yard, http):
-        left = "echo mine >~/mine; (sleep 7171 &) ; sleep 7171 & echo '{}' >$TASK_OUTPUT"
+        nap = f"7171.{os.getpid()}"  # nobody else's
+        left = f"echo mine >~/mine; (sleep {nap} &) ; sleep {nap} & echo '{{}}' >$TASK_OUTPUT"
         assert (await outcome(yard, http, "shell", left))["status"] == "COMPLETED"
-        assert "7171" not in "".join(commands())
+        assert not [command for command in commands() if nap in command]
         task = await outcome(yard, http, "shell", "ls -A ~ | grep -c mine; true")
         assert task["output"]["stdout"] == "0\n"
 

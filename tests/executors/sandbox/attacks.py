@@ -6,7 +6,11 @@ An escape gives the list of what it could do: it must be empty. `{...}` words ar
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
+
+NAP = f"4242.{os.getpid()}"
+"""Seconds that nobody else sleeps, while others may let the same programs loose."""
 
 
 class Attack(NamedTuple):
@@ -98,9 +102,9 @@ def t_descriptors():
 def t_tcp(): socket.create_connection(("127.0.0.1", {port}), 1)
 def t_udp(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", {port}))
 def t_unix(): socket.socket(socket.AF_UNIX).connect("{socket}")
-def t_abstract(): socket.socket(socket.AF_UNIX).connect("\\0taskyard-test")
+def t_abstract(): socket.socket(socket.AF_UNIX).connect("\\0{mark}")
 def t_datagram(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"x", "{folder}/datagrams")
-def t_abstract_datagram(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"x", "\\0taskyard-test-datagrams")
+def t_abstract_datagram(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"x", "\\0{mark}-datagrams")
 def t_message(): socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendmsg([b"x"], [], 0, "{folder}/datagrams")
 def t_netlink(): socket.socket(16, 3, 0)
 def t_raw(): socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -109,12 +113,12 @@ def t_listen():
 """,
     "writes": """\
 def t_canary(): open("{canary}", "a").write("changed")
-def t_usr(): open("/usr/taskyard-escape", "w")
-def t_usr_lib(): open("/usr/lib/taskyard-escape", "w")
-def t_root(): open("/taskyard-escape", "w")
-def t_etc(): open("/etc/taskyard-escape", "w")
-def t_dev(): open("/dev/taskyard-escape", "w").write("x")
-def t_shm(): open("/dev/shm/taskyard-escape", "w").write("x")
+def t_usr(): open("/usr/{mark}", "w")
+def t_usr_lib(): open("/usr/lib/{mark}", "w")
+def t_root(): open("/{mark}", "w")
+def t_etc(): open("/etc/{mark}", "w")
+def t_dev(): open("/dev/{mark}", "w").write("x")
+def t_shm(): open("/dev/shm/{mark}", "w").write("x")
 def t_chmod(): os.chmod("{canary}", 0o777)
 def t_chown(): os.chown("{canary}", os.getuid(), os.getgid())
 def t_utime(): os.utime("{canary}", (1, 1))
@@ -203,9 +207,9 @@ cat {canary} >/dev/null 2>&1 && could canary
 ln -s {canary} link && cat link >/dev/null 2>&1 && could symlink
 ls {home} >/dev/null 2>&1 && could home
 {{ echo changed >>{canary}; }} 2>/dev/null && could write
-{{ echo x >/usr/taskyard-escape; }} 2>/dev/null && could usr
-{{ echo x >/etc/taskyard-escape; }} 2>/dev/null && could etc
-{{ echo x >/dev/shm/taskyard-escape; }} 2>/dev/null && could shm
+{{ echo x >/usr/{mark}; }} 2>/dev/null && could usr
+{{ echo x >/etc/{mark}; }} 2>/dev/null && could etc
+{{ echo x >/dev/shm/{mark}; }} 2>/dev/null && could shm
 {{ : >/dev/tcp/127.0.0.1/{port}; }} 2>/dev/null && could tcp
 {{ echo x >/dev/udp/127.0.0.1/{port}; }} 2>/dev/null && could udp
 [ -n "$TASKYARD_TEST_SECRET" ] && could secret
@@ -319,7 +323,7 @@ LIMITS = [
     ),
     Attack("one file", "shell", "trap '' XFSZ; head -c 30000000 /dev/zero >f || exit 7", ("disk",), {"disk_mb": 8}),
     Attack(
-        "daemon", "shell", "{ setsid sleep 4242 & } 2>/dev/null; (nohup sleep 4242 >/dev/null 2>&1 &); sleep 60",
+        "daemon", "shell", f"{{ setsid sleep {NAP} & }} 2>/dev/null; (nohup sleep {NAP} >/dev/null 2>&1 &); sleep 60",
         ("TIMEOUT",), {"wall_seconds": 1},
     ),
 ]  # fmt: skip

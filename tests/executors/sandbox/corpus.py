@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.executors.sandbox.attacks import ESCAPES, LIMITS, ODD, Attack
+from tests.executors.sandbox.attacks import ESCAPES, LIMITS, NAP, ODD, Attack
 from tests.executors.sandbox.calls import Heard, call, sandbox
 from tests.support import eventually
 
@@ -36,7 +36,9 @@ from taskyard.security.egress.rules import Rules
 
 AT_ONCE = 4
 ENDLESS = 300.0  # seconds: heavy ones run on what others leave of the processor
-MARK = "taskyard-escape"
+MARK = f"taskyard-escape-{os.getpid()}"
+"""In the names of what may be reached, or made, outside: others may let the same programs loose meanwhile."""
+
 TO_NOBODY = {"t_tcp", "t_udp", "t_listen", "tcp", "udp", "fetch", "listen"}
 """What programs with a way out can: in a network of their own, or to their proxy. That nobody else is reached the baits
 tell.
@@ -53,6 +55,7 @@ class Baits(NamedTuple):
     port: int
     socket: str
     victim: int
+    mark: str = MARK
 
 
 @contextlib.contextmanager
@@ -71,9 +74,9 @@ def baits(folder: Path) -> Iterator[tuple[Baits, list[str]]]:
     listeners[0].bind(("127.0.0.1", 0))
     listeners[1].bind(listeners[0].getsockname())
     listeners[2].bind(str(folder / "socket"))
-    listeners[3].bind("\0taskyard-test")
+    listeners[3].bind(f"\0{MARK}")
     listeners[4].bind(str(folder / "datagrams"))
-    listeners[5].bind("\0taskyard-test-datagrams")
+    listeners[5].bind(f"\0{MARK}-datagrams")
     for name in ("socket", "datagrams"):
         (folder / name).chmod(0o777)
     for listener in listeners:
@@ -269,7 +272,7 @@ def leftovers() -> list[str]:
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
-            if b"4242" in command.split(b"\0") and b"sleep" in command:
+            if NAP.encode() in command.split(b"\0"):
                 left.append(f"process: {command!r}")
     return left
 
