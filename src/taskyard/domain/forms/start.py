@@ -16,7 +16,7 @@ from taskyard.domain.schema import compile_schema
 
 def start_form(definition: Definition) -> Form | None:
     """The form that its components make; None where the schema is all there is. A manual task's are of its result."""
-    if definition.kind == "manual" or not definition.ui_components:
+    if not definition.ui_components or definition.kind == "manual":
         return None
     return make_form(Source(definition.input_schema, definition.ui_schema or {}, definition.ui_components))
 
