@@ -512,23 +512,31 @@ async def test_a_tier_that_could_not_answer_is_tried_again_and_no_weaker_one_mea
     assert asked_for == [TIERS_HERE[0]] * 2
 
 
-@pytest.mark.parametrize("wanting", ["launch", "bait", "publish", "ask"])
+WANTS = "echo 'bwrap: Creating new namespace failed: Resource temporarily unavailable' >&2; exit 1"
+
+
+@pytest.mark.parametrize("wanting", ["launch", "make", "bait", "publish", "ask"])
 async def test_what_there_is_too_little_of_once_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, wanting: str
 ) -> None:
     def fails(*_: object, **__: object) -> Any:
         raise OSError(errno.EMFILE, "too many open files")
 
-    where = {
-        "launch": (launch, "launch"), "bait": (examine, "_bait"), "publish": (Folders, "publish"),
-        "ask": (subprocess, "run"),
+    launching = launch.launch
+
+    def fails_inside(plan: launch.Plan, server: ForkServer) -> launch.Started:
+        return launching(bare("/bin/sh", "-c", WANTS, folder=plan.folder), server)
+
+    where: tuple[Any, str, Any] = {
+        "launch": (launch, "launch", fails), "make": (launch, "launch", fails_inside),
+        "bait": (examine, "_bait", fails), "publish": (Folders, "publish", fails), "ask": (subprocess, "run", fails),
     }[wanting]  # fmt: skip
     kind, source = (
         ("javascript", "export default () => 1") if wanting == "publish" else ("python", "def main(i, c): return 1")
     )
     async with sandbox(TIERS_HERE) as box:
         with monkeypatch.context() as patch:
-            patch.setattr(*where, fails)
+            patch.setattr(*where)
             error = error_of(await run(box, kind, source))
             assert (error.code, error.retryable) == ("SANDBOX_ERROR", True)
         box._look_again[kind] = 0.0  # the pause is over

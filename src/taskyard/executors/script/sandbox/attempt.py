@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from taskyard.executors.script.sandbox.cgroups import Cgroup
 from taskyard.executors.script.sandbox.files import Made
 from taskyard.executors.script.sandbox.folders import remove
 from taskyard.executors.script.sandbox.jail import process_limit
+from taskyard.executors.script.sandbox.launch import PASSING
 from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.executors.script.sandbox.requests import request
 from taskyard.executors.script.sandbox.tiers import Shape
@@ -66,7 +68,8 @@ async def attempt(
             await _closed(group, jail)
     if not jail.ready.is_set() and jail.killed_for != "wall":
         told = str(jail.tail) or f"it ended with exit code {jail.code}"
-        return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}"))
+        passing = any(os.strerror(number) in told for number in PASSING)
+        return Failed(TaskError("SANDBOX_ERROR", f"the jail could not be made: {told}", retryable=passing or None))
     report = judge(_ending(jail, shell, shape.engine.aborts_when_full), call.resources, wall)
     return Done(report.value, report.warnings, heard.made.files) if isinstance(report, Done) else report
 

@@ -109,12 +109,16 @@ def _demoted(thread: int) -> bool:
 
 def hold_inner(pid: int, limits: Mapping[str, int]) -> None:
     """Hold the descendants of a process to limits such as {"nproc": 64}. Raises OSError, also where none are seen."""
-    inner = [each for each in descendants(pid) if each != pid]
-    if not inner:
+    held = 0
+    for each in descendants(pid):
+        if each == pid:
+            continue
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            for name, value in limits.items():
+                resource.prlimit(each, getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
+            held += 1
+    if not held:
         raise ProcessLookupError(f"process {pid} has nothing in it")
-    for each in inner:
-        for name, value in limits.items():
-            resource.prlimit(each, getattr(resource, f"RLIMIT_{name.upper()}"), (value, value))
 
 
 def folder_mb(folder: Path) -> float:
