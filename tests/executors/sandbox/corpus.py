@@ -67,7 +67,7 @@ def baits(folder: Path) -> Iterator[tuple[Baits, list[str]]]:
     canary.chmod(0o666)
     before = canary.stat()
     os.environ["TASKYARD_TEST_SECRET"] = secret
-    victim = subprocess.Popen(["/bin/sleep", "300"])
+    victim = subprocess.Popen(["/bin/sleep", "infinity"])
     listeners = [socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)]
     listeners.append(socket.socket(socket.AF_UNIX))
     listeners += [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
