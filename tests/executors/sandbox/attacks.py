@@ -275,7 +275,7 @@ LIMITS = [
     Attack("loop", "javascript", "export default function () { for (;;) {} }", ("cpu",), ONE_SECOND),
     Attack("regex", "javascript", "export default () => /(a+)+$/.test('a'.repeat(40) + 'b')", ("cpu",), ONE_SECOND),
     Attack("sleep", "javascript", "export default () => new Promise((d) => setTimeout(d, 60000))", ("TIMEOUT",), {"wall_seconds": 1}),
-    Attack("heap", "javascript", "export default () => { const a = []; for (;;) a.push(new Array(1000).fill({})); }", ("memory",), {"wall_seconds": 60}),
+    Attack("heap", "javascript", "export default () => { const a = []; for (;;) a.push(new Array(1000).fill({})); }", ("memory",)),
     Attack(
         "buffers", "javascript",
         "export default () => { const a = []; for (let n = 0; n < 40; n++) a.push(new Uint8Array(50e6).fill(1)); return 1; }",
@@ -309,8 +309,8 @@ LIMITS = [
     Attack("memory of a tool", "shell", "dd if=/dev/zero of=/dev/null bs=1G count=1", ("memory",)),
     Attack(
         "memory of many", "shell",
-        "for n in 1 2 3 4 5 6; do { head -c 60000000 /dev/zero | tail -c 50000000 | sleep 9; } & done; wait",
-        ("memory",), {"memory_mb": 128, "wall_seconds": 9},
+        "for n in 1 2 3 4 5 6; do { head -c 60000000 /dev/zero | tail -c 50000000 | sleep 600; } & done; wait",
+        ("memory",), {"memory_mb": 128},
     ),
     Attack(
         "memory of orphans", "shell",

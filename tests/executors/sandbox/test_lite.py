@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from tests.executors.sandbox.calls import Heard, call, error_of, value_of
 from taskyard.executors.script import lite_attempt
 from taskyard.executors.script.lite import Lite
 from taskyard.executors.script.lite_attempt import _needs_context
+from taskyard.executors.script.sandbox.watch import descendants
 
 ENDLESS = " x = []\n for _ in range(40): x = [x, x]"
 """A value of forty lists, and endless once it is written."""
@@ -182,11 +184,12 @@ def niceness() -> int:
 
 def workers() -> list[int]:
     """Those that run such programs."""
-    own = os.getpid()
-    pids = [
-        int(pid) for thread in Path(f"/proc/{own}/task").iterdir() for pid in (thread / "children").read_text().split()
-    ]
-    return [pid for pid in pids if b"monty" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if b"monty" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 async def test_more_isolation_than_it_gives_is_refused(lite: Lite) -> None:
