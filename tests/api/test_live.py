@@ -444,7 +444,7 @@ async def test_a_stalled_follower_slows_no_task(working_yard: Taskyard, monkeypa
     async with serving(working_yard, buffer_size=10) as (address, _):
         task_id = await start(working_yard, "verbose", lines=4000)
         async with follow(address, task_id, max_queue=1, compression=None) as socket:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await told.wait()
             messages = await read_all(socket)
     kinds = [m["type"] for m in messages]

@@ -13,7 +13,7 @@ from taskyard.connectors.kafka import KafkaConnector, KafkaOptions
 from taskyard.testing.conformance.connector.far import Arrived
 from tests.servers.program import Program
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class FarKafka:

@@ -14,7 +14,7 @@ from taskyard.connectors.sqs import SqsConnector, SqsOptions
 from taskyard.testing.conformance.connector.far import Arrived
 from tests.servers.program import Program
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 REGION = "eu-central-1"
 
 

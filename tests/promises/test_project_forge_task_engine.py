@@ -730,7 +730,7 @@ async def test_task_buffer_size_setting(yard: Taskyard, monkeypatch: pytest.Monk
         run = await verbose.start()
         async with socket_of(address, run.id, max_queue=1, compression=None) as socket:
             await run.result()  # while nobody reads: the task waits for no follower
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await told.wait()
             messages = await read_all(socket)
     missed = sum(message["skipped"] for message in messages if message["type"] == "gap")

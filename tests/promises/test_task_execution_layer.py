@@ -227,7 +227,7 @@ async def test_work_is_shared_between_workers(tmp_path: Path) -> None:
     first, second = join(), join()
     async with first.worker(concurrency=1), second.worker(concurrency=1), client_of(first) as http:
         met = [await first.start("meet") for _ in range(2)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for run in met:
                 await run.result()
         executors = {(await task_of(http, run.id))["executorId"] for run in met}

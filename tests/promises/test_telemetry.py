@@ -31,7 +31,7 @@ def test_logs_go_to_syslog(tmp_path: Path) -> None:
     """task-execution-layer.md § Configuration: `TASK_LOG_DESTINATION` can be syslog."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
         syslog.bind(("127.0.0.1", 0))
-        syslog.settimeout(20)
+        syslog.settimeout(60)
         place = f"127.0.0.1:{syslog.getsockname()[1]}"
         run_program(tmp_path, TASK_LOG_DESTINATION="syslog", TASKYARD_SYSLOG=place)
         told = [syslog.recv(4096).decode().rstrip("\0") for _ in range(2)]

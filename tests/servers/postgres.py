@@ -26,7 +26,7 @@ Setting = str | int | float | bool
 """The value of a server setting."""
 
 _SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 _PORT_TRIES = 5
 _ALWAYS: dict[str, Setting] = {
     "listen_addresses": "127.0.0.1",

@@ -93,7 +93,7 @@ async def test_tasks_are_enqueued_in_the_caller_s_transaction(pooled_dsn: str, t
     async with yard.worker():
         for number in range(12):  # more often than a driver needs to begin preparing its statements
             run = await _in_a_transaction(yard, pooled_dsn, driver, number)
-            assert await asyncio.wait_for(run.result(), 30) == 2 * number
+            assert await asyncio.wait_for(run.result(), 60) == 2 * number
 
 
 async def _in_a_transaction(yard: Taskyard, dsn: str, driver: str, number: int) -> Run[Any]:

@@ -70,7 +70,7 @@ async def test_one_persons_claim_does_not_wait_for_anothers(bench: Bench, migrat
             slow = claim(first, "ann")
             await wait_for(1)
             more = [claim(task_id, "ann") for task_id in (third, *others)]  # more than there are connections
-            assert await asyncio.wait_for(claim(second, "bob"), 20)
+            assert await asyncio.wait_for(claim(second, "bob"), 60)
             given = asyncio.create_task(store.give(third, 9, ["ann", "bob"], lambda loads: min(loads)))
             await wait_for(2)
         assert await slow

@@ -36,9 +36,9 @@ async def test_a_look_at_the_change_counter_that_fails_harms_nobody(
     with monkeypatch.context() as broken:
         broken.setattr("taskyard.store.sqlite.database._data_version", fail)
         with pytest.raises(Overloaded, match="disk I/O error"):
-            await asyncio.wait_for(store.db.others_version(), 20)
+            await asyncio.wait_for(store.db.others_version(), 60)
         assert await is_heard()  # where it cannot be told whether there is anything, there may be
-    assert await asyncio.wait_for(store.db.others_version(), 20) > 0
+    assert await asyncio.wait_for(store.db.others_version(), 60) > 0
     assert await is_heard()
     other.close()
     await store.close()
@@ -57,7 +57,7 @@ async def test_who_asks_while_it_closes_is_refused(tmp_path: Path) -> None:
     assert (await closing)[0] is True
     for each in late:
         with pytest.raises(Overloaded, match="closed"):
-            await asyncio.wait_for(each, 20)
+            await asyncio.wait_for(each, 60)
 
 
 async def test_a_rollback_that_fails_ends_no_thread(tmp_path: Path) -> None:
@@ -74,11 +74,11 @@ async def test_a_rollback_that_fails_ends_no_thread(tmp_path: Path) -> None:
 
     async def is_served() -> bool:
         try:
-            return await asyncio.wait_for(store.db.write(lambda _: True), 20)
+            return await asyncio.wait_for(store.db.write(lambda _: True), 60)
         except Overloaded:
             return False
 
     with pytest.raises(Overloaded, match="disk I/O error"):
-        await asyncio.wait_for(store.db.write(break_off), 20)
+        await asyncio.wait_for(store.db.write(break_off), 60)
     await eventually(is_served)
     await store.close()

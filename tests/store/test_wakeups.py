@@ -54,4 +54,4 @@ async def test_who_waits_is_told_when_the_database_is_back(
     postgres_server.stop("killed")
     postgres_store.signals.doubt()
     postgres_server.start_again()
-    await asyncio.wait_for(back.wait(), 20)
+    await asyncio.wait_for(back.wait(), 60)

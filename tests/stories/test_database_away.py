@@ -90,7 +90,7 @@ async def work_through_an_absence(
             await come_back(seconds)
         for run, number in [(run, n) for n, run in enumerate(runs)] + [(delayed, 50), (await late, 99)]:
             assert await asyncio.wait_for(run.result(), 60) == number
-        await asyncio.wait_for(follower, 20)
+        await asyncio.wait_for(follower, 60)
         stories = [await events_of(yard, run) for run in runs]
     assert heard == ["running 0"]
     if absence != "paused":

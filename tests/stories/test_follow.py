@@ -52,7 +52,7 @@ def start(yard: Taskyard) -> Any:
 async def test_live_and_afterwards_the_story_is_the_same(yard: Taskyard, start: Any) -> None:
     async with yard.worker():
         run = await start()
-        live = await asyncio.wait_for(collect(run), 20)
+        live = await asyncio.wait_for(collect(run), 60)
         later = await collect(run)
         fresh = await collect(await yard.get(run.id))
     assert kinds(live) == kinds(later) == kinds(fresh) == EXPECTED
@@ -162,7 +162,7 @@ async def test_a_follower_in_another_process_sees_it_live(yard: Taskyard, start:
     watching = another_yard()
     async with watching, yard.worker():
         run = await start(lines=20)
-        story = await asyncio.wait_for(collect(await watching.get(run.id)), 20)
+        story = await asyncio.wait_for(collect(await watching.get(run.id)), 60)
     assert len(kinds(story)) == 2 + 20 + 2 + 20 + 3
 
 

@@ -56,6 +56,6 @@ async def test_what_runs_meanwhile_is_stored_when_there_is_room_again(
             await eventually(lambda: any("results wait for the store" in str(line["event"]) for line in logs))
         assert (await run.refresh()).status == "RUNNING"
         await limit(yard.engine.store, 1 << 30)
-        assert await asyncio.wait_for(run.result(), 20) == LARGE
-        assert await asyncio.wait_for(job.run(text="again"), 20) == LARGE
+        assert await asyncio.wait_for(run.result(), 60) == LARGE
+        assert await asyncio.wait_for(job.run(text="again"), 60) == LARGE
     assert ran == ["small", "again"]

@@ -52,8 +52,8 @@ async def test_a_retry_waits_for_its_lane(yard: Taskyard, refuse: Callable[..., 
 
     async with yard.worker():
         run = await job.start()
-        assert await asyncio.wait_for(run.result(), 20) == 1
-        assert await asyncio.wait_for(job.run(), 20) == 1
+        assert await asyncio.wait_for(run.result(), 60) == 1
+        assert await asyncio.wait_for(job.run(), 60) == 1
     assert refusals == [["lanes", "lanes"]]
 
 
@@ -69,7 +69,7 @@ async def test_claimed_tasks_wait_for_what_is_known_of_them(
     async with yard.worker(), other:
         refusals = refuse(yard.engine.store, "policies_by_id", 2)
         run = await other.start("job", {}, execution_config={"timeout": 7})
-        assert await asyncio.wait_for(run.result(), 20) == 1
+        assert await asyncio.wait_for(run.result(), 60) == 1
     assert refusals == ["policies_by_id"] * 2
 
 
@@ -121,7 +121,7 @@ async def test_a_worker_that_was_given_up_registers_until_it_is_let_in(
         refusals = refuse(store, "register", 3)
         await store.bury(worker.id, [])
         await eventually(lambda: len(refusals) == 3)
-        assert await asyncio.wait_for(job.run(), 20) == 1
+        assert await asyncio.wait_for(job.run(), 60) == 1
         (again,) = await eventually(store.workers)
         assert again.id != worker.id
 

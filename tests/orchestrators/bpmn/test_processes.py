@@ -481,7 +481,7 @@ async def test_one_that_is_put_off_is_looked_at_once_a_turn(shop: Shop, monkeypa
         return await now()
 
     monkeypatch.setattr(shop.engine.store, "now", pass_time)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await Processes(shop.engine).turn()
     monkeypatch.undo()
     put_off = await shop.engine.store.instance(int(run.id))
