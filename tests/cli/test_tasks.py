@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from unittest.mock import AsyncMock
+
 import pytest
 from tests.cli.command import Command
+
+from taskyard.errors import Overloaded
 
 APP = ("--app", "jobs:yard")
 
@@ -68,6 +73,20 @@ def test_all_dead_letters_are_moved_however_many(taskyard: Command, monkeypatch:
     monkeypatch.setattr("taskyard.engine.requeue._MOST", 2)
     failed = [taskyard("run", "refuse", "--json", *APP).json["taskId"] for _ in range(3)]
     assert sorted(taskyard.done("deadletters", "requeue", "--all", "--json").json["taskIds"]) == sorted(failed)
+
+
+@pytest.mark.parametrize(("obstacle", "code"), [(Overloaded("the store is away"), 3), (asyncio.CancelledError(), 130)])
+def test_how_many_dead_letters_were_moved_is_told_where_not_all_are(
+    taskyard: Command, monkeypatch: pytest.MonkeyPatch, obstacle: BaseException, code: int
+) -> None:
+    monkeypatch.setattr("taskyard.engine.requeue._MOST", 2)
+    discard = AsyncMock(side_effect=[[1, 2], obstacle])
+    monkeypatch.setattr("taskyard.engine.requeue.discard", discard)
+    for _ in range(3):
+        taskyard("run", "refuse", "--json", *APP)
+    ended = taskyard("deadletters", "discard", "--all")
+    assert (ended.code, ended.out) == (code, "")
+    assert "2 tasks discarded so far; the same command goes on with the others" in ended.err
 
 
 def test_a_paused_queue_says_so(taskyard: Command) -> None:

@@ -94,27 +94,40 @@ def _move(verb: str, body: dict[str, Any], app: str | None, as_json: bool) -> No
 
     async def ask() -> None:
         async with open_access(app) as access:
-            moved = await _move_all(access.requeue if verb == "requeue" else access.discard, body)
+            moved = await _move_all(verb, access.requeue if verb == "requeue" else access.discard, body)
         if as_json:
             print_json({"taskIds": moved, "complete": True})
         else:
-            print_line(f"{len(moved)} {'task' if len(moved) == 1 else 'tasks'} {verb.removesuffix('e')}ed")
+            print_line(_told(verb, moved))
         _refuse_others(body.get("taskIds", []), moved)
 
     execute(ask())
 
 
-async def _move_all(act: Callable[[dict[str, Any]], Awaitable[Any]], body: dict[str, Any]) -> list[str]:
-    """Page by page; which were moved. What is to go at a rate goes on at it from page to page."""
+async def _move_all(verb: str, act: Callable[[dict[str, Any]], Awaitable[Any]], body: dict[str, Any]) -> list[str]:
+    """Page by page; which were moved. What is to go at a rate goes on at it from page to page. Where not all are moved
+    it is said how many were.
+    """
+    from taskyard.cli.output import hint
+
     moved: list[str] = []
-    while True:
-        page = await act(body)
-        moved += page["taskIds"]
-        if page["nextCursor"] is None:
-            return moved
-        body = {**body, "cursor": page["nextCursor"]}
-        if "ratePerSecond" in body:
-            body["delay"] = len(moved) / body["ratePerSecond"]
+    try:
+        while True:
+            page = await act(body)
+            moved += page["taskIds"]
+            if page["nextCursor"] is None:
+                return moved
+            body = {**body, "cursor": page["nextCursor"]}
+            if "ratePerSecond" in body:
+                body["delay"] = len(moved) / body["ratePerSecond"]
+    except BaseException:
+        if moved:
+            hint(f"{_told(verb, moved)} so far; the same command goes on with the others")
+        raise
+
+
+def _told(verb: str, moved: list[str]) -> str:
+    return f"{len(moved)} {'task' if len(moved) == 1 else 'tasks'} {verb.removesuffix('e')}ed"
 
 
 def _refuse_others(named: list[str], moved: list[str]) -> None:
