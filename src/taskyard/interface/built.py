@@ -54,13 +54,12 @@ class Interface:
 
 
 def load_interface(folder: Path = FOLDER) -> Interface | None:
-    """The interface built into `folder`; None where there is none."""
-    beginnings = folder / "pages.json"
-    if not beginnings.is_file():
+    """The interface built into `folder`; None where there is none, or half of one."""
+    page, beginnings = folder / "index.html", folder / "pages.json"
+    if not (page.is_file() and beginnings.is_file()):
         return None
-    page = (folder / "index.html").read_text(encoding="utf-8")
     assets = {path.name: _asset(path) for path in sorted((folder / "assets").iterdir()) if path.is_file()}
-    return Interface(page, assets, json.loads(beginnings.read_bytes()))
+    return Interface(page.read_text(encoding="utf-8"), assets, json.loads(beginnings.read_bytes()))
 
 
 def _pattern(address: str) -> re.Pattern[str]:
