@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import httpx
@@ -227,9 +227,9 @@ async def test_the_stream_of_events_goes_on_where_it_was_left(working_yard: Task
     ):
         run = await working_yard.start("add", {"a": 1, "b": 2})
         await run.result()
-        told = [event async for event in _stream(client, 3, after=0)]
+        told = [event async for event in _stream(client, 3, after="0")]
         assert [event["event"] for event in told] == ["task.created", "task.started", "task.completed"]
-        rest = [event async for event in _stream(client, 2, last=told[0]["id"])]
+        rest = [event async for event in _stream(client, 2, seen=told[0]["id"])]
         assert rest == told[1:]
         assert json.loads(told[2]["data"])["data"]["taskId"] == run.id
 
@@ -248,7 +248,7 @@ async def test_the_stream_goes_on_behind_events_that_nobody_is_told_of(
         serving(working_yard) as (address, _),
         httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False, timeout=60) as client,
     ):
-        told = [event async for event in _stream(client, 3, after=0)]
+        told = [event async for event in _stream(client, 3, after="0")]
         assert {json.loads(event["data"])["data"]["taskId"] for event in told} == {run.id}
         seen, query = [], {"limit": "2"}
         while query:
@@ -265,7 +265,7 @@ async def test_the_feed_can_be_read_from_near_its_end(working_yard: Taskyard) ->
     ):
         for _ in range(2):
             await (await working_yard.start("add", {"a": 1, "b": 2})).result()
-        _ = [event async for event in _stream(client, 6, after=0)]
+        _ = [event async for event in _stream(client, 6, after="0")]
         page = (await client.get("/api/v1/events?last=2")).json()
         assert [event["type"] for event in page["items"]] == ["task.instance.started", "task.instance.completed"]
         assert page["nextCursor"] is None
@@ -328,23 +328,61 @@ async def test_who_falls_behind_is_told_so_and_goes_on_at_the_end(
     await told.aclose()
 
 
-async def _stream(client: httpx.AsyncClient, count: int, **where: Any) -> AsyncIterator[dict[str, str]]:
-    headers = {"Accept": "text/event-stream"}
-    if "last" in where:
-        headers["Last-Event-ID"] = where["last"]
-    parameters = {"after": where["after"]} if "after" in where else {}
-    event: dict[str, str] = {}
-    async with asyncio.timeout(60), client.stream("GET", "/api/v1/events", params=parameters, headers=headers) as got:
+async def test_a_stream_without_events_says_where_it_is(
+    working_yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskyard.api.events._SILENCE", OFTEN)
+    async with (
+        serving(working_yard) as (address, _),
+        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False, timeout=60) as client,
+    ):
+        async with contextlib.aclosing(_blocks(client)) as blocks:
+            place = await anext(blocks)
+        run = await working_yard.start("add", {"a": 1, "b": 2})
+        await run.result()
+        told = [event async for event in _stream(client, 3, seen=place["id"])]
+        assert [json.loads(event["data"])["data"]["taskId"] for event in told] == [run.id] * 3
+        async with contextlib.aclosing(_blocks(client, seen=place["id"], causeType="hook", cause="none")) as blocks:
+            while (block := await anext(blocks)) != {"id": told[-1]["id"]}:
+                assert block.keys() == {"id"}
+
+
+async def test_a_stream_begins_with_the_last_events_where_it_is_asked_to(working_yard: Taskyard) -> None:
+    async with (
+        serving(working_yard) as (address, _),
+        httpx.AsyncClient(headers=ADMIN, base_url=f"http://{address}", trust_env=False, timeout=60) as client,
+    ):
+        await (await working_yard.start("add", {"a": 1, "b": 2})).result()
+        _ = [event async for event in _stream(client, 3, after="0")]
+        told = [event async for event in _stream(client, 2, last="2")]
+        assert [event["event"] for event in told] == ["task.started", "task.completed"]
+
+
+async def _stream(client: httpx.AsyncClient, count: int, **where: str) -> AsyncIterator[dict[str, str]]:
+    """So many events."""
+    async with contextlib.aclosing(_blocks(client, **where)) as blocks:
+        while count:
+            block = await anext(blocks)
+            if "data" in block:
+                count -= 1
+                yield block
+
+
+async def _blocks(
+    client: httpx.AsyncClient, seen: str | None = None, **query: str
+) -> AsyncGenerator[dict[str, str], None]:
+    """What the stream tells, events and places, from the id on that was `seen` last."""
+    headers = {"Accept": "text/event-stream"} | ({} if seen is None else {"Last-Event-ID": seen})
+    block: dict[str, str] = {}
+    async with asyncio.timeout(60), client.stream("GET", "/api/v1/events", params=query, headers=headers) as got:
         assert got.headers["content-type"].startswith("text/event-stream")
         async for line in got.aiter_lines():
             name, _, value = line.partition(": ")
             if name in ("id", "event", "data"):
-                event[name] = value
-            elif line == "" and event:
-                yield event
-                event, count = {}, count - 1
-                if not count:
-                    return
+                block[name] = value
+            elif line == "" and block:
+                yield block
+                block = {}
 
 
 # ---- the buffer of a slow client

@@ -14,7 +14,7 @@ from taskyard.api.answers import answer_page
 from taskyard.api.call import Call
 from taskyard.api.routing import Routes
 from taskyard.api.shapes import Shape
-from taskyard.api.sse import EVENT_STREAM, KEEP_ALIVE, EventStream, sse_event
+from taskyard.api.sse import EVENT_STREAM, EventStream, sse_event, sse_place
 from taskyard.api.standing import Standing
 from taskyard.contracts.records import Topic
 from taskyard.domain.json import detail, refusal
@@ -84,7 +84,8 @@ async def _beginning(call: Call, query: FeedQuery) -> int:
         if not (last.isascii() and last.isdecimal() and len(last) < 19):
             raise refusal([detail("/Last-Event-ID", "is not the id of an event of this stream", "pattern")])
         return int(last)
-    return await call.engine.store.feed_end() if query.after is None else query.after
+    is_open = query.after is None and query.last is None
+    return await call.engine.store.feed_end() if is_open else await _first(call, query)
 
 
 async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[bytes]:
@@ -94,7 +95,7 @@ async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[byt
     standing = Standing(call)
     loop = asyncio.get_running_loop()
     spoken = loop.time()
-    yield KEEP_ALIVE
+    yield sse_place(str(after))
     try:
         while await standing.holds():
             woken.clear()
@@ -106,7 +107,7 @@ async def _stream(call: Call, query: FeedQuery, after: int) -> AsyncIterator[byt
                 after = page.end
                 continue
             if loop.time() - spoken >= _SILENCE:
-                yield KEEP_ALIVE
+                yield sse_place(str(after))
                 spoken = loop.time()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):

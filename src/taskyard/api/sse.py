@@ -9,13 +9,16 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 EVENT_STREAM = "text/event-stream"
-KEEP_ALIVE = b":\n\n"
-"""A comment that keeps connections open and clients sure of it."""
 
 
 def sse_event(id_: str, name: str, data: bytes) -> bytes:
     """One event; `data` is JSON on one line."""
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (id_.encode(), name.encode(), data)
+
+
+def sse_place(id_: str) -> bytes:
+    """How far the stream is, with no event: who comes again goes on from there. It keeps connections open, too."""
+    return b"id: %s\n\n" % id_.encode()
 
 
 class EventStream(Response):
