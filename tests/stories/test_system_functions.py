@@ -13,7 +13,7 @@ from taskyard.domain.connection import Connection
 from taskyard.domain.definition import Definition
 from taskyard.domain.lifecycle import State
 from taskyard.domain.system import SYSTEM_FUNCTIONS
-from taskyard.engine.connections import put_connection
+from taskyard.engine.connections import put_connection, remove_connection
 from taskyard.engine.define import define, get_definition, parse_definition
 from taskyard.engine.query import get_task, know_one
 from taskyard.settings import Settings
@@ -173,6 +173,17 @@ async def test_sql_goes_over_a_connection(shop: Taskyard) -> None:
     assert await found.result() == {"rows": [item], "truncated": False}
     lines = [line.text for line in await shop.engine.store.lines(int(found.id), 0, 10)]
     assert any("connection=shop" in line and "status=ok" in line for line in lines)
+
+
+async def test_a_connection_that_is_forgotten_is_let_go_of(shop: Taskyard) -> None:
+    asked = {"database": "shop", "statement": "SELECT 1 AS one"}
+    assert (await (await shop.start("sql.query", asked)).result())["rows"] == [{"one": 1}]
+    links = shop.app.integrations.links
+    assert "shop" in links._open
+    await remove_connection(shop.engine, "shop")
+    with pytest.raises(TaskFailed, match="there is no database 'shop'"):
+        await (await shop.start("sql.query", asked)).result()
+    assert "shop" not in links._open
 
 
 async def test_rows_that_come_over_a_connection_are_cut_where_an_answer_ends(

@@ -36,6 +36,8 @@ class Statements:
         Raises ConfigurationError where there is no such connection.
         """
         known = await self._engine.connections.find(connection_id)
+        if known is None:
+            await self._integrations().links.drop(connection_id)
         if known is None or known.row.connection.type != "database":
             raise ConfigurationError(
                 f"there is no database {connection_id!r} here: make it a connection of type database, or name it in"
