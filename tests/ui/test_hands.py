@@ -163,6 +163,7 @@ async def tab_to(page: Page, target: Locator) -> None:
     raise AssertionError("the keyboard does not get there")
 
 
+@pytest.mark.timeout(300)
 async def test_hostile_text_is_nothing_but_text_on_every_page(house: House) -> None:
     """Markup stays words, and neither long words nor letters that run the other way break a page."""
     paths = await furnish_hostile(house)
