@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Page, expect
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from tests.api.yard import ADMIN_TOKEN
+from taskyard.api.server import create_api
+from taskyard.security.origin import loopback_origins
+from tests.api.yard import ADMIN_TOKEN, listening
 from tests.support import eventually
 from tests.ui.house import PATIENCE, PHONE, WIDE, House, violations, visit, watched
 from tests.ui.process import REFUND
@@ -71,6 +76,27 @@ async def test_pages_may_load_nothing_from_elsewhere_and_run_nothing_inline(hous
         assert asset.headers["content-encoding"] == "gzip"
         assert (await page.request.get("/admin/assets/../index.html")).status == 404
         assert (await page.request.get("/admin/run", headers={"Accept": "application/json"})).status == 404
+
+
+async def test_it_works_below_a_path_of_another_application(house: House) -> None:
+    run = await house.finished("back-up", {"name": "orders"})
+
+    def mounted(port: int) -> Starlette:
+        services = replace(house.services, allowed_origins=loopback_origins(port))
+        return Starlette(routes=[Mount("/below", create_api(services))])
+
+    async with listening(mounted) as port:
+        async with visit(house._replace(url=f"http://127.0.0.1:{port}")) as page:
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            await page.goto(f"/below/admin/run/{run}")
+            await expect(page.get_by_text("dumped table 2 of orders")).to_be_visible()
+            await expect(page.locator(".link")).to_have_text("Complete")
+            await page.get_by_role("link", name="Runs").first.click()
+            await expect(page.locator(f"[data-row='{run}']")).to_be_visible()
+            files = [url for url in asked if url.endswith((".js", ".css"))]
+            assert len(files) == len(set(files)) > 1, "each is fetched once"
+            assert not [url for url in asked if "/below/" not in url]
 
 
 async def test_the_theme_is_there_before_anything_is_painted(house: House) -> None:
