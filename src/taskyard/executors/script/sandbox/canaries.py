@@ -18,7 +18,7 @@ import os, socket
 def main(input, ctx):
     def read(): open({file!r}).read()
     def write(): open({file!r}, "a").write("x")
-    def connect(): socket.create_connection(("127.0.0.1", {port}), 1)
+    def connect(): socket.create_connection(("127.0.0.1", {port}), 5)
     def fork():
         if os.fork() == 0: os._exit(0)
     def look(): os.environ[{variable!r}]
