@@ -8,6 +8,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
+from taskyard.security.egress.guard import close_at_once
+
 Answer = bytes | Callable[["Asked", asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -27,20 +29,23 @@ class Receiver:
         self.accepted = 0
         self.port = 0
         self.serving: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        own = asyncio.current_task()
-        assert own is not None
-        self.serving.add(own)
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        self._writers.append(writer)
+        task = asyncio.create_task(self._serve(reader, writer))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._answer(reader, writer)
         finally:
-            writer.transport.abort() if writer.transport.is_closing() else writer.close()
+            close_at_once(writer) if writer.transport.is_closing() else writer.close()
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 await writer.wait_closed()
-            self.serving.discard(own)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = await read(reader)
@@ -52,10 +57,12 @@ class Receiver:
             await writer.drain()
 
     async def stop(self) -> None:
+        """Leave no connection open, wherever it stands: the next test would be told of it."""
         for task in self.serving:
             task.cancel()
-        if self.serving:
-            await asyncio.wait(set(self.serving), timeout=2)
+        for writer in self._writers:
+            close_at_once(writer)
+        await asyncio.gather(*self.serving, return_exceptions=True)
 
 
 async def read(reader: asyncio.StreamReader) -> Asked:
@@ -74,7 +81,7 @@ async def receiving(
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Receiver]:
     receiver = Receiver(answer)
-    server = await asyncio.start_server(receiver.serve, host, port, ssl=tls)
+    server = await asyncio.start_server(receiver.take, host, port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
