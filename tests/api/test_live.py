@@ -15,12 +15,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from taskyard import Taskyard
-from taskyard.api import standing
+from taskyard.api import live, standing
 from taskyard.api.authenticate import record_of
 from taskyard.api.buffer import Buffer
 from taskyard.api.changes import Changed, changes
 from taskyard.api.live import gathered
-from taskyard.engine.events import latest_position
+from taskyard.engine.events import latest_position, read_story
 from taskyard.errors import Overloaded
 from taskyard.runtime.follow import follow_in_batches
 from taskyard.security.api_tokens import new_api_token
@@ -511,6 +511,21 @@ async def test_asking_ends_when_nothing_comes(client: Client) -> None:
     assert [each["type"] for each in first] == ["status"]
     again = await client.get(f"/api/v1/tasks/{task_id}/messages", params={"after": first[0]["sequence"]})
     assert again.json()["items"] == []
+
+
+@pytest.mark.parametrize("wait", [0, 5])
+async def test_what_there_is_already_is_told_however_slow_the_store_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch, wait: float
+) -> None:
+    task_id = await client.create("sums", {"a": 1, "b": 2})
+
+    async def read_slowly(*of: Any) -> Any:
+        await asyncio.sleep(5 * live._PAUSE)
+        return await read_story(*of)
+
+    monkeypatch.setattr("taskyard.runtime.follow.read_story", read_slowly)
+    answer = await client.get(f"/api/v1/tasks/{task_id}/messages", params={"wait": wait})
+    assert [each["type"] for each in answer.json()["items"]] == ["status"]
 
 
 async def test_changes_are_told_as_they_come(working_yard: Taskyard) -> None:

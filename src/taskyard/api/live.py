@@ -24,7 +24,7 @@ from taskyard.api.shapes import Shape
 from taskyard.api.standing import Standing
 from taskyard.api.visibility import see
 from taskyard.errors import Forbidden
-from taskyard.runtime.follow import Message, follow, follow_in_batches
+from taskyard.runtime.follow import Message, follow, follow_in_batches, so_far
 
 routes = Routes("People")
 
@@ -69,15 +69,16 @@ async def poll_run(call: Call) -> Response:
     task_id = call.task_id()
     await see(call.engine, call.caller, task_id)
     query = call.query(MESSAGES_QUERY)
-    items: list[dict[str, Any]] = []
-    await call.while_here(_collect(call, task_id, query, items))
+    items = (await so_far(call.engine, task_id, query.after))[:_AT_ONCE]
+    if query.wait and not items:
+        await call.while_here(_collect(call, task_id, query, items))
     return answer({"items": items})
 
 
 async def _collect(call: Call, task_id: int, query: MessagesQuery, items: list[dict[str, Any]]) -> None:
     """Take messages until there are enough, or none comes any more."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(query.wait, _PAUSE)) as limit:
+        async with asyncio.timeout(query.wait) as limit:
             async for message in follow(call.engine, call.services.watcher, task_id, query.after):
                 items.append(message)
                 if len(items) == _AT_ONCE:

@@ -71,10 +71,18 @@ async def follow_in_batches(
                 after = max(after, look.messages[-1]["sequence"])
                 yield look.messages
             if look.ended_at is not None:
-                yield [{"type": "end", "sequence": after, "at": look.ended_at}]
+                yield [_end(look.ended_at, after)]
                 return
             if not look.more:
                 await _wait_a_while(changed)
+
+
+async def so_far(engine: Engine, task_id: int, after: int) -> list[Message]:
+    """What `follow` gives at once, as far as one look finds it. Raises NotFound, Overloaded."""
+    look = await _look(engine, task_id, after)
+    if look.ended_at is None:
+        return look.messages
+    return [*look.messages, _end(look.ended_at, max([after, *(each["sequence"] for each in look.messages)]))]
 
 
 async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
@@ -87,6 +95,10 @@ async def wait_final(engine: Engine, watcher: Watcher, task_id: int) -> Task:
                 if task.status in FINAL:
                     return task
             await _wait_a_while(changed)
+
+
+def _end(at: str, after: int) -> Message:
+    return {"type": "end", "sequence": after, "at": at}
 
 
 async def _wait_a_while(changed: asyncio.Event) -> None:
