@@ -13,6 +13,7 @@ from taskyard.executors.function.context import Context
 from taskyard.executors.function.errors import TaskFailed
 from taskyard.testing import World, yard_for_test
 from taskyard.yard import Taskyard
+from tests.support import PATIENCE
 
 yard = Taskyard("sqlite:////nowhere/at/all.db")
 calls: list[float] = []
@@ -183,10 +184,11 @@ async def test_what_time_cannot_end_is_told(world: World) -> None:
 
 
 async def test_a_handler_that_hangs_is_named() -> None:
-    async with yard_for_test(yard, patience=0.2) as world:
+    async with yard_for_test(yard, patience=2) as world:
         run = await hangs.start()
         with pytest.raises(TimeoutError, match=run.id):
             await world.settle()
+        world._patience = PATIENCE
         await run.cancel()
         await world.settle()
 

@@ -99,7 +99,7 @@ class Post:
         while await self.planner.plan():
             pass
 
-    async def send(self, patience: float = 30) -> None:
+    async def send(self, patience: float = 60) -> None:
         """Send what is due now, and what becomes due by that."""
         async with asyncio.timeout(patience):
             while await self.dispatcher.look() or not self.dispatcher.is_idle:
@@ -110,7 +110,7 @@ class Post:
         await self.plan()
         await self.send()
 
-    async def pass_time(self, seconds: float, patience: float = 30) -> None:
+    async def pass_time(self, seconds: float, patience: float = 60) -> None:
         """Let time pass, and send what is due then."""
         self.clock.move(seconds)
         await self.send(patience)

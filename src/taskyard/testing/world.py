@@ -38,7 +38,7 @@ _NEVER = (1 << 63) - 1
 
 
 @contextlib.asynccontextmanager
-async def yard_for_test(yard: Taskyard, *, concurrency: int = 4, patience: float = 10.0) -> AsyncIterator[World]:
+async def yard_for_test(yard: Taskyard, *, concurrency: int = 4, patience: float = 60.0) -> AsyncIterator[World]:
     """Run `yard` and all its tasks in memory until the block ends; its handles and listeners work as ever.
 
     The environment and the yard's own database are left alone. `concurrency`: tasks at once. `patience`: seconds

@@ -16,7 +16,7 @@ from taskyard.testing.conformance.connector.far import FarSide
 
 __all__ = ["TestPublishing", "connector"]
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 @pytest_asyncio.fixture

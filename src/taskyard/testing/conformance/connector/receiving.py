@@ -12,7 +12,7 @@ from taskyard.testing.conformance.connector.far import FarSide
 
 __all__ = ["TestReceiving"]
 
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 _QUIET_LOOKS = 1
 _TURNS = 50
 
