@@ -16,6 +16,7 @@ from tests.executors.sandbox.test_hostile import ROOT
 from tests.support import eventually
 
 from taskyard.executors.script.sandbox import folders
+from taskyard.executors.script.sandbox.watch import descendants
 
 LONG_AGO = 3600.0
 
@@ -38,7 +39,7 @@ async def test_nothing_outlives_a_killed_worker(tier: str, kind: str, open_folde
     )
     assert worker.stdout is not None
     assert await worker.stdout.readline() == b"on\n"
-    jails = await asyncio.to_thread(descendants, worker.pid)
+    jails = [pid for pid in await asyncio.to_thread(lambda: list(descendants(worker.pid))) if pid != worker.pid]
     assert jails
     worker.kill()
     await worker.wait()
@@ -59,18 +60,6 @@ def test_folders_of_killed_workers_are_swept(tmp_path: Path, monkeypatch: pytest
     assert (mine.root.exists(), dead._root.exists(), young._root.exists()) == (True, False, True)
     mine.close()
     assert not mine._root
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those of these."""
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        for task in Path(f"/proc/{todo.pop()}/task").iterdir():
-            children = [int(each) for each in (task / "children").read_text().split()]
-            found += children
-            todo += children
-    return found
 
 
 def is_alive(pid: int) -> bool:

@@ -279,7 +279,7 @@ def test_a_jail_for_which_descriptors_are_wanting_leaves_nothing(
     with pytest.raises(OSError, match="too many open files"):
         launch.launch(bare("/bin/sleep", NAP), server)
     server.stop()
-    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert set(Path("/proc/self/fd").iterdir()) <= before  # of what was there something may go with its garbage
     assert not [each for each in commands() if NAP.encode() in each]
 
 

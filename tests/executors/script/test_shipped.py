@@ -103,7 +103,7 @@ def test_a_function_without_an_interpreter_says_so_and_leaves_nothing_open(
     report = unframed(Done(frame))
     assert isinstance(report, Failed)
     assert (report.error.code, f"which runs {kind}" in report.error.message) == ("SANDBOX_UNAVAILABLE", True)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 @pytest.mark.parametrize(("kind", "source", "code", "told"), FAILS)
