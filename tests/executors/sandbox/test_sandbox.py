@@ -22,7 +22,7 @@ from tests.executors.sandbox.attacks import NAP
 from tests.executors.sandbox.calls import TIERS_HERE, Heard, bare, call, error_of, run, sandbox, value_of
 from tests.support import eventually, eventually_blocking
 
-from taskyard.domain.isolation import LANDLOCK
+from taskyard.domain.isolation import BUBBLEWRAP, LANDLOCK
 from taskyard.domain.outcome import Failed, Report, TaskError
 from taskyard.domain.resources import Resources
 from taskyard.executors.script.sandbox import attempt as attempts
@@ -30,6 +30,7 @@ from taskyard.executors.script.sandbox import engines, examine, launch, tiers, w
 from taskyard.executors.script.sandbox.folders import Folders
 from taskyard.executors.script.sandbox.forkserver import ForkServer
 from taskyard.executors.script.sandbox.jail import Engine, Means, limits
+from taskyard.executors.script.sandbox.launch import PASSING
 from taskyard.executors.script.sandbox.process import Ears, Jail
 from taskyard.executors.script.sandbox.target import Sandbox
 from taskyard.executors.script.sandbox.watch import descendants, usage
@@ -365,6 +366,22 @@ async def test_more_isolation_than_there_is_is_refused(tier: str, level: str, ru
                 assert value_of(report) == 1
             else:
                 assert error_of(report).code == "SANDBOX_UNAVAILABLE"
+
+
+def test_the_user_of_a_jail_is_no_others_while_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "_UIDS", 3)
+    planner = tiers.Planner(Means("bwrap", sys.executable, is_root=True), Folders())
+    shape = tiers.Shape(BUBBLEWRAP, Engine("any", ("/bin/true",), ()), Resources())
+    lasting = planner.plan(shape)
+    planner.started(lasting, os.getpid())
+    others = [planner.plan(shape) for _ in range(6)]
+    assert len({plan.uid for plan in others}) == 2
+    assert lasting.uid not in {plan.uid for plan in others}
+    for plan in others:
+        planner.started(plan, os.getpid())
+    with pytest.raises(OSError, match="each user") as wanting:
+        planner.plan(shape)
+    assert wanting.value.errno in PASSING
 
 
 async def test_jails_are_used_once_and_none_is_left(box: Sandbox) -> None:

@@ -210,7 +210,9 @@ class Sandbox:
         plan = self._planner.plan(shape)
         launching = asyncio.wrap_future(self._launcher.start(plan))
         try:
-            return Waiting(Jail(await asyncio.shield(launching)))
+            started = await asyncio.shield(launching)
+            self._planner.started(plan, started.pid)
+            return Waiting(Jail(started))
         except asyncio.CancelledError:
             await asyncio.shield(_undone(launching, plan))
             raise

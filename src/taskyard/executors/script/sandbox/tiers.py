@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -92,16 +93,28 @@ class Planner:
         self.means = means
         self._folders = folders
         self._numbers = itertools.count(os.getpid() * _SPREAD)
+        self._holders: dict[int, int] = {}
 
     def plan(self, shape: Shape) -> Plan:
         """How to start a jail of this shape. Raises OSError."""
-        uid = _FIRST_UID + next(self._numbers) % _UIDS if self.means.is_root else 0
+        uid = self._free_user() if self.means.is_root else 0
         for bind in shape.binds if uid else ():
             if bind.for_one:
                 _hand_over(Path(bind.outside), uid)
         if shape.tier == BUBBLEWRAP:
             return self._bubblewrap(shape, uid)
         return self._landlock(shape, uid)
+
+    def started(self, plan: Plan, pid: int) -> None:
+        """A jail has been started as this process: its user is no other's while it lives."""
+        self._holders[plan.uid] = pid
+
+    def _free_user(self) -> int:
+        for number in itertools.islice(self._numbers, _UIDS):
+            uid = _FIRST_UID + number % _UIDS
+            if not _lives(self._holders.get(uid, 0)):
+                return uid
+        raise OSError(errno.EAGAIN, "each user that is left for jails has one")
 
     def _bubblewrap(self, shape: Shape, uid: int) -> Plan:
         engine, resources = shape.engine, shape.resources
@@ -136,6 +149,11 @@ def _hand_over(path: Path, uid: int) -> None:
     os.chown(path, -1, uid)
     mode = path.stat().st_mode & stat.S_IRWXU
     path.chmod(mode | mode >> 3)
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is such a process; 0 is none."""
+    return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
 def _has_terminal() -> bool:
