@@ -9,8 +9,10 @@ import time
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from taskyard import Context, Run, Taskyard
+from taskyard.errors import Overloaded
 from taskyard.settings import Settings
 from tests.stories.processes import LONE, SUPERVISED, Plant, count_of
 from tests.stories.test_killed import plant
@@ -151,3 +153,20 @@ async def test_a_worker_in_the_process_gives_back_too(settings: Settings) -> Non
                 ]  # fmt: skip
                 assert run.task.retry_count == 0
     assert ran == [1, 1, 2, 2]
+
+
+async def test_who_has_settled_all_says_of_nothing_that_it_will_run_again(
+    yard: Taskyard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @yard.task
+    async def job() -> int:
+        return 1
+
+    async def away(*_: object) -> None:
+        raise Overloaded("the store is away")
+
+    with capture_logs() as logs:
+        async with yard.worker():
+            assert await job.run() == 1
+            monkeypatch.setattr(yard.engine.store, "bury", away)
+    assert not [line for line in logs if "not settled" in str(line["event"])]

@@ -273,7 +273,8 @@ class Worker:
                 await self._reporter.flush()
                 await self._engine.store.bury(self.id, [])
         except (TimeoutError, Overloaded):
-            log.warning("the store is away; what was not settled will run again", count=len(self._desk.ended))
+            if self._desk.ended:
+                log.warning("the store is away; what was not settled will run again", count=len(self._desk.ended))
 
     def _spawn(self, loop: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(loop)
