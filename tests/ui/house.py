@@ -106,7 +106,7 @@ async def visit(
     that refuses something with a status that is not `expected`.
     """
     caller = Caller(subject, frozenset(scopes or (ADMIN,)), frozenset(groups))
-    cookie = house.services.sessions.issue(Session(caller), 600, house.services.now())
+    cookie = house.services.sessions.issue(Session(caller), 3_600, house.services.now())
     context = await house.browser.new_context(viewport=size or WIDE, locale="en-GB", base_url=house.url, **options)
     context.set_default_timeout(PATIENCE)
     await context.add_cookies([{"name": "taskyard_session", "value": cookie, "url": house.url}])
