@@ -44,6 +44,19 @@ async def test_dead_letters_are_grouped_by_cause_and_mended_with_another_input(h
         await expect(page.locator("tbody tr")).to_have_count(3)
 
 
+@pytest.mark.parametrize("path", ["/dead-letter", "/error"])
+async def test_causes_are_asked_for_again_though_nothing_changes(house: House, path: str) -> None:
+    """What the server told may have been counted before the last change."""
+    async with visit(house) as page:
+        await page.clock.install()
+        await page.route_web_socket("**/ws/changes", lambda socket: None)
+        async with page.expect_response("**/api/v1/errors?*"):
+            await page.goto(f"/admin{path}")
+        await expect(page.locator(".skeleton")).to_have_count(0)
+        async with page.expect_response("**/api/v1/errors?*"):
+            await page.clock.fast_forward(15_000)
+
+
 async def test_dead_letters_are_discarded(house: House) -> None:
     await house.finished("back-up", {"name": "nowhere"})
     async with visit(house) as page:
