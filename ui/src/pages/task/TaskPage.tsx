@@ -25,9 +25,10 @@ export function TaskPage() {
   const definition = useQuery(definitionOptions(key))
   const form = useQuery(formOptions(key))
   if (definition.error && !definition.data) {
+    const askAgain = () => void Promise.all([definition.refetch(), form.refetch()])
     return (
       <Page title={pages.tasks}>
-        <Problem error={definition.error} onRetry={() => void definition.refetch()} />
+        <Problem error={definition.error} onRetry={askAgain} />
       </Page>
     )
   }
