@@ -82,6 +82,7 @@ async def draft_all(
     behind the tasks that are their cause or their workflow.
     """
     named = {} if askers is not None else await _named(engine, requests, caller)
+    alone = Behind(caller, parent_id, tuple(dict.fromkeys(askers or ())))
     await engine.mode.check()
     now = await engine.store.now()
     ids = engine.store.new_ids(len(requests))
@@ -92,8 +93,7 @@ async def draft_all(
         key = request.task_definition_id
         known = current.get(key) or current.setdefault(key, await engine.catalog.current(key))
         path = f"/tasks/{index}" if bulk else ""
-        others = askers or (_behind(request, caller, named) if named else ())
-        behind = Behind(caller, parent_id, tuple(dict.fromkeys(others)))
+        behind = alone._replace(askers=tuple(dict.fromkeys(_behind(request, caller, named)))) if named else alone
         try:
             drafts.append(await _draft(engine, id_, request, known, behind, now, path, checked))
         except ValidationFailed as error:
