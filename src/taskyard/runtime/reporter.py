@@ -97,8 +97,8 @@ class Reporter:
 
     @property
     def waiting(self) -> bool:
-        """Whether anything has not been stored yet."""
-        return bool(self._lines or self._progress or self._emitted)
+        """Whether anything has not been stored yet, or is on its way there."""
+        return self._flushing.locked() or bool(self._lines or self._progress or self._emitted)
 
     def forget(self, task_id: int, attempt: int) -> None:
         """The attempt has ended."""
